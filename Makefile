@@ -1,0 +1,54 @@
+# Every target runs `setup` first, which does nothing when nothing changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup data demo serve test check format lock proto clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## create .venv from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Recognition needs Python 3.11 or newer; set one with: make PYTHON=/path/to/python3'; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'Installing the locked packages into $(VENV) (about a minute, 6 GB) ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+data: setup  ## find Fashion-MNIST, or fetch it
+	@$(BIN)/recognition-train data
+
+demo: setup  ## train, export, serve and classify the 10,000 test images; exit code 0
+	@$(BIN)/python examples/demo.py
+
+serve: setup  ## serve var/models
+	@$(BIN)/recognition-serve --models var/models
+
+test: setup  ## every test that needs no network
+	@$(BIN)/python -m pytest
+
+check: setup  ## all checks: format, lint, types, spelling, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/codespell
+	@$(BIN)/python -m pytest
+
+format: setup  ## rewrite the code in the house format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+proto: setup  ## regenerate the committed code under proto/
+	@$(BIN)/python proto/generate.py
+
+lock:  ## resolve requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --no-header --output-file requirements.lock
+
+clean:  ## remove what was built, trained and exported
+	rm -rf $(VENV) var

@@ -1,0 +1,1 @@
+"""The inference service: encoded images in over gRPC, labelled answers out, computed by ONNX Runtime."""

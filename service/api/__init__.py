@@ -1,0 +1,1 @@
+"""The doors of the service: what clients call, and how errors look to them."""

@@ -1,0 +1,1 @@
+"""One image's way through the server: decode → preprocess → batcher → session → postprocess, glued by pipeline."""

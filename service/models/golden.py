@@ -1,0 +1,54 @@
+"""Golden samples: encoded images with the logits that training produced for them, kept in `golden.npz`.
+
+They travel with the model so that whoever serves it can prove, on its own decode and inference path, that it computes what
+was trained.
+"""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from service.models.manifest import ManifestInvalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenSamples:
+    """`images[i]` is an encoded image, `logits[i]` what training computed for it, `labels[i]` its true label's index."""
+
+    images: tuple[bytes, ...]
+    logits: npt.NDArray[np.float32]  # (N, labels)
+    labels: npt.NDArray[np.int64]  # (N,)
+
+    def to_bytes(self) -> bytes:
+        """The content of the file. Images lie end to end in one byte array; `offsets` (N + 1) says where each begins."""
+        offsets = np.cumsum([0, *(len(image) for image in self.images)], dtype=np.int64)
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            data=np.frombuffer(b"".join(self.images), dtype=np.uint8),
+            offsets=offsets,
+            logits=self.logits,
+            labels=self.labels,
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "GoldenSamples":
+        """Reads the file. Raises ManifestInvalid where it is not what `to_bytes` writes; never unpickles."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                data, offsets = arrays["data"], arrays["offsets"]
+                logits, labels = arrays["logits"], arrays["labels"]
+        except (ValueError, KeyError, OSError, EOFError) as error:
+            raise ManifestInvalid(
+                "golden.npz cannot be read: it needs the arrays data, offsets, logits, labels"
+            ) from error
+        count = len(labels)
+        if logits.ndim != 2 or len(logits) != count or len(offsets) != count + 1 or count == 0:
+            raise ManifestInvalid("golden.npz: data, offsets, logits and labels do not belong together")
+        if offsets[0] != 0 or offsets[-1] != len(data) or bool(np.any(np.diff(offsets) < 0)):
+            raise ManifestInvalid("golden.npz: offsets do not fit the data")
+        images = tuple(data[start:end].tobytes() for start, end in zip(offsets[:-1], offsets[1:], strict=True))
+        return cls(images=images, logits=logits.astype(np.float32), labels=labels.astype(np.int64))
