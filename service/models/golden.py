@@ -1,10 +1,11 @@
 """Golden samples: encoded images with the logits that training produced for them, kept in `golden.npz`.
 
-They travel with the model so that whoever serves it can prove, on its own decode and inference path, that it computes what
-was trained.
+They travel with the model so that whoever serves it can prove, on its own decode and inference path, that it computes
+what was trained.
 """
 
 import io
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +16,14 @@ from service.models.manifest import ManifestInvalid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenSamples:
-    """`images[i]` is an encoded image, `logits[i]` what training computed for it, `labels[i]` its true label's index."""
+    """`images[i]` is an encoded image, `logits[i]` what training computed for it, `labels[i]` its label's index."""
 
     images: tuple[bytes, ...]
     logits: npt.NDArray[np.float32]  # (N, labels)
     labels: npt.NDArray[np.int64]  # (N,)
 
     def to_bytes(self) -> bytes:
-        """The content of the file. Images lie end to end in one byte array; `offsets` (N + 1) says where each begins."""
+        """The file's content. Images lie end to end in one byte array; `offsets` (N + 1) says where each begins."""
         offsets = np.cumsum([0, *(len(image) for image in self.images)], dtype=np.int64)
         buffer = io.BytesIO()
         np.savez(
@@ -50,5 +51,5 @@ class GoldenSamples:
             raise ManifestInvalid("golden.npz: data, offsets, logits and labels do not belong together")
         if offsets[0] != 0 or offsets[-1] != len(data) or bool(np.any(np.diff(offsets) < 0)):
             raise ManifestInvalid("golden.npz: offsets do not fit the data")
-        images = tuple(data[start:end].tobytes() for start, end in zip(offsets[:-1], offsets[1:], strict=True))
+        images = tuple(data[start:end].tobytes() for start, end in itertools.pairwise(offsets))
         return cls(images=images, logits=logits.astype(np.float32), labels=labels.astype(np.int64))

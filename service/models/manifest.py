@@ -1,8 +1,8 @@
 """The manifest of a model package: everything that a server must know to serve what was trained.
 
-A package is a directory `<name>/<version>/` with `model.onnx` (and variants of other precision), `golden.npz` and this
-manifest as `manifest.json`. The digest of the package is the SHA-256 of the manifest's bytes, and the manifest holds the
-SHA-256 of every other file, so the digest covers them all.
+A package is a directory `<name>/<version>/` with `model.onnx` (and variants of other precision), `golden.npz` and
+this manifest as `manifest.json`. The digest of the package is the SHA-256 of the manifest's bytes, and the manifest
+holds the SHA-256 of every other file, so the digest covers them all.
 """
 
 import hashlib
@@ -13,7 +13,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-SCHEMA_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 GOLDEN_FILE = "golden.npz"
 
@@ -25,7 +24,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Pixels = Annotated[int, Field(ge=1, le=8192)]
 
 
-class ManifestInvalid(Exception):  # noqa: N818 - named like the other refusals of a package
+class ManifestInvalid(Exception):
     """The manifest cannot be read; the text names the field and what is wrong with it."""
 
 
@@ -78,8 +77,8 @@ class Polarity(StrEnum):
 class InputSpec(_Frozen):
     """How an encoded image becomes the model's input: uint8 `[batch, height, width, channels]`.
 
-    `mean` and `std` (one for each channel, for pixels scaled to [0, 1]) are applied inside the graph and are stated here for
-    people and for other runtimes.
+    `mean` and `std` (one for each channel, for pixels scaled to [0, 1]) are applied inside the graph and are stated
+    here for people and for other runtimes.
     """
 
     tensor: str = "image"
@@ -137,7 +136,7 @@ class LabelMetrics(_Frozen):
 
 
 class Metrics(_Frozen):
-    """What a variant reached on the images of one split, measured through the service's own decode and inference path."""
+    """What a variant reached on one split, measured through the service's own decode and inference path."""
 
     split: str
     images: Annotated[int, Field(ge=1)]
@@ -180,7 +179,7 @@ class FileRecord(_Frozen):
 class Manifest(_Frozen):
     """One version of one model, described so that it can be served and checked without asking anyone."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     version: Annotated[int, Field(ge=1, le=2**31 - 1)]
     family: str

@@ -1,0 +1,187 @@
+"""Encoded image in, pixels out: uint8 `[height, width, 3]`, or `[height, width]` for grey, upright.
+
+The format is told by its first bytes, never by a name. Sizes are read from the header and refused before a pixel is
+allocated. JPEG is decoded by libjpeg-turbo through simplejpeg, which releases the GIL; PNG, WebP, GIF (first frame) and
+BMP by Pillow.
+"""
+
+import io
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+from PIL import ExifTags, Image
+
+from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported
+from service.models.manifest import PixelFormat
+
+Pixels = npt.NDArray[np.uint8]
+
+Image.init()
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+SIGNATURES: Mapping[bytes, str] = MappingProxyType(
+    {
+        b"\xff\xd8\xff": "JPEG",
+        b"\x89PNG\r\n\x1a\n": "PNG",
+        b"RIFF": "WEBP",
+        b"GIF87a": "GIF",
+        b"GIF89a": "GIF",
+        b"BM": "BMP",
+    }
+)
+KNOWN_BUT_UNSUPPORTED: Mapping[bytes, str] = MappingProxyType(
+    {b"II*\x00": "TIFF", b"MM\x00*": "TIFF", b"%PDF": "PDF", b"<svg": "SVG", b"8BPS": "PSD", b"\x00\x00\x01\x00": "ICO"}
+)
+ACCEPTED = "JPEG, PNG, WebP, GIF or BMP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLimits:
+    """What is refused before anything is decoded."""
+
+    max_bytes: int = 10 * 2**20
+    max_side: int = 8192
+    max_pixels: int = 24_000_000
+
+    def check_bytes(self, data: bytes) -> None:
+        """Raises ImageUnreadable for nothing at all, ImageTooLarge for too much."""
+        if not data:
+            raise ImageUnreadable("The image is empty (0 bytes); send the content of an image file.")
+        if len(data) > self.max_bytes:
+            raise ImageTooLarge(
+                f"The image has {len(data):,} bytes; at most {self.max_bytes:,} are accepted. Send a smaller file.",
+                limit_bytes=str(self.max_bytes),
+            )
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raises ImageTooLarge by the size that the header announces."""
+        if width > self.max_side or height > self.max_side or width * height > self.max_pixels:
+            raise ImageTooLarge(
+                f"The image is {width:,} × {height:,} pixels; at most {self.max_side:,} a side and "
+                f"{self.max_pixels:,} in all are accepted. Scale it down first.",
+                limit_side=str(self.max_side),
+                limit_pixels=str(self.max_pixels),
+            )
+
+
+def decode(data: bytes, *, pixel_format: PixelFormat, limits: ImageLimits) -> Pixels:
+    """Pixels of an encoded image, upright, in the asked-for format: `[H, W]` for grey, `[H, W, 3]` for RGB.
+
+    Raises ImageUnreadable, ImageUnsupported or ImageTooLarge.
+    """
+    limits.check_bytes(data)
+    kind = sniff(data)
+    if kind == "JPEG":
+        return _decode_jpeg(data, pixel_format, limits)
+    return _decode_with_pillow(data, kind, pixel_format, limits)
+
+
+def sniff(data: bytes) -> str:
+    """Pillow's name of the format. Raises ImageUnsupported for other images, ImageUnreadable for anything else."""
+    for signature, kind in SIGNATURES.items():
+        if data.startswith(signature) and (kind != "WEBP" or data[8:12] == b"WEBP"):
+            return kind
+    for signature, kind in KNOWN_BUT_UNSUPPORTED.items():
+        if data.startswith(signature):
+            raise ImageUnsupported(f"{kind} files are not accepted; convert the image to {ACCEPTED}.", format=kind)
+    if data[4:8] == b"ftyp":
+        raise ImageUnsupported(f"AVIF and HEIC files are not accepted; convert the image to {ACCEPTED}.")
+    raise ImageUnreadable(f"These bytes are not an image; send the content of a {ACCEPTED} file.")
+
+
+def _decode_jpeg(data: bytes, pixel_format: PixelFormat, limits: ImageLimits) -> Pixels:
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        limits.check_size(width, height)
+        colorspace = "GRAY" if pixel_format is PixelFormat.GRAY8 else "RGB"
+        pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace=colorspace, strict=True)
+    except ValueError:  # broken, or only odd (CMYK as grey, stray bytes): Pillow tells which
+        return _decode_with_pillow(data, "JPEG", pixel_format, limits)
+    if pixel_format is PixelFormat.GRAY8:
+        pixels = pixels[:, :, 0]
+    return _upright(pixels, _jpeg_orientation(data))
+
+
+def _jpeg_orientation(data: bytes) -> int:
+    """The EXIF orientation, 1 where there is none; files without EXIF (most thumbnails) skip the parser."""
+    if b"Exif\x00\x00" not in data[: 2**16]:
+        return 1
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+        return _orientation(picture)
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        value = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except (
+        SyntaxError,
+        ValueError,
+        OSError,
+        TypeError,
+        KeyError,
+        IndexError,
+    ):  # a broken EXIF block does not spoil the pixels
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _decode_with_pillow(data: bytes, kind: str, pixel_format: PixelFormat, limits: ImageLimits) -> Pixels:
+    try:
+        with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
+            limits.check_size(*picture.size)
+            orientation = _orientation(picture)
+            picture.load()
+            pixels = np.asarray(_converted(picture, pixel_format))
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        EOFError,
+        KeyError,
+        IndexError,
+        Warning,
+    ) as error:
+        raise ImageUnreadable(f"The {kind} file is broken or cut short; send the whole file.") from error
+    except Image.DecompressionBombError as error:
+        raise ImageTooLarge("The image has more pixels than are accepted. Scale it down first.") from error
+    return _upright(pixels, orientation)
+
+
+def _converted(picture: Image.Image, pixel_format: PixelFormat) -> Image.Image:
+    """Grey or RGB from any mode: 16-bit is scaled to 8, transparency is laid on white."""
+    mode = "L" if pixel_format is PixelFormat.GRAY8 else "RGB"
+    if picture.mode.startswith("I") or picture.mode == "F":
+        sixteen_bit = np.asarray(picture, dtype=np.float32)
+        picture = Image.fromarray((np.clip(sixteen_bit, 0, 65535) / 257.0).round().astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        ground = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(ground, picture)
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Undoes the rotation and mirroring that the camera noted (EXIF 2.3, tag 0x0112)."""
+    match orientation:
+        case 2:
+            pixels = pixels[:, ::-1]
+        case 3:
+            pixels = pixels[::-1, ::-1]
+        case 4:
+            pixels = pixels[::-1]
+        case 5:
+            pixels = pixels.swapaxes(0, 1)
+        case 6:
+            pixels = np.rot90(pixels, k=-1)
+        case 7:
+            pixels = pixels[::-1, ::-1].swapaxes(0, 1)
+        case 8:
+            pixels = np.rot90(pixels, k=1)
+    return np.ascontiguousarray(pixels)

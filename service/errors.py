@@ -1,0 +1,94 @@
+"""What can go wrong on an image's way, as exceptions: engine and registry raise them, the doors translate them.
+
+Each class has a `reason`, stable and meant for programs, and is raised with one sentence that the caller can act on.
+The picture of which step raises which, and the gRPC code of each, is in service/api/errors.py.
+"""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """An expected refusal. Anything that is not one of these is a fault of the server."""
+
+    reason: ClassVar[str]
+
+    def __init__(self, sentence: str, **metadata: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.metadata = metadata
+
+
+class ImageUnreadable(ServiceError):
+    """The bytes are no image, or a broken one."""
+
+    reason = "IMAGE_UNREADABLE"
+
+
+class ImageUnsupported(ServiceError):
+    """An image of a kind that is not decoded here."""
+
+    reason = "IMAGE_UNSUPPORTED"
+
+
+class ImageTooLarge(ServiceError):
+    """More bytes or pixels than the settings allow."""
+
+    reason = "IMAGE_TOO_LARGE"
+
+
+class BatchTooLarge(ServiceError):
+    """More images in one request than the settings allow."""
+
+    reason = "BATCH_TOO_LARGE"
+
+
+class ArgumentInvalid(ServiceError):
+    """A field of the request holds a value that means nothing."""
+
+    reason = "ARGUMENT_INVALID"
+
+
+class ModelNotFound(ServiceError):
+    """The repository has no model of that name."""
+
+    reason = "MODEL_NOT_FOUND"
+
+
+class VersionNotFound(ServiceError):
+    """The model is known, but not that version or alias."""
+
+    reason = "VERSION_NOT_FOUND"
+
+
+class ModelNotReady(ServiceError):
+    """The version is still loading, or was refused."""
+
+    reason = "MODEL_NOT_READY"
+
+
+class QueueFull(ServiceError):
+    """No room for more work; the caller may come back after `retry_seconds`."""
+
+    reason = "QUEUE_FULL"
+
+    def __init__(self, sentence: str, *, retry_seconds: float, **metadata: str) -> None:
+        super().__init__(sentence, **metadata)
+        self.retry_seconds = retry_seconds
+
+
+class DeadlineUnreachable(ServiceError):
+    """The answer would come too late, so no work was begun."""
+
+    reason = "DEADLINE_UNREACHABLE"
+
+
+class ShuttingDown(ServiceError):
+    """The server is draining."""
+
+    reason = "SHUTTING_DOWN"
+
+
+class InferenceFailed(ServiceError):
+    """The runtime failed on this batch; the cause is in the server's log."""
+
+    reason = "INFERENCE_FAILED"
