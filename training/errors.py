@@ -1,0 +1,41 @@
+"""What can go wrong on the way recipe → data → model → epochs → run directory, as sentences that name what to do next.
+
+    recipe  -- RecipeInvalid   unknown name, a value that cannot work
+    data    -- DataMissing     none of the known places has the data set
+            -- DataDamaged     a file is unreadable, or not the one that was asked for
+    epochs  -- TrainingFailed  the loss is not a number
+    run     -- RunUnreadable   missing, unfinished or damaged
+            -- RunConflict     the directory holds another run
+
+Wrong use (RecipeInvalid, RunConflict) ends a command with exit code 2, everything else with 1.
+"""
+
+
+class TrainingError(Exception):
+    """An expected failure; its text is shown to the user as it is."""
+
+    exit_code = 1
+
+
+class RecipeInvalid(TrainingError):  # noqa: N818 - the name says what happened
+    exit_code = 2
+
+
+class DataMissing(TrainingError):  # noqa: N818 - the name says what happened
+    pass
+
+
+class DataDamaged(TrainingError):  # noqa: N818 - the name says what happened
+    pass
+
+
+class TrainingFailed(TrainingError):  # noqa: N818 - the name says what happened
+    pass
+
+
+class RunUnreadable(TrainingError):  # noqa: N818 - the name says what happened
+    pass
+
+
+class RunConflict(TrainingError):  # noqa: N818 - the name says what happened
+    exit_code = 2

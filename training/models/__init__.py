@@ -1,0 +1,21 @@
+"""Every model by name. `build` turns a name and its arguments, as a recipe or a run's record holds them, into a model."""
+
+from collections.abc import Callable, Mapping
+
+from training.errors import RecipeInvalid
+from training.models.classifier import Classifier
+from training.models.fashion_cnn import FashionCNN
+
+MODELS: dict[str, Callable[..., Classifier]] = {
+    "fashion_cnn": FashionCNN,
+}
+
+
+def build(name: str, arguments: Mapping[str, int] | None = None) -> Classifier:
+    """A model with fresh weights from torch's global generator. Raises RecipeInvalid for a name that is not in MODELS."""
+    if name not in MODELS:
+        raise RecipeInvalid(f"there is no model named {name}; the models are: {', '.join(sorted(MODELS))}")
+    return MODELS[name](**(arguments or {}))
+
+
+__all__ = ["MODELS", "Classifier", "build"]
