@@ -17,25 +17,25 @@ class TrainingError(Exception):
     exit_code = 1
 
 
-class RecipeInvalid(TrainingError):  # noqa: N818 - the name says what happened
+class RecipeInvalid(TrainingError):
     exit_code = 2
 
 
-class DataMissing(TrainingError):  # noqa: N818 - the name says what happened
+class DataMissing(TrainingError):
     pass
 
 
-class DataDamaged(TrainingError):  # noqa: N818 - the name says what happened
+class DataDamaged(TrainingError):
     pass
 
 
-class TrainingFailed(TrainingError):  # noqa: N818 - the name says what happened
+class TrainingFailed(TrainingError):
     pass
 
 
-class RunUnreadable(TrainingError):  # noqa: N818 - the name says what happened
+class RunUnreadable(TrainingError):
     pass
 
 
-class RunConflict(TrainingError):  # noqa: N818 - the name says what happened
+class RunConflict(TrainingError):
     exit_code = 2

@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from training.data.fashion_mnist import FILES, FULL, load
@@ -23,7 +22,7 @@ def download(target: Path) -> Path:
     """Fetches and verifies the data set. Raises DataMissing with what each way said and what the user can provide."""
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
-    ways: tuple[tuple[str, Callable[[Path], Path]], ...] = (
+    ways = (
         ("download by torchvision", _by_torchvision),
         (f"apt-get download {PACKAGE}", _by_apt),
     )

@@ -1,7 +1,7 @@
 """Fashion-MNIST (Zalando, 2017; MIT licence): finds the four IDX files, checks them by SHA-256, loads them.
 
-The release of 31 August 2017 is the only one accepted: the one before it had pictures that were in both the training and
-the test split, which lifts results by about 0.4 points. Digests are those of the uncompressed content, since
+The release of 31 August 2017 is the only one accepted: the one before it had pictures that were in both the training
+and the test split, which lifts results by about 0.4 points. Digests are those of the uncompressed content, since
 distributions compress the files anew.
 """
 

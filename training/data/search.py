@@ -18,7 +18,8 @@ def cache_directory() -> Path:
 
 def find(directory: Path | None) -> Path | None:
     """The directory with the four files, or None. A directory that the user named is the only place looked at, and
-    DataMissing is raised if it does not hold them."""
+    DataMissing is raised if it does not hold them.
+    """
     if directory is not None:
         named = _with_files(directory)
         if named is None:

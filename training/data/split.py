@@ -20,9 +20,7 @@ def stratified_indices(labels: NDArray[np.int64], *, size: int, seed: int) -> ND
     largest_remainders = np.argsort(takes - quotas, kind="stable")[: size - int(takes.sum())]
     takes[largest_remainders] += 1
     generator = np.random.default_rng(seed)
-    chosen = [
-        generator.permutation(np.flatnonzero(labels == label))[: takes[label]] for label in range(len(counts))
-    ]
+    chosen = [generator.permutation(np.flatnonzero(labels == label))[: takes[label]] for label in range(len(counts))]
     return np.sort(np.concatenate(chosen))
 
 

@@ -1,4 +1,4 @@
-"""Every model by name. `build` turns a name and its arguments, as a recipe or a run's record holds them, into a model."""
+"""Every model by name; `build` turns a name and its arguments, as a recipe or a record holds them, into a model."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,7 +12,7 @@ MODELS: dict[str, Callable[..., Classifier]] = {
 
 
 def build(name: str, arguments: Mapping[str, int] | None = None) -> Classifier:
-    """A model with fresh weights from torch's global generator. Raises RecipeInvalid for a name that is not in MODELS."""
+    """A model with fresh weights from torch's global generator. Raises RecipeInvalid for an unknown name."""
     if name not in MODELS:
         raise RecipeInvalid(f"there is no model named {name}; the models are: {', '.join(sorted(MODELS))}")
     return MODELS[name](**(arguments or {}))

@@ -1,4 +1,4 @@
-"""The course's CNN for Fashion-MNIST: two convolutions of 5 × 5, each with batch normalisation, ReLU and max pooling."""
+"""The course's CNN for Fashion-MNIST: two 5 × 5 convolutions, each with batch normalisation, ReLU and max pooling."""
 
 from torch import Tensor, nn
 

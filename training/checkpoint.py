@@ -1,0 +1,137 @@
+"""The run directory: written as training goes on, read back by evaluation and export.
+
+run.json             the record (training/record.py); its status is "finished" only when everything else is in place
+model.safetensors    the weights
+predictions.npz      validation_logits, validation_labels, test_logits, test_labels, as the weights produced them
+metrics.jsonl        one line for each epoch
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from training.data import Splits, load, split
+from training.errors import DataDamaged, RunUnreadable
+from training.models import Classifier, build
+from training.record import RunRecord
+
+RECORD_FILE = "run.json"
+WEIGHTS_FILE = "model.safetensors"
+PREDICTIONS_FILE = "predictions.npz"
+METRICS_FILE = "metrics.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A finished run on disk."""
+
+    directory: Path
+    record: RunRecord
+    digest: str
+    """SHA-256 of the record's bytes, which hold the digests of the other files"""
+
+    @classmethod
+    def load(cls, directory: Path) -> "Run":
+        """Reads the record and checks the files against it. Raises RunUnreadable for an unfinished or damaged run."""
+        content = _read(directory / RECORD_FILE)
+        try:
+            record = RunRecord.from_bytes(content)
+        except RunUnreadable as error:
+            raise RunUnreadable(f"{directory / RECORD_FILE} cannot be read: {error}") from error
+        if record.status != "finished":
+            raise RunUnreadable(
+                f"{directory} is an unfinished run ({record.epochs} of {record.recipe.epochs} epochs); "
+                f"train it with `recognition-train fit {record.name} --output {directory}`"
+            )
+        run = cls(directory=directory, record=record, digest=hashlib.sha256(content).hexdigest())
+        for file in (WEIGHTS_FILE, PREDICTIONS_FILE):
+            run._verified(file)
+        return run
+
+    def build_model(self) -> Classifier:
+        """The trained model on the CPU, in evaluation mode."""
+        model = build(self.record.model.name, self.record.model.arguments)
+        try:
+            model.load_state_dict(load_tensors(self._verified(WEIGHTS_FILE)))
+        except (SafetensorError, RuntimeError) as error:
+            raise RunUnreadable(
+                f"{self.directory / WEIGHTS_FILE} does not fit {self.record.model.name}: {error}"
+            ) from error
+        return model.eval()
+
+    def predictions(self, split_name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Logits (N, labels) and true labels (N,) of "validation" or "test"."""
+        with np.load(BytesIO(self._verified(PREDICTIONS_FILE)), allow_pickle=False) as arrays:
+            return arrays[f"{split_name}_logits"], arrays[f"{split_name}_labels"]
+
+    def load_splits(self, directory: Path | None = None) -> Splits:
+        """The very images that the run trained on, chose by and was tested with. Raises DataDamaged for other data."""
+        data = self.record.data
+        dataset = load(data.name, directory)
+        if dataset.sha256 != data.sha256:
+            raise DataDamaged(f"{dataset.directory} has digest {dataset.sha256}; the run was trained on {data.sha256}")
+        return split(dataset, seed=data.split_seed, validation_share=data.validation_share, limit=data.limit)
+
+    def _verified(self, file: str) -> bytes:
+        content = _read(self.directory / file)
+        found, expected = hashlib.sha256(content).hexdigest(), self.record.files.get(file)
+        if found != expected:
+            raise RunUnreadable(
+                f"{self.directory / file} is damaged: SHA-256 {found}, recorded {expected}; train the run anew "
+                f"with `recognition-train fit {self.record.name} --output {self.directory} --force`"
+            )
+        return content
+
+
+def read_record(directory: Path) -> RunRecord | None:
+    """The record of a run in any state, or None where there is no run."""
+    path = directory / RECORD_FILE
+    return RunRecord.from_bytes(path.read_bytes()) if path.is_file() else None
+
+
+def write_record(directory: Path, record: RunRecord) -> None:
+    _write(directory / RECORD_FILE, record.to_bytes())
+
+
+def finish(directory: Path, record: RunRecord, model: Classifier, predictions: Mapping[str, NDArray[Any]]) -> Run:
+    """Writes weights and predictions, then the record that makes the run count as finished."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    buffer = BytesIO()
+    np.savez(buffer, allow_pickle=False, **predictions)
+    contents = {WEIGHTS_FILE: save_tensors(tensors), PREDICTIONS_FILE: buffer.getvalue()}
+    for file, content in contents.items():
+        _write(directory / file, content)
+    digests = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
+    write_record(directory, replace(record, status="finished", files=digests))
+    return Run.load(directory)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise RunUnreadable(
+            f"{path} does not exist; `recognition-train fit RECIPE --output {path.parent}` makes a run"
+        ) from None
+    except OSError as error:
+        raise RunUnreadable(f"cannot read {path}: {error.strerror}") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All or nothing: written beside its place, then renamed into it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
