@@ -92,3 +92,9 @@ class InferenceFailed(ServiceError):
     """The runtime failed on this batch; the cause is in the server's log."""
 
     reason = "INFERENCE_FAILED"
+
+
+class NotOffered(ServiceError):
+    """The call exists in the API, but this server does not answer it."""
+
+    reason = "NOT_OFFERED"

@@ -70,6 +70,8 @@ class _ModelStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelState
     """Refused; `state_reason` says why."""
     MODEL_STATE_DRAINING: _ModelState.ValueType  # 4
     """Finishing what it accepted; takes nothing new."""
+    MODEL_STATE_UNLOADED: _ModelState.ValueType  # 5
+    """In the repository but not loaded: neither the highest version nor one that an alias names."""
 
 class ModelState(_ModelState, metaclass=_ModelStateEnumTypeWrapper):
     """What a model version is doing."""
@@ -84,6 +86,8 @@ MODEL_STATE_FAILED: ModelState.ValueType  # 3
 """Refused; `state_reason` says why."""
 MODEL_STATE_DRAINING: ModelState.ValueType  # 4
 """Finishing what it accepted; takes nothing new."""
+MODEL_STATE_UNLOADED: ModelState.ValueType  # 5
+"""In the repository but not loaded: neither the highest version nor one that an alias names."""
 Global___ModelState: _TypeAlias = ModelState  # noqa: Y015
 
 @_typing.final

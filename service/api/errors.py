@@ -1,0 +1,84 @@
+"""What callers see when something goes wrong: the flow, the error of each arrow, and its gRPC code.
+
+    request ──▶ admitted ──▶ model found ──▶ image decoded ──▶ queued ──▶ computed ──▶ answered
+       │            │             │               │               │           │
+       │            │             │               │               │           └ InferenceFailed      INTERNAL
+       │            │             │               │               ├ QueueFull                         RESOURCE_EXHAUSTED
+       │            │             │               │               └ DeadlineUnreachable               DEADLINE_EXCEEDED
+       │            │             │               └ ImageUnreadable, ImageUnsupported, ImageTooLarge  INVALID_ARGUMENT
+       │            │             ├ ModelNotFound, VersionNotFound                                    NOT_FOUND
+       │            │             └ ModelNotReady                                                     UNAVAILABLE
+       │            └ ShuttingDown                                                                    UNAVAILABLE
+       ├ ArgumentInvalid, BatchTooLarge                                                               INVALID_ARGUMENT
+       └ NotOffered                                                                                   UNIMPLEMENTED
+
+Every error carries a google.rpc.ErrorInfo with the reason; the caller's faults carry a BadRequest besides, QueueFull a
+RetryInfo. Anything that is not a ServiceError is INTERNAL with a constant text (AIP-193).
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2, message
+from google.rpc import error_details_pb2, status_pb2
+
+from service import errors
+
+DOMAIN = "recognition"
+INTERNAL_REASON = "INTERNAL"
+
+CODES: Mapping[type[errors.ServiceError], grpc.StatusCode] = MappingProxyType(
+    {
+        errors.ArgumentInvalid: grpc.StatusCode.INVALID_ARGUMENT,
+        errors.BatchTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
+        errors.ImageUnreadable: grpc.StatusCode.INVALID_ARGUMENT,
+        errors.ImageUnsupported: grpc.StatusCode.INVALID_ARGUMENT,
+        errors.ImageTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
+        errors.ModelNotFound: grpc.StatusCode.NOT_FOUND,
+        errors.VersionNotFound: grpc.StatusCode.NOT_FOUND,
+        errors.ModelNotReady: grpc.StatusCode.UNAVAILABLE,
+        errors.ShuttingDown: grpc.StatusCode.UNAVAILABLE,
+        errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        errors.DeadlineUnreachable: grpc.StatusCode.DEADLINE_EXCEEDED,
+        errors.InferenceFailed: grpc.StatusCode.INTERNAL,
+        errors.NotOffered: grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+
+
+def code_of(error: errors.ServiceError) -> grpc.StatusCode:
+    """The gRPC code of an expected error."""
+    return CODES[type(error)]
+
+
+def status_of(error: errors.ServiceError) -> status_pb2.Status:
+    """An expected error as the caller sees it."""
+    code = code_of(error)
+    details: list[message.Message] = [
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+    ]
+    if code is grpc.StatusCode.INVALID_ARGUMENT:
+        field = error.metadata.get("field", "image")
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=error.sentence)
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if isinstance(error, errors.QueueFull):
+        delay = duration_pb2.Duration(nanos=min(999_999_999, int(error.retry_seconds * 1e9)))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    return _status(code, error.sentence, details)
+
+
+def internal_status(request_id: str) -> status_pb2.Status:
+    """A fault of the server: the caller learns nothing but the id under which the log has it."""
+    info = error_details_pb2.ErrorInfo(reason=INTERNAL_REASON, domain=DOMAIN, metadata={"request_id": request_id})
+    return _status(grpc.StatusCode.INTERNAL, f"Internal error; the server's log has it as {request_id}.", [info])
+
+
+def _status(code: grpc.StatusCode, sentence: str, details: list[message.Message]) -> status_pb2.Status:
+    number: int = code.value[0]
+    status = status_pb2.Status(code=number, message=sentence)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status

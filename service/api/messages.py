@@ -1,0 +1,97 @@
+"""Messages of recognition.v1 from the engine's values, and values from messages. Pure functions, one for each message."""
+
+from collections.abc import Sequence
+
+from recognition.v1 import recognition_pb2 as pb
+
+from service.engine.pipeline import Times
+from service.engine.postprocess import Classification
+from service.errors import ArgumentInvalid
+from service.models.loader import LiveModel
+from service.models.registry import Entry, State
+
+DEFAULT_TOP_K = 5
+
+STATES = {
+    State.UNLOADED: pb.MODEL_STATE_UNLOADED,
+    State.LOADING: pb.MODEL_STATE_LOADING,
+    State.READY: pb.MODEL_STATE_READY,
+    State.FAILED: pb.MODEL_STATE_FAILED,
+    State.DRAINING: pb.MODEL_STATE_DRAINING,
+}
+
+
+def version_of(selector: pb.ModelSelector) -> int | None:
+    return selector.version if selector.WhichOneof("choice") == "version" else None
+
+
+def alias_of(selector: pb.ModelSelector) -> str | None:
+    return selector.alias if selector.WhichOneof("choice") == "alias" else None
+
+
+def options_of(options: pb.ClassifyOptions) -> tuple[int, float | None]:
+    """(top_k, min_confidence). Raises ArgumentInvalid."""
+    if options.top_k < 0:
+        raise ArgumentInvalid("top_k must be 0 (the default, 5) or more.", field="options.top_k")
+    min_confidence = options.min_confidence if options.HasField("min_confidence") else None
+    if min_confidence is not None and not 0.0 <= min_confidence <= 1.0:
+        raise ArgumentInvalid("min_confidence must lie in [0, 1].", field="options.min_confidence")
+    return options.top_k or DEFAULT_TOP_K, min_confidence
+
+
+def classification_message(classification: Classification) -> pb.Classification:
+    return pb.Classification(
+        predictions=[
+            pb.Prediction(index=prediction.index, label=prediction.label, probability=prediction.probability)
+            for prediction in classification.predictions
+        ],
+        unknown=classification.unknown,
+    )
+
+
+def served_model_message(live: LiveModel) -> pb.ServedModel:
+    return pb.ServedModel(name=live.manifest.name, version=live.manifest.version, digest=live.digest)
+
+
+def stage_times_message(times: Sequence[Times]) -> pb.StageTimes:
+    """Work done in worker threads adds up; the queue and the session are waited for side by side."""
+    return pb.StageTimes(
+        decode_seconds=sum(time.decode for time in times),
+        preprocess_seconds=sum(time.preprocess for time in times),
+        queue_seconds=max((time.queue for time in times), default=0.0),
+        inference_seconds=max((time.inference for time in times), default=0.0),
+        postprocess_seconds=sum(time.postprocess for time in times),
+        batch_size=max((time.batch_size for time in times), default=0),
+    )
+
+
+def model_message(entry: Entry) -> pb.Model:
+    model = pb.Model(
+        name=entry.name,
+        version=entry.version,
+        aliases=entry.aliases,
+        state=STATES[entry.state],
+        state_reason=entry.reason,
+        digest=entry.digest,
+    )
+    if entry.live is not None:
+        _describe(model, entry.live)
+    return model
+
+
+def _describe(model: pb.Model, live: LiveModel) -> None:
+    manifest = live.manifest
+    metrics = manifest.variants[live.precision].metrics
+    model.labels.extend(manifest.labels)
+    model.family = manifest.family
+    model.precision = live.precision
+    model.provider = live.provider
+    model.input_height = manifest.input.height
+    model.input_width = manifest.input.width
+    model.input_channels = manifest.input.channels
+    model.embedding_size = manifest.outputs.embedding_size
+    model.parameters = manifest.parameters
+    model.accuracy = metrics.accuracy
+    model.macro_f1 = metrics.macro_f1
+    model.metrics_split = metrics.split
+    model.golden_max_abs_difference = live.golden_difference

@@ -1,0 +1,175 @@
+"""The door `recognition.v1.RecognitionService`: messages in, engine calls, messages out. It knows gRPC and no ONNX."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import grpc
+from recognition.v1 import recognition_pb2 as pb
+from recognition.v1 import recognition_pb2_grpc as pb_grpc
+
+from service.api.errors import status_of
+from service.api.interceptors import current_call
+from service.api.messages import (
+    alias_of,
+    classification_message,
+    model_message,
+    options_of,
+    served_model_message,
+    stage_times_message,
+    version_of,
+)
+from service.api.stream import answers_as_ready
+from service.engine.pipeline import Answer
+from service.errors import ArgumentInvalid, BatchTooLarge, NotOffered, QueueFull, ServiceError
+from service.metrics import Metrics
+from service.models.loader import LiveModel
+from service.models.registry import Registry
+
+DEFAULT_PAGE_SIZE = 100
+LARGEST_PAGE_SIZE = 1000
+LONGEST_ID_BYTES = 256
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
+    """Answers the calls of the recognition API."""
+
+    def __init__(
+        self, registry: Registry, metrics: Metrics, *, max_batch_images: int, default_deadline_seconds: float
+    ) -> None:
+        self._registry = registry
+        self._metrics = metrics
+        self._max_batch_images = max_batch_images
+        self._default_deadline_seconds = default_deadline_seconds
+
+    async def Classify(self, request: pb.ClassifyRequest, context: Context) -> pb.ClassifyResponse:  # noqa: N802 - the API's name
+        live = self._live_model(request.model)
+        top_k, min_confidence = options_of(request.options)
+        try:
+            answer = await live.classifier.classify(
+                request.image, top_k=top_k, min_confidence=min_confidence, deadline=self._deadline(context)
+            )
+        except ServiceError:
+            self._metrics.images.labels("error").inc()
+            raise
+        self._count(live, answer)
+        return pb.ClassifyResponse(
+            classification=classification_message(answer.classification),
+            model=served_model_message(live),
+            times=stage_times_message([answer.times]),
+        )
+
+    async def BatchClassify(self, request: pb.BatchClassifyRequest, context: Context) -> pb.BatchClassifyResponse:  # noqa: N802
+        live = self._live_model(request.model)
+        top_k, min_confidence = options_of(request.options)
+        if len(request.images) > self._max_batch_images:
+            raise BatchTooLarge(
+                f"The request has {len(request.images)} images; at most {self._max_batch_images} are accepted. "
+                "Send several requests.",
+                field="images",
+            )
+        answers = await live.classifier.classify_many(
+            request.images, top_k=top_k, min_confidence=min_confidence, deadline=self._deadline(context)
+        )
+        return pb.BatchClassifyResponse(
+            results=[self._result(live, answer) for answer in answers],
+            model=served_model_message(live),
+            times=stage_times_message([answer.times for answer in answers if isinstance(answer, Answer)]),
+        )
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:  # noqa: N802, ARG002
+        if not 0 <= request.page_size <= LARGEST_PAGE_SIZE:
+            raise ArgumentInvalid(f"page_size must be 0 to {LARGEST_PAGE_SIZE}.", field="page_size")
+        if request.page_token and not request.page_token.isdecimal():
+            raise ArgumentInvalid("page_token must be one that ListModels gave.", field="page_token")
+        entries = self._registry.entries()
+        begin = int(request.page_token[:9] or 0)
+        end = begin + (request.page_size or DEFAULT_PAGE_SIZE)
+        return pb.ListModelsResponse(
+            models=[model_message(entry) for entry in entries[begin:end]],
+            next_page_token=str(end) if end < len(entries) else "",
+        )
+
+    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:  # noqa: N802, ARG002
+        entry = self._registry.find(
+            request.model.name, version=version_of(request.model), alias=alias_of(request.model)
+        )
+        return pb.GetModelResponse(model=model_message(entry))
+
+    async def ClassifyStream(  # noqa: N802
+        self,
+        request_iterator: AsyncIterator[pb.ClassifyStreamRequest],
+        context: Context,  # noqa: ARG002
+    ) -> AsyncIterator[pb.ClassifyStreamResponse]:
+        images = _filled_in(request_iterator)
+        async for answer in answers_as_ready(images, self._answer_in_stream, limit=self._max_batch_images):
+            yield answer
+
+    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802, ARG002
+        raise _not_offered("Embed")
+
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:  # noqa: N802, ARG002
+        raise _not_offered("Explain")
+
+    async def _answer_in_stream(self, request: pb.ClassifyStreamRequest) -> pb.ClassifyStreamResponse:
+        """Waits where a single call would be refused: the stream itself is what holds the sender back."""
+        live = self._live_model(request.model)
+        top_k, min_confidence = options_of(request.options)
+        response = pb.ClassifyStreamResponse(id=request.id, model=served_model_message(live))
+        while True:
+            try:
+                answer = await live.classifier.classify(request.image, top_k=top_k, min_confidence=min_confidence)
+            except QueueFull as error:
+                await asyncio.sleep(error.retry_seconds)
+            except ServiceError as error:
+                response.result.CopyFrom(self._result(live, error))
+                return response
+            else:
+                response.result.CopyFrom(self._result(live, answer))
+                response.times.CopyFrom(stage_times_message([answer.times]))
+                return response
+
+    def _live_model(self, selector: pb.ModelSelector) -> LiveModel:
+        live = self._registry.resolve(selector.name, version=version_of(selector), alias=alias_of(selector))
+        call = current_call.get()
+        call.model, call.version = live.manifest.name, str(live.manifest.version)
+        return live
+
+    def _deadline(self, context: Context) -> float:
+        """The caller's deadline on the clock of `time.monotonic`; callers without one get the default."""
+        remaining = cast("float | None", context.time_remaining())  # the stubs do not know of None
+        return time.monotonic() + (self._default_deadline_seconds if remaining is None else remaining)
+
+    def _result(self, live: LiveModel, answer: Answer | ServiceError) -> pb.ClassifyResult:
+        if isinstance(answer, ServiceError):
+            self._metrics.observe_refusal(answer.reason)
+            self._metrics.images.labels("error").inc()
+            return pb.ClassifyResult(error=status_of(answer))
+        self._count(live, answer)
+        return pb.ClassifyResult(classification=classification_message(answer.classification))
+
+    def _count(self, live: LiveModel, answer: Answer) -> None:
+        best = answer.classification.predictions[0]
+        self._metrics.observe_prediction(live.manifest, best.index, best.probability)
+
+
+async def _filled_in(
+    requests: AsyncIterator[pb.ClassifyStreamRequest],
+) -> AsyncIterator[pb.ClassifyStreamRequest]:
+    """Each request with the model and the options of the one before it where it names none."""
+    model, options = pb.ModelSelector(), pb.ClassifyOptions()
+    async for request in requests:
+        if len(request.id.encode()) > LONGEST_ID_BYTES:
+            raise ArgumentInvalid(f"An id may have at most {LONGEST_ID_BYTES} bytes.", field="id")
+        model = request.model if request.HasField("model") else model
+        options = request.options if request.HasField("options") else options
+        request.model.CopyFrom(model)
+        request.options.CopyFrom(options)
+        yield request
+
+
+def _not_offered(rpc: str) -> NotOffered:
+    return NotOffered(f"{rpc} is not offered by this server.")

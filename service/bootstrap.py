@@ -1,0 +1,154 @@
+"""Puts the service together from its settings: the only file that knows every class."""
+
+import importlib.metadata
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import onnxruntime
+import structlog
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from recognition.v1 import recognition_pb2, recognition_pb2_grpc
+
+from service.api.health import Health
+from service.api.interceptors import CallInterceptor
+from service.api.recognition import RecognitionServicer
+from service.config import Settings
+from service.engine.batcher import BatchPolicy
+from service.engine.decode import ImageLimits
+from service.engine.providers import Provider, choose_provider
+from service.engine.session import available_cores
+from service.metrics import Metrics
+from service.models.loader import LoadObserver, ModelLoader
+from service.models.registry import Entry, Registry, State
+from service.models.repository import ModelRepository
+from service.server import Lifetime, Server
+
+log = structlog.get_logger("service.bootstrap")
+
+SERVICE_NAME = recognition_pb2.DESCRIPTOR.services_by_name["RecognitionService"].full_name
+
+
+class StartRefused(Exception):
+    """The service does not start; the text says why."""
+
+
+async def build_server(settings: Settings) -> Server:
+    """Loads, proves and warms up the models and binds the ports.
+
+    Raises StartRefused, ProviderUnavailable or PackageRefused.
+    """
+    provider = choose_provider(settings.device)
+    log.info("provider chosen", provider=provider.name, reason=provider.reason)
+    metrics = Metrics()
+    _describe_build(metrics, provider)
+    status = Health()
+    await status.begin()
+    grpc_server = _grpc_server(settings, metrics)
+    grpc_port = _bind(grpc_server, settings)
+    metrics_port = _serve_metrics(metrics, settings)
+    log.info("ports bound", host=settings.host, grpc_port=grpc_port, metrics_port=metrics_port)
+    registry = _registry(settings, provider, metrics, status)
+    await registry.start()
+    _refuse_failed(settings, registry)
+    servicer = RecognitionServicer(
+        registry,
+        metrics,
+        max_batch_images=settings.max_request_images,
+        default_deadline_seconds=settings.default_deadline_seconds,
+    )
+    recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(servicer, grpc_server)
+    health_pb2_grpc.add_HealthServicer_to_server(status.servicer, grpc_server)
+    reflection.enable_server_reflection((SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), grpc_server)
+    lifetime = Lifetime(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
+    return Server(grpc_server, registry, status, lifetime)
+
+
+def _registry(settings: Settings, provider: Provider, metrics: Metrics, status: Health) -> Registry:
+    loader = ModelLoader(
+        provider=provider.name,
+        threads=settings.threads or available_cores(),
+        policy=BatchPolicy(
+            max_batch_size=settings.max_batch_size,
+            max_delay_seconds=settings.max_delay_ms / 1000,
+            max_queue_images=settings.max_queue_images,
+        ),
+        limits=ImageLimits(
+            max_bytes=settings.max_image_bytes,
+            max_side=settings.max_image_side,
+            max_pixels=settings.max_image_pixels,
+        ),
+        workers=ThreadPoolExecutor(settings.decode_threads or available_cores(), thread_name_prefix="decode"),
+        observer=LoadObserver(stage=metrics.observe_stage, batch=metrics.observe_batch),
+    )
+
+    async def watch(entry: Entry) -> None:
+        metrics.watch_model(entry)
+        await status.watch_model(entry)
+        _log_entry(entry)
+
+    return Registry(ModelRepository(settings.models), loader.load, watch=watch)
+
+
+def _grpc_server(settings: Settings, metrics: Metrics) -> grpc.aio.Server:
+    return grpc.aio.server(
+        interceptors=[CallInterceptor(metrics, service=SERVICE_NAME)],
+        options=[
+            ("grpc.max_receive_message_length", settings.max_message_bytes),
+            ("grpc.max_send_message_length", settings.max_message_bytes),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+
+
+def _bind(grpc_server: grpc.aio.Server, settings: Settings) -> int:
+    try:
+        return grpc_server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+    except RuntimeError as error:
+        raise StartRefused(
+            f"port {settings.grpc_port} on {settings.host} cannot be bound: is another server running? "
+            "Choose another with --grpc-port."
+        ) from error
+
+
+def _serve_metrics(metrics: Metrics, settings: Settings) -> int:
+    try:
+        return metrics.serve(settings.host, settings.metrics_port)
+    except OSError as error:
+        raise StartRefused(
+            f"port {settings.metrics_port} on {settings.host} cannot be bound ({error.strerror}). "
+            "Choose another with --metrics-port."
+        ) from error
+
+
+def _describe_build(metrics: Metrics, provider: Provider) -> None:
+    metrics.describe_build(
+        version=importlib.metadata.version("recognition"),
+        onnxruntime=onnxruntime.__version__,
+        provider=provider.name,
+        provider_reason=provider.reason,
+    )
+
+
+def _refuse_failed(settings: Settings, registry: Registry) -> None:
+    failed = registry.failed()
+    if failed and settings.require_all_models:
+        reasons = "; ".join(f"{entry.name} version {entry.version}: {entry.reason}" for entry in failed)
+        raise StartRefused(f"{reasons}. (To serve the other models all the same: --no-require-all-models.)")
+
+
+def _log_entry(entry: Entry) -> None:
+    facts = {"model": entry.name, "version": entry.version, "digest": entry.digest[:12]}
+    if entry.state is State.FAILED:
+        log.error("model refused", reason=entry.reason, exc_info=entry.cause, **facts)
+    elif entry.state is State.READY and entry.live is not None:
+        log.info(
+            "model ready",
+            precision=entry.live.precision,
+            provider=entry.live.provider,
+            golden_max_abs_difference=entry.live.golden_difference,
+            load_seconds=round(entry.live.load_seconds, 3),
+            **facts,
+        )
+    else:
+        log.debug("model state", state=entry.state, **facts)

@@ -1,0 +1,150 @@
+"""The settings of the service: one class that is the reference manual, and where each value came from.
+
+Precedence: command line > `RECOGNITION_*` environment > TOML file > defaults. A key or variable that is not known is an
+error that names it, because a setting that is silently ignored is worse than none.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from service.engine.providers import Device
+
+PREFIX = "RECOGNITION_"
+OF_OTHER_COMMANDS = frozenset({"RECOGNITION_SERVER"})
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class SettingsInvalid(Exception):
+    """A setting is unknown or holds a wrong value; the text names it and its origin."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, as `--name`, `RECOGNITION_NAME` or in TOML. Names carry their unit."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, env_prefix=PREFIX, env_ignore_empty=True
+    )
+
+    models: Path = Path("var/models")
+    """Directory of the model repository, as `recognition-export` publishes it."""
+    require_all_models: bool = True
+    """Whether a refused version stops the start; otherwise the rest is served and that one is listed as failed."""
+    host: str = "127.0.0.1"
+    """Address that the ports are bound to; 0.0.0.0 for all interfaces, as in a container."""
+    grpc_port: Port = 8001
+    """Port of the gRPC API; 0 picks a free one and logs it."""
+    metrics_port: Port = 8002
+    """Port of the Prometheus metrics; 0 picks a free one and logs it."""
+    device: Device = Device.AUTO
+    """Where models compute: cuda (or exit with an error), cpu, or auto: CUDA where it is, else the CPU."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """Threads of one inference on the CPU; 0 means one for each core that the process may use."""
+    decode_threads: Annotated[int, Field(ge=0)] = 0
+    """Threads that decode images; 0 means one for each core that the process may use."""
+    max_batch_size: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Most images that are computed together."""
+    max_delay_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    """How long the oldest image waits for company when the model is idle; 0 never waits."""
+    max_queue_images: Positive = 1024
+    """Images that may wait for each model; beyond that requests are refused with QUEUE_FULL."""
+    max_request_images: Positive = 256
+    """Most images in one BatchClassify request."""
+    max_image_bytes: Positive = 10 * 2**20
+    """Largest image file in bytes."""
+    max_image_side: Positive = 8192
+    """Longest side of an image in pixels."""
+    max_image_pixels: Positive = 24_000_000
+    """Most pixels of an image, width × height."""
+    max_message_bytes: Positive = 64 * 2**20
+    """Largest gRPC message in bytes."""
+    default_deadline_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """Deadline of calls that bring none."""
+    drain_seconds: Annotated[float, Field(ge=0, le=600)] = 5.0
+    """After SIGTERM: how long calls are still taken while the health checks already say NOT_SERVING."""
+    grace_seconds: Annotated[float, Field(ge=0, le=600)] = 20.0
+    """After that: how long accepted calls may take to finish."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged; debug adds a line for every call."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """json, text, or auto: text on a terminal and json elsewhere."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `read_settings` hands over counts; it asks the other sources itself, to know the origins."""
+        return (init_settings,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsWithOrigins:
+    """The settings in force, and for each name where its value came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def read_settings(command_line: Mapping[str, Any], *, file: Path | None = None) -> SettingsWithOrigins:
+    """Merges all sources. Values of None on the command line were not given. Raises SettingsInvalid."""
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.model_fields, "default")
+    given = {name: value for name, value in command_line.items() if value is not None}
+    for origin, found in (
+        (f"file {file}", _from_file(file)),
+        ("environment", _from_environment()),
+        ("command line", given),
+    ):
+        values.update(found)
+        origins.update(dict.fromkeys(found, origin))
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0])
+        raise SettingsInvalid(f"{name} ({origins.get(name, 'unknown')}): {first['msg']}") from error
+    return SettingsWithOrigins(settings=settings, origins=origins)
+
+
+def _from_file(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsInvalid(f"the settings file {file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"the settings file {file} is not TOML: {error}") from error
+    _refuse_unknown(set(values), f"the settings file {file}", str)
+    return values
+
+
+def _from_environment() -> dict[str, Any]:
+    given = {name.upper() for name in os.environ if name.upper().startswith(PREFIX)} - OF_OTHER_COMMANDS
+    _refuse_unknown({name.removeprefix(PREFIX).lower() for name in given}, "the environment", _variable)
+    return EnvSettingsSource(Settings)()
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _refuse_unknown(names: set[str], where: str, spell: Callable[[str], str]) -> None:
+    unknown = sorted(names - set(Settings.model_fields))
+    if unknown:
+        raise SettingsInvalid(
+            f"{where} sets {spell(unknown[0])}, which is no setting; `recognition-serve config show` lists them all"
+        )

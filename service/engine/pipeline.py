@@ -1,0 +1,160 @@
+"""The way of one image: decode → preprocess → batcher → session → postprocess, with a clock on each stage."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.engine.batcher import Batcher, Row, Tensor
+from service.engine.decode import ImageLimits, decode
+from service.engine.postprocess import Classification, classification_of
+from service.engine.preprocess import preprocess
+from service.errors import ServiceError
+from service.models.manifest import Calibration, InputSpec
+
+
+class Stage(StrEnum):
+    """Where the time of a request goes."""
+
+    DECODE = "decode"
+    PREPROCESS = "preprocess"
+    QUEUE = "queue"
+    INFERENCE = "inference"
+    POSTPROCESS = "postprocess"
+
+
+ObserveStage = Callable[[Stage, float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """Seconds spent in each stage."""
+
+    decode: float = 0.0
+    preprocess: float = 0.0
+    queue: float = 0.0
+    inference: float = 0.0
+    postprocess: float = 0.0
+    batch_size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of one image."""
+
+    classification: Classification
+    times: Times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An image as the model takes it, and what it cost to bring it there."""
+
+    tensor: Tensor  # (H, W, C)
+    decode_seconds: float
+    preprocess_seconds: float
+
+
+class Classifier:
+    """One version of one model: encoded images in, ranked labels out. Neither knows gRPC nor holds files."""
+
+    def __init__(
+        self,
+        *,
+        spec: InputSpec,
+        labels: Sequence[str],
+        calibration: Calibration,
+        limits: ImageLimits,
+        batcher: Batcher,
+        workers: ThreadPoolExecutor,
+        chunk_images: int = 16,
+        observe: ObserveStage = lambda _stage, _seconds: None,
+    ) -> None:
+        self._spec = spec
+        self._labels = labels
+        self._calibration = calibration
+        self._limits = limits
+        self._batcher = batcher
+        self._workers = workers
+        self._chunk_images = chunk_images
+        self._observe = observe
+
+    async def classify(
+        self, image: bytes, *, top_k: int, min_confidence: float | None = None, deadline: float | None = None
+    ) -> Answer:
+        """One encoded image in, its labels out. Raises a ServiceError."""
+        loop = asyncio.get_running_loop()
+        prepared = await loop.run_in_executor(self._workers, self.prepare, image)
+        row = await self._batcher.submit(prepared.tensor, deadline=deadline)
+        return self._answer(prepared, row, top_k, min_confidence)
+
+    async def classify_many(
+        self,
+        images: Sequence[bytes],
+        *,
+        top_k: int,
+        min_confidence: float | None = None,
+        deadline: float | None = None,
+    ) -> list[Answer | ServiceError]:
+        """An answer or an error for each image, in order; a bad image never harms its neighbours."""
+
+        async def answer(prepared: Prepared | ServiceError) -> Answer | ServiceError:
+            if isinstance(prepared, ServiceError):
+                return prepared
+            try:
+                row = await self._batcher.submit(prepared.tensor, deadline=deadline)
+            except ServiceError as error:
+                return error
+            return self._answer(prepared, row, top_k, min_confidence)
+
+        async def chunk(part: Sequence[bytes]) -> list[Answer | ServiceError]:
+            prepared = await asyncio.get_running_loop().run_in_executor(self._workers, self._prepare_all, part)
+            return await asyncio.gather(*(answer(item) for item in prepared))
+
+        size = self._chunk_images
+        chunks = await asyncio.gather(*(chunk(images[at : at + size]) for at in range(0, len(images), size)))
+        return [answer for part in chunks for answer in part]
+
+    def prepare(self, image: bytes) -> Prepared:
+        """Decodes and preprocesses; runs in a worker thread. Raises a ServiceError for a bad image."""
+        began = time.monotonic()
+        pixels = decode(image, pixel_format=self._spec.pixel_format, limits=self._limits)
+        decoded = time.monotonic()
+        tensor = preprocess(pixels, self._spec)
+        return Prepared(tensor=tensor, decode_seconds=decoded - began, preprocess_seconds=time.monotonic() - decoded)
+
+    def _prepare_all(self, images: Sequence[bytes]) -> list[Prepared | ServiceError]:
+        results: list[Prepared | ServiceError] = []
+        for image in images:
+            try:
+                results.append(self.prepare(image))
+            except ServiceError as error:
+                results.append(error)
+        return results
+
+    def _answer(self, prepared: Prepared, row: Row, top_k: int, min_confidence: float | None) -> Answer:
+        began = time.monotonic()
+        classification = classification_of(
+            row.logits,
+            labels=self._labels,
+            temperature=self._calibration.temperature,
+            top_k=top_k,
+            min_confidence=self._calibration.unknown_threshold if min_confidence is None else min_confidence,
+        )
+        postprocess_seconds = time.monotonic() - began
+        self._observe(Stage.DECODE, prepared.decode_seconds)
+        self._observe(Stage.PREPROCESS, prepared.preprocess_seconds)
+        self._observe(Stage.QUEUE, row.queue_seconds)
+        self._observe(Stage.INFERENCE, row.inference_seconds)
+        self._observe(Stage.POSTPROCESS, postprocess_seconds)
+        times = Times(
+            decode=prepared.decode_seconds,
+            preprocess=prepared.preprocess_seconds,
+            queue=row.queue_seconds,
+            inference=row.inference_seconds,
+            postprocess=postprocess_seconds,
+            batch_size=row.batch_size,
+        )
+        return Answer(classification=classification, times=times)

@@ -1,0 +1,146 @@
+"""What Prometheus sees of the service. Base units; labels come from the repository, never from clients.
+
+The registry is this process's own and is served from its own thread and port, so that it answers under any load.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import start_http_server
+
+from service.engine.batcher import BatchReport
+from service.engine.pipeline import Stage
+from service.models.loader import LiveModel
+from service.models.manifest import Manifest
+from service.models.registry import Entry, State
+
+SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+LABELS_WITH_OWN_SERIES = 20
+OTHER = "other"
+
+
+class Metrics:
+    """Every metric of the service, by the names of the README's table."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._describe_requests()
+        self._describe_engine()
+        self._describe_models()
+
+    def serve(self, address: str, port: int) -> int:
+        """Starts the HTTP endpoint in a daemon thread; returns the port, which matters when 0 was asked for."""
+        server, _ = start_http_server(port, addr=address, registry=self.registry)
+        return int(server.server_port)
+
+    def _describe_requests(self) -> None:
+        registry = self.registry
+        self.requests = Counter(
+            "recognition_requests", "Calls by how they ended", ["rpc", "model", "version", "code"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "recognition_request_duration_seconds",
+            "From the call's arrival to its answer",
+            ["rpc"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.in_flight = Gauge("recognition_in_flight_requests", "Calls being worked on", registry=registry)
+        self.rejected = Counter(
+            "recognition_rejected", "Images and calls that were refused, by reason", ["reason"], registry=registry
+        )
+        self.images = Counter("recognition_images", "Images by outcome: ok or error", ["outcome"], registry=registry)
+
+    def _describe_engine(self) -> None:
+        registry = self.registry
+        self.stage_seconds = Histogram(
+            "recognition_stage_duration_seconds",
+            "Where an image's time goes",
+            ["stage", "model"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.batch_size = Histogram(
+            "recognition_batch_size", "Images in a batch", ["model"], buckets=BATCHES, registry=registry
+        )
+        self.batch_closed = Counter(
+            "recognition_batch_closed", "Batches by why they were cut", ["model", "cause"], registry=registry
+        )
+        self.queue_depth = Gauge(
+            "recognition_queue_depth", "Images waiting for a batch", ["model", "version"], registry=registry
+        )
+
+    def _describe_models(self) -> None:
+        registry = self.registry
+        model = ["model", "version"]
+        self.predictions = Counter(
+            "recognition_predictions", "Answers by best label", [*model, "label"], registry=registry
+        )
+        self.confidence = Histogram(
+            "recognition_top1_confidence",
+            "Probability of the best label",
+            ["model"],
+            buckets=CONFIDENCES,
+            registry=registry,
+        )
+        self.model_info = Gauge(
+            "recognition_model_info",
+            "1 for each live version",
+            [*model, "digest", "precision", "provider"],
+            registry=registry,
+        )
+        self.model_ready = Gauge("recognition_model_ready", "1 while the version answers", model, registry=registry)
+        self.load_seconds = Gauge(
+            "recognition_model_load_seconds", "Reading, proving and warming up", model, registry=registry
+        )
+        self.golden_difference = Gauge(
+            "recognition_golden_max_abs_difference",
+            "Largest difference of a golden sample's logits at load",
+            model,
+            registry=registry,
+        )
+        self.build = Info("recognition_build", "What is running", registry=registry)
+
+    def describe_build(self, *, version: str, onnxruntime: str, provider: str, provider_reason: str) -> None:
+        self.build.info(
+            {
+                "version": version,
+                "onnxruntime": onnxruntime,
+                "provider": provider,
+                "provider_reason": provider_reason,
+            }
+        )
+
+    def watch_model(self, entry: Entry) -> None:
+        """Follows a version through its states."""
+        version = str(entry.version)
+        if entry.state is State.UNLOADED:
+            return
+        self.model_ready.labels(entry.name, version).set(entry.state is State.READY)
+        if entry.state is State.READY and entry.live is not None:
+            self._introduce(entry.name, version, entry.live)
+
+    def _introduce(self, name: str, version: str, live: LiveModel) -> None:
+        self.model_info.labels(name, version, live.digest, live.precision, live.provider).set(1)
+        self.load_seconds.labels(name, version).set(live.load_seconds)
+        self.golden_difference.labels(name, version).set(live.golden_difference)
+        self.queue_depth.labels(name, version).set_function(lambda: live.batcher.waiting)
+
+    def observe_stage(self, manifest: Manifest, stage: Stage, seconds: float) -> None:
+        self.stage_seconds.labels(stage, manifest.name).observe(seconds)
+
+    def observe_batch(self, manifest: Manifest, report: BatchReport) -> None:
+        self.batch_size.labels(manifest.name).observe(report.size)
+        self.batch_closed.labels(manifest.name, report.closed).inc()
+
+    def observe_prediction(self, manifest: Manifest, index: int, probability: float) -> None:
+        """Counts an answer; labels beyond the first twenty share one series."""
+        label = manifest.labels[index] if index < LABELS_WITH_OWN_SERIES else OTHER
+        self.predictions.labels(manifest.name, str(manifest.version), label).inc()
+        self.confidence.labels(manifest.name).observe(probability)
+        self.images.labels("ok").inc()
+
+    def observe_refusal(self, reason: str) -> None:
+        self.rejected.labels(reason).inc()

@@ -1,0 +1,156 @@
+"""From a package on disk to a model that answers: read → build the session → prove → warm up → start."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Tensor
+from service.engine.decode import ImageLimits
+from service.engine.pipeline import Classifier, Stage
+from service.engine.providers import ProviderUnavailable
+from service.engine.session import Outputs, Session
+from service.models.manifest import Manifest, Precision
+from service.models.repository import Package, PackageRefused
+from service.models.verification import golden_difference
+
+WARM_UP_RUNS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveModel:
+    """One version that answers, with the facts that were learned while loading it."""
+
+    manifest: Manifest
+    digest: str
+    precision: Precision
+    provider: str
+    golden_difference: float
+    load_seconds: float
+    classifier: Classifier
+    batcher: Batcher
+    runner: ThreadPoolExecutor
+
+    async def drain(self) -> None:
+        """Answers what was accepted, then lets go of the session's thread."""
+        await self.batcher.drain()
+        self.runner.shutdown(wait=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadObserver:
+    """Who wants to know of stages and batches of a model, for the metrics."""
+
+    stage: Callable[[Manifest, Stage, float], None]
+    batch: Callable[[Manifest, BatchReport], None]
+
+
+class ModelLoader:
+    """Builds live models that share one pool of decode workers."""
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        threads: int,
+        policy: BatchPolicy,
+        limits: ImageLimits,
+        workers: ThreadPoolExecutor,
+        observer: LoadObserver,
+    ) -> None:
+        self._provider = provider
+        self._threads = threads
+        self._policy = policy
+        self._limits = limits
+        self._workers = workers
+        self._observer = observer
+
+    async def load(self, package: Package) -> LiveModel:
+        """Raises PackageRefused where the package is damaged or disagrees with its golden samples."""
+        began = time.monotonic()
+        manifest = package.manifest
+        precision = Precision.FP32
+        runner = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"session-{manifest.name}-{manifest.version}")
+        loop = asyncio.get_running_loop()
+        try:
+            session = await loop.run_in_executor(runner, self._build_session, package, precision)
+
+            async def run(images: Tensor) -> Outputs:
+                return await loop.run_in_executor(runner, session.run, images)
+
+            batcher = Batcher(run, self._policy, observe=lambda report: self._observer.batch(manifest, report))
+            classifier = self._build_classifier(manifest, batcher)
+            difference = await loop.run_in_executor(
+                runner, lambda: self._prove(package, precision, classifier, session)
+            )
+        except BaseException:
+            runner.shutdown(wait=False)
+            raise
+        await batcher.start()
+        return LiveModel(
+            manifest=manifest,
+            digest=package.digest,
+            precision=precision,
+            provider=session.provider,
+            golden_difference=difference,
+            load_seconds=time.monotonic() - began,
+            classifier=classifier,
+            batcher=batcher,
+            runner=runner,
+        )
+
+    def _build_session(self, package: Package, precision: Precision) -> Session:
+        manifest = package.manifest
+        package.check_files()
+        graph = package.read(manifest.variants[precision].file)
+        try:
+            return Session.load(
+                graph,
+                provider=self._provider,
+                threads=self._threads,
+                tensor=manifest.input.tensor,
+                outputs=manifest.outputs,
+            )
+        except ProviderUnavailable:
+            raise
+        except Exception as error:
+            file = package.where(manifest.variants[precision].file)
+            raise PackageRefused(f"{file}: ONNX Runtime cannot load the graph") from error
+
+    def _build_classifier(self, manifest: Manifest, batcher: Batcher) -> Classifier:
+        return Classifier(
+            spec=manifest.input,
+            labels=manifest.labels,
+            calibration=manifest.calibration,
+            limits=self._limits,
+            batcher=batcher,
+            workers=self._workers,
+            observe=lambda stage, seconds: self._observer.stage(manifest, stage, seconds),
+        )
+
+    def _prove(self, package: Package, precision: Precision, classifier: Classifier, session: Session) -> float:
+        def prepare(image: bytes) -> Tensor:
+            return classifier.prepare(image).tensor
+
+        try:
+            difference = golden_difference(package, precision, prepare=prepare, session=session)
+            self._warm_up(package.manifest, session)
+        except PackageRefused:
+            raise
+        except Exception as error:
+            file = package.where(package.manifest.variants[precision].file)
+            raise PackageRefused(f"{file}: the graph cannot be run as the manifest says") from error
+        return difference
+
+    def _warm_up(self, manifest: Manifest, session: Session) -> None:
+        """Runs every power of two up to the largest batch, so that no request pays for a first time."""
+        spec = manifest.input
+        size = 1
+        while size <= self._policy.max_batch_size:
+            images = np.zeros((size, spec.height, spec.width, spec.channels), dtype=np.uint8)
+            for _ in range(WARM_UP_RUNS):
+                session.run(images)
+            size *= 2

@@ -1,0 +1,155 @@
+"""The live versions: which exist, in what state, and which one answers a request."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from service.errors import ArgumentInvalid, ModelNotFound, ModelNotReady, VersionNotFound
+from service.models.loader import LiveModel
+from service.models.manifest import Manifest
+from service.models.repository import STABLE, ModelRepository, Package, PackageRefused
+
+
+class State(StrEnum):
+    """What a version is doing."""
+
+    UNLOADED = "unloaded"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is known of one version. `live` is there in the states READY and DRAINING."""
+
+    name: str
+    version: int
+    state: State
+    reason: str = ""
+    aliases: tuple[str, ...] = ()
+    manifest: Manifest | None = None
+    digest: str = ""
+    live: LiveModel | None = None
+    cause: BaseException | None = None
+    """What the runtime said, for the log; clients see `reason` only."""
+
+
+Watch = Callable[[Entry], Awaitable[None]]
+
+
+class Registry:
+    """Loads the versions that the repository selects and finds the one that a request means."""
+
+    def __init__(
+        self, repository: ModelRepository, load: Callable[[Package], Awaitable[LiveModel]], *, watch: Watch
+    ) -> None:
+        self._repository = repository
+        self._load = load
+        self._watch = watch
+        self._entries: dict[tuple[str, int], Entry] = {}
+        self._aliases: dict[str, dict[str, int]] = {}
+
+    async def start(self) -> None:
+        """Loads every selected version; refusals are kept as entries in the state FAILED.
+
+        Raises PackageRefused where the repository itself cannot be read or holds no model.
+        """
+        names = self._repository.names()
+        if not names:
+            raise PackageRefused("the model repository holds no model; publish one with `recognition-export`")
+        for name in names:
+            self._aliases[name] = self._repository.aliases(name)
+            for version in self._repository.versions(name):
+                await self._set(self._found(name, version))
+        for name in names:
+            for version in self._repository.selected(name):
+                await self._load_version(name, version)
+
+    def entries(self) -> list[Entry]:
+        """All versions, sorted by name and version."""
+        return [self._entries[key] for key in sorted(self._entries)]
+
+    def failed(self) -> list[Entry]:
+        """The versions that were refused."""
+        return [entry for entry in self.entries() if entry.state is State.FAILED]
+
+    def find(self, name: str, *, version: int | None = None, alias: str | None = None) -> Entry:
+        """The version that a request means, in whatever state.
+
+        Without a version or alias: the one that `stable` names, else the highest that is ready, else the highest.
+        Raises ModelNotFound, VersionNotFound or ArgumentInvalid.
+        """
+        name = name or self._only_name()
+        versions = sorted(number for known, number in self._entries if known == name)
+        if not versions:
+            raise ModelNotFound(f"There is no model {name[:64]!r}; ListModels names those that there are.")
+        if alias is not None:
+            version = self._aliases[name].get(alias)
+            if version is None:
+                raise VersionNotFound(f"The model {name} has no alias {alias[:64]!r}.", model=name)
+        elif version is None:
+            version = self._default(name, versions)
+        if (name, version) not in self._entries:
+            numbers = ", ".join(map(str, versions[-10:]))
+            raise VersionNotFound(f"The model {name} has no version {version}; it has {numbers}.", model=name)
+        return self._entries[name, version]
+
+    def resolve(self, name: str, *, version: int | None = None, alias: str | None = None) -> LiveModel:
+        """The live model that answers. Raises ModelNotReady besides what `find` raises."""
+        entry = self.find(name, version=version, alias=alias)
+        if entry.live is None:
+            raise ModelNotReady(
+                f"{entry.name} version {entry.version} does not answer, it is {entry.state}; GetModel says why.",
+                model=entry.name,
+            )
+        return entry.live
+
+    async def drain(self) -> None:
+        """Lets every live model finish what it accepted."""
+        for entry in self.entries():
+            if entry.live is not None:
+                await self._set(replace(entry, state=State.DRAINING))
+                await entry.live.drain()
+
+    def _only_name(self) -> str:
+        names = {name for name, _ in self._entries}
+        if len(names) != 1:
+            raise ArgumentInvalid(
+                f"Name a model: there are {len(names)}, and ListModels names them.", field="model.name"
+            )
+        return names.pop()
+
+    def _default(self, name: str, versions: list[int]) -> int:
+        stable = self._aliases[name].get(STABLE)
+        if stable is not None:
+            return stable
+        ready = [number for number in versions if self._entries[name, number].live is not None]
+        return (ready or versions)[-1]
+
+    def _found(self, name: str, version: int) -> Entry:
+        aliases = tuple(sorted(alias for alias, number in self._aliases[name].items() if number == version))
+        return Entry(
+            name=name,
+            version=version,
+            state=State.UNLOADED,
+            reason="it is neither the highest version nor one that an alias names",
+            aliases=aliases,
+        )
+
+    async def _load_version(self, name: str, version: int) -> None:
+        entry = replace(self._entries[name, version], state=State.LOADING, reason="")
+        await self._set(entry)
+        try:
+            package = self._repository.open(name, version)
+            entry = replace(entry, manifest=package.manifest, digest=package.digest)
+            live = await self._load(package)
+        except PackageRefused as error:
+            await self._set(replace(entry, state=State.FAILED, reason=str(error), cause=error.__cause__))
+            return
+        await self._set(replace(entry, state=State.READY, live=live))
+
+    async def _set(self, entry: Entry) -> None:
+        self._entries[entry.name, entry.version] = entry
+        await self._watch(entry)
