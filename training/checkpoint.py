@@ -21,7 +21,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from training.data import Splits, load, split
-from training.errors import DataDamaged, RunUnreadable
+from training.errors import DataDamaged, RunConflict, RunUnreadable
 from training.models import Classifier, build
 from training.record import RunRecord
 
@@ -96,11 +96,27 @@ class Run:
 def read_record(directory: Path) -> RunRecord | None:
     """The record of a run in any state, or None where there is no run."""
     path = directory / RECORD_FILE
-    return RunRecord.from_bytes(path.read_bytes()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return RunRecord.from_bytes(_read(path))
+    except RunUnreadable as error:
+        raise RunUnreadable(f"{path} cannot be read: {error}; remove it, or pass --force to train anew") from error
 
 
 def write_record(directory: Path, record: RunRecord) -> None:
     _write(directory / RECORD_FILE, record.to_bytes())
+
+
+def begin(directory: Path, record: RunRecord) -> None:
+    """Makes room for a new run: the files of an earlier one go. Raises RunConflict where there is something else."""
+    is_run = (directory / RECORD_FILE).is_file()
+    if directory.exists() and not is_run and (not directory.is_dir() or any(directory.iterdir())):
+        raise RunConflict(f"{directory} exists and is not a run; choose another --output")
+    directory.mkdir(parents=True, exist_ok=True)
+    write_record(directory, record)
+    for file in (WEIGHTS_FILE, PREDICTIONS_FILE, METRICS_FILE):
+        (directory / file).unlink(missing_ok=True)
 
 
 def finish(directory: Path, record: RunRecord, model: Classifier, predictions: Mapping[str, NDArray[Any]]) -> Run:

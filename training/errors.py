@@ -3,6 +3,7 @@
     recipe  -- RecipeInvalid   unknown name, a value that cannot work
     data    -- DataMissing     none of the known places has the data set
             -- DataDamaged     a file is unreadable, or not the one that was asked for
+    device  -- DeviceMissing   a GPU was asked for and there is none
     epochs  -- TrainingFailed  the loss is not a number
     run     -- RunUnreadable   missing, unfinished or damaged
             -- RunConflict     the directory holds another run
@@ -26,6 +27,10 @@ class DataMissing(TrainingError):
 
 
 class DataDamaged(TrainingError):
+    pass
+
+
+class DeviceMissing(TrainingError):
     pass
 
 

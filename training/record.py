@@ -26,6 +26,16 @@ class DataRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """What the run was trained on; with the seed it decides the last digits of the weights."""
+
+    device: str
+    threads: int
+    precision: str
+    """arithmetic of the layers while training: fp32, bf16"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Licence:
     data: str
     weights: str
@@ -58,6 +68,7 @@ class RunRecord:
     """wall time of the epochs, validation included"""
     created: str
     """UTC, ISO 8601"""
+    hardware: Hardware
     versions: dict[str, str]
     licence: Licence
     files: dict[str, str]

@@ -1,0 +1,177 @@
+"""One run from recipe to finished checkpoint: data → model → epochs → predictions → run directory."""
+
+import json
+import platform
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from training import __version__, checkpoint
+from training.checkpoint import Run
+from training.config import Recipe
+from training.data import Dataset, Splits, load, split
+from training.describe import describe
+from training.device import fastest_precision
+from training.errors import RecipeInvalid, RunConflict
+from training.evaluate import predict
+from training.loop import EpochResult, Trainer
+from training.metrics import Metrics
+from training.models import Classifier, build
+from training.record import DataRecord, Hardware, Licence, RunRecord
+from training.typed_json import encode
+
+WEIGHTS_LICENCE = "Apache-2.0"
+
+
+class Progress(Protocol):
+    """Is told how a run comes along."""
+
+    def begin(self, recipe: Recipe, splits: Splits, hardware: Hardware, *, steps: int) -> None: ...
+    def step(self) -> None: ...
+    def epoch(self, result: EpochResult, validation: Metrics) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The finished run; `trained` is False when it was there already."""
+
+    run: Run
+    trained: bool
+
+
+def fit(
+    recipe: Recipe,
+    *,
+    seed: int,
+    output: Path,
+    data_directory: Path | None,
+    device: torch.device,
+    progress: Progress,
+    force: bool = False,
+) -> Outcome:
+    """Trains unless `output` holds this very run, finished. Raises RunConflict if it holds another one."""
+    dataset = load(recipe.data.name, data_directory)
+    if not force and _is_finished(output, recipe, seed, dataset):
+        return Outcome(run=Run.load(output), trained=False)
+    splits = split(
+        dataset, seed=recipe.data.split_seed, validation_share=recipe.data.validation_share, limit=recipe.data.limit
+    )
+    torch.manual_seed(seed)
+    model = build(recipe.model.name, recipe.model.arguments).to(device)
+    _check_shapes(recipe, dataset, model)
+    record = _describe_run(recipe, seed, dataset, splits, model)
+    checkpoint.begin(output, record)
+    trainer = Trainer(model, splits.train, recipe, seed=seed, precision=fastest_precision(device))
+    progress.begin(recipe, splits, record.hardware, steps=trainer.steps_per_epoch)
+    record = _run_epochs(trainer, record, splits, output, progress)
+    return Outcome(run=_finish(trainer.model, record, splits, output), trained=True)
+
+
+def _is_finished(output: Path, recipe: Recipe, seed: int, dataset: Dataset) -> bool:
+    record = checkpoint.read_record(output)
+    if record is None:
+        return False
+    found = {"recipe": encode(record.recipe), "seed": record.seed, "data": record.data.sha256}
+    wanted = {"recipe": encode(recipe), "seed": seed, "data": dataset.sha256}
+    if found != wanted:
+        raise RunConflict(
+            f"{output} holds another run: {'; '.join(_differences(found, wanted))}. "
+            "Choose another --output, or pass --force to replace it"
+        )
+    return record.status == "finished"
+
+
+def _differences(found: dict[str, Any], wanted: dict[str, Any], path: str = "") -> list[str]:
+    lines = []
+    for key in sorted(found.keys() | wanted.keys()):
+        old, new = found.get(key), wanted.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += _differences(old, new, f"{path}{key}.")
+        elif old != new:
+            lines.append(f"{path}{key} is {old}, not {new}")
+    return lines
+
+
+def _check_shapes(recipe: Recipe, dataset: Dataset, model: Classifier) -> None:
+    height, width, channels = dataset.train.pixels.shape[1:]
+    wanted = recipe.preprocessing
+    if (channels, height, width) != model.input_shape or (height, width) != (wanted.height, wanted.width):
+        raise RecipeInvalid(
+            f"recipe {recipe.name}: the pictures of {dataset.name} are {channels} x {height} x {width}, "
+            f"{recipe.model.name} takes {' x '.join(str(size) for size in model.input_shape)} "
+            f"and the preprocessing gives {wanted.height} x {wanted.width}"
+        )
+
+
+def _describe_run(recipe: Recipe, seed: int, dataset: Dataset, splits: Splits, model: Classifier) -> RunRecord:
+    description = describe(recipe.model.name, model)
+    device = next(model.parameters()).device
+    return RunRecord(
+        status="running",
+        name=recipe.name,
+        family=recipe.model.name,
+        model=recipe.model,
+        recipe=recipe,
+        seed=seed,
+        labels=dataset.labels,
+        preprocessing=recipe.preprocessing,
+        data=DataRecord(
+            name=dataset.name,
+            sha256=dataset.sha256,
+            splits=splits.sizes,
+            split_seed=recipe.data.split_seed,
+            validation_share=recipe.data.validation_share,
+            limit=recipe.data.limit,
+        ),
+        parameters=description.parameters,
+        macs=description.macs,
+        metrics={},
+        epochs=0,
+        train_seconds=0.0,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        hardware=Hardware(
+            device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+            threads=torch.get_num_threads(),
+            precision=fastest_precision(device).value,
+        ),
+        versions={
+            "python": platform.python_version(),
+            **{package: version(package) for package in ("torch", "torchvision")},
+            "training": __version__,
+        },
+        licence=Licence(data=dataset.licence, weights=WEIGHTS_LICENCE),
+        files={},
+    )
+
+
+def _run_epochs(trainer: Trainer, record: RunRecord, splits: Splits, output: Path, progress: Progress) -> RunRecord:
+    started = time.perf_counter()
+    with (output / checkpoint.METRICS_FILE).open("w", buffering=1) as lines:
+        for _ in range(record.recipe.epochs):
+            result = trainer.run_epoch(progress.step)
+            validation = predict(trainer.model, splits.validation, record.preprocessing).metrics(
+                names=record.labels, split="validation"
+            )
+            quality = {"validation_accuracy": validation.accuracy, "validation_macro_f1": validation.macro_f1}
+            lines.write(json.dumps({**encode(result), **quality, "validation_ece": validation.ece}) + "\n")
+            record = replace(record, epochs=result.epoch, train_seconds=round(time.perf_counter() - started, 3))
+            checkpoint.write_record(output, record)
+            progress.epoch(result, validation)
+    return record
+
+
+def _finish(model: Classifier, record: RunRecord, splits: Splits, output: Path) -> Run:
+    """Predicts validation and test, this once, and writes what came out."""
+    predicted = {
+        name: predict(model, images, record.preprocessing)
+        for name, images in (("validation", splits.validation), ("test", splits.test))
+    }
+    metrics = {name: p.metrics(names=record.labels, split=name) for name, p in predicted.items()}
+    arrays = {f"{name}_logits": p.logits for name, p in predicted.items()}
+    arrays_of_labels = {f"{name}_labels": p.labels for name, p in predicted.items()}
+    return checkpoint.finish(output, replace(record, metrics=metrics), model, {**arrays, **arrays_of_labels})

@@ -1,0 +1,68 @@
+"""Metrics, layers and recipes as tables for people."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from training.config import Recipe
+from training.metrics import Metrics
+
+if TYPE_CHECKING:  # imports torch, which the list of recipes does without
+    from training.describe import Description
+
+
+def metrics_report(metrics: Metrics) -> Group:
+    """Accuracy with its interval, macro-F1 and calibration error, then each label."""
+    low, high = metrics.accuracy_interval
+    summary = Text(
+        f"{metrics.split}: accuracy {metrics.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}), "
+        f"macro-F1 {metrics.macro_f1:.2%}, calibration error {metrics.ece:.2%}, {metrics.images:,} images"
+    )
+    table = Table(box=None, pad_edge=False)
+    table.add_column("label")
+    for name in ("precision", "recall", "F1", "images"):
+        table.add_column(name, justify="right")
+    for row in metrics.per_label:
+        ratios = (f"{ratio:.2%}" for ratio in (row.precision, row.recall, row.f1))
+        table.add_row(row.label, *ratios, f"{row.support:,}")
+    return Group(summary, table)
+
+
+def layers_table(description: "Description") -> Table:
+    """One row for each layer, totals below; sizes follow W_out = (W - F + 2P)/S + 1."""
+    table = Table(
+        title=f"{description.name}, input {_size(description.input)}",
+        caption="output size: W_out = (W - F + 2P)/S + 1; MACs: multiply-accumulates for one picture",
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        show_footer=True,
+    )
+    table.add_column("layer", footer="total")
+    table.add_column("kind")
+    table.add_column("output")
+    table.add_column("formula")
+    table.add_column("parameters", justify="right", footer=f"{description.parameters:,}")
+    table.add_column("MACs", justify="right", footer=f"{description.macs:,}")
+    for layer in description.layers:
+        counts = (f"{count:,}" if count else "" for count in (layer.parameters, layer.macs))
+        table.add_row(layer.name, layer.kind, _size(layer.output), layer.formula, *counts)
+    return table
+
+
+def recipes_table(recipes: Iterable[tuple[Recipe, str]]) -> Table:
+    """Each recipe with what it is for."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("recipe", "model", "data", "epochs", "about"):
+        table.add_column(name)
+    for recipe, about in recipes:
+        table.add_row(recipe.name, recipe.model.name, recipe.data.name, str(recipe.epochs), about)
+    return table
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(str(size) for size in shape)
