@@ -1,0 +1,160 @@
+"""The blocking client. Everything but the waiting is shared with its twin in aio.py."""
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2
+from recognition.v1 import recognition_pb2 as pb
+from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
+
+from recognition_client.batches import IMAGES_PER_REQUEST, Batch, Image, Outcome, batches, read_image
+from recognition_client.channel import ChannelConfig, open_channel
+from recognition_client.errors import BatchTooLarge, ImageRejected, ModelNotFound, error_of_call
+from recognition_client.requests import (
+    HEALTH_CHECK,
+    Question,
+    health_request,
+    list_models_request,
+    question,
+    selector,
+)
+from recognition_client.results import (
+    ClassifyResult,
+    HealthStatus,
+    ImageError,
+    ModelInfo,
+    classify_result,
+    health_status,
+    model_info,
+    outcomes,
+)
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class RecognitionClient:
+    """Asks a recognition service; one client may serve many threads.
+
+    `target` is `HOST:PORT` or any gRPC target: `dns:///NAME:PORT` spreads the calls over all addresses of a name.
+    `timeout_seconds` is the time from a call to its answer, retries included; each method takes its own instead.
+    `max_attempts` is how often a call is tried when the server is away or full, 1 to 5. Nothing is connected before the
+    first call. Every method raises RecognitionError, or one of its kinds, where there is no answer.
+    """
+
+    def __init__(self, target: str = "localhost:8001", *, timeout_seconds: float = 10.0, max_attempts: int = 4) -> None:
+        self._config = ChannelConfig(target=target, timeout_seconds=timeout_seconds, max_attempts=max_attempts)
+        self._channel = open_channel(self._config)
+        self._stub = RecognitionServiceStub(self._channel)
+        self._check_health = self._channel.unary_unary(
+            HEALTH_CHECK,
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection and every call that is still under way."""
+        self._channel.close()
+
+    def classify(
+        self,
+        image: Image,
+        *,
+        model: str = "",
+        version: int | None = None,
+        alias: str | None = None,
+        top_k: int = 5,
+        min_confidence: float | None = None,
+        timeout_seconds: float | None = None,
+    ) -> ClassifyResult:
+        """Labels one image. Raises ImageRejected for a bad one, and OSError for a path that cannot be read."""
+        asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
+        request = asked.of_image(read_image(image))
+        return classify_result(self._call(self._stub.Classify, request, timeout_seconds))
+
+    def batch_classify(
+        self,
+        images: Iterable[Image],
+        *,
+        model: str = "",
+        version: int | None = None,
+        alias: str | None = None,
+        top_k: int = 5,
+        min_confidence: float | None = None,
+        timeout_seconds: float | None = None,
+        images_per_request: int = IMAGES_PER_REQUEST,
+    ) -> list[Outcome]:
+        """Labels many images: one outcome for each, in their order, a bad one as an ImageError in its place.
+
+        Any number may be given: they travel in requests of at most `images_per_request` images, one after the other,
+        and the deadline is that of one request.
+        """
+        asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
+        answers: list[Outcome] = []
+        for batch in batches(images, images_per_request=images_per_request):
+            answers += self._classify_batch(batch, asked, timeout_seconds)
+        return answers
+
+    def list_models(self, *, timeout_seconds: float | None = None) -> list[ModelInfo]:
+        """All model versions of the server, ready or not, sorted by name and version."""
+        models: list[ModelInfo] = []
+        page_token = ""
+        while True:
+            page = self._call(self._stub.ListModels, list_models_request(page_token), timeout_seconds)
+            models += map(model_info, page.models)
+            page_token = page.next_page_token
+            if not page_token:
+                return models
+
+    def get_model(
+        self,
+        model: str = "",
+        *,
+        version: int | None = None,
+        alias: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> ModelInfo:
+        """The model version that would answer if `classify` were given the same names."""
+        request = pb.GetModelRequest(model=selector(model=model, version=version, alias=alias))
+        return model_info(self._call(self._stub.GetModel, request, timeout_seconds).model)
+
+    def health(self, service: str = "", *, timeout_seconds: float | None = None) -> HealthStatus:
+        """Whether the server as a whole answers, or the model or gRPC service that is named."""
+        try:
+            return health_status(self._call(self._check_health, health_request(service), timeout_seconds))
+        except ModelNotFound:
+            return HealthStatus.SERVICE_UNKNOWN
+
+    def _classify_batch(self, batch: Batch, asked: Question, timeout_seconds: float | None) -> list[Outcome]:
+        if not batch.images:
+            return batch.merge([])
+        try:
+            response = self._call(self._stub.BatchClassify, asked.of_images(batch.images), timeout_seconds)
+        except (BatchTooLarge, ImageRejected) as error:
+            if len(batch.images) == 1:
+                return batch.merge([ImageError.from_details(error.details)])
+            first, second = batch.halves()
+            answers = self._classify_batch(first, asked, timeout_seconds)
+            return answers + self._classify_batch(second, asked, timeout_seconds)
+        return batch.merge(outcomes(response, expected=len(batch.images)))
+
+    def _call(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        timeout_seconds: float | None,
+    ) -> Response:
+        try:
+            return method(request, timeout=self._config.deadline(timeout_seconds))
+        except grpc.RpcError as error:
+            raise error_of_call(error, target=self._config.target) from error

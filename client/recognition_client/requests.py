@@ -1,0 +1,51 @@
+"""What the client asks: keyword arguments in, messages of recognition.v1 out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grpc_health.v1 import health_pb2
+from recognition.v1 import recognition_pb2 as pb
+
+PAGE_SIZE = 100
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Which model version shall answer, and how its answers are cut and marked: the same for each image of a call."""
+
+    model: pb.ModelSelector
+    options: pb.ClassifyOptions
+
+    def of_image(self, image: bytes) -> pb.ClassifyRequest:
+        return pb.ClassifyRequest(model=self.model, image=image, options=self.options)
+
+    def of_images(self, images: Sequence[bytes]) -> pb.BatchClassifyRequest:
+        return pb.BatchClassifyRequest(model=self.model, images=images, options=self.options)
+
+
+def question(
+    *, model: str, version: int | None, alias: str | None, top_k: int, min_confidence: float | None
+) -> Question:
+    options = pb.ClassifyOptions(top_k=top_k, min_confidence=min_confidence)
+    return Question(model=selector(model=model, version=version, alias=alias), options=options)
+
+
+def selector(*, model: str, version: int | None, alias: str | None) -> pb.ModelSelector:
+    """Raises ValueError where both a version and an alias are named: the API takes one of them."""
+    if version is not None and alias is not None:
+        raise ValueError("name a version or an alias, not both")
+    chosen = pb.ModelSelector(name=model)
+    if version is not None:
+        chosen.version = version
+    elif alias is not None:
+        chosen.alias = alias
+    return chosen
+
+
+def list_models_request(page_token: str) -> pb.ListModelsRequest:
+    return pb.ListModelsRequest(page_size=PAGE_SIZE, page_token=page_token)
+
+
+def health_request(service: str) -> health_pb2.HealthCheckRequest:
+    return health_pb2.HealthCheckRequest(service=service)

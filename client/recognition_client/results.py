@@ -1,0 +1,221 @@
+"""What the server answers, as values: messages of recognition.v1 in, frozen dataclasses out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+import grpc
+from google.rpc.status_pb2 import Status
+from grpc_health.v1 import health_pb2
+from recognition.v1 import recognition_pb2 as pb
+
+from recognition_client.errors import RecognitionError, ResponseInvalid, error_of
+from recognition_client.status import ErrorDetails, details_of_status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One label with its calibrated probability in [0, 1]; `index` is its position in the model's labels."""
+
+    index: int
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedModel:
+    """The model version that answered; equal digests mean that the same bytes did."""
+
+    name: str
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageTimes:
+    """Seconds that a request spent in each stage of the server, and the images in the batch that it travelled in."""
+
+    decode_seconds: float
+    preprocess_seconds: float
+    queue_seconds: float
+    inference_seconds: float
+    postprocess_seconds: float
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """The answer for one image: ranked labels, best first, and the model version that gave them."""
+
+    predictions: tuple[Prediction, ...]
+    unknown: bool
+    """True where the best probability is below the threshold in force: the image probably shows none of the labels."""
+    model: ServedModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifyResult(Classification):
+    """The answer of `classify`: a classification, and where the time went."""
+
+    times: StageTimes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageError(ErrorDetails):
+    """Why one image of many has no answer. A value and not an exception: its neighbours have theirs."""
+
+    @classmethod
+    def from_details(cls, details: ErrorDetails) -> Self:
+        return cls(
+            code=details.code,
+            reason=details.reason,
+            message=details.message,
+            metadata=details.metadata,
+            retry_after_seconds=details.retry_after_seconds,
+        )
+
+    def exception(self) -> RecognitionError:
+        """The same as an exception, for callers who would rather raise it."""
+        return error_of(self)
+
+
+class ModelState(StrEnum):
+    """What a model version is doing."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    LOADING = "LOADING"
+    READY = "READY"
+    FAILED = "FAILED"
+    DRAINING = "DRAINING"
+    UNLOADED = "UNLOADED"
+
+
+class HealthStatus(StrEnum):
+    """What the server says of itself or of one of its services."""
+
+    UNKNOWN = "UNKNOWN"
+    SERVING = "SERVING"
+    NOT_SERVING = "NOT_SERVING"
+    SERVICE_UNKNOWN = "SERVICE_UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """One version of one model, ready or not; the fields are those of recognition.v1.Model."""
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    state: ModelState
+    state_reason: str
+    digest: str
+    labels: tuple[str, ...]
+    family: str
+    precision: str
+    provider: str
+    input_height: int
+    input_width: int
+    input_channels: int
+    embedding_size: int
+    parameters: int
+    accuracy: float
+    macro_f1: float
+    metrics_split: str
+    golden_max_abs_difference: float
+
+
+_STATES = {
+    pb.MODEL_STATE_LOADING: ModelState.LOADING,
+    pb.MODEL_STATE_READY: ModelState.READY,
+    pb.MODEL_STATE_FAILED: ModelState.FAILED,
+    pb.MODEL_STATE_DRAINING: ModelState.DRAINING,
+    pb.MODEL_STATE_UNLOADED: ModelState.UNLOADED,
+}
+
+_HEALTH = {
+    health_pb2.HealthCheckResponse.SERVING: HealthStatus.SERVING,
+    health_pb2.HealthCheckResponse.NOT_SERVING: HealthStatus.NOT_SERVING,
+    health_pb2.HealthCheckResponse.SERVICE_UNKNOWN: HealthStatus.SERVICE_UNKNOWN,
+}
+
+
+def classify_result(response: pb.ClassifyResponse) -> ClassifyResult:
+    answer = response.classification
+    times = response.times
+    return ClassifyResult(
+        predictions=_predictions(answer.predictions),
+        unknown=answer.unknown,
+        model=_served_model(response.model),
+        times=StageTimes(
+            decode_seconds=times.decode_seconds,
+            preprocess_seconds=times.preprocess_seconds,
+            queue_seconds=times.queue_seconds,
+            inference_seconds=times.inference_seconds,
+            postprocess_seconds=times.postprocess_seconds,
+            batch_size=times.batch_size,
+        ),
+    )
+
+
+def outcomes(response: pb.BatchClassifyResponse, *, expected: int) -> list[Classification | ImageError]:
+    """One outcome for each image of the request, in its order."""
+    if len(response.results) != expected:
+        raise _invalid(f"The server answered {len(response.results)} results for {expected} images")
+    model = _served_model(response.model)
+    return [_outcome(result, model) for result in response.results]
+
+
+def model_info(model: pb.Model) -> ModelInfo:
+    return ModelInfo(
+        name=model.name,
+        version=model.version,
+        aliases=tuple(model.aliases),
+        state=_STATES.get(model.state, ModelState.UNSPECIFIED),
+        state_reason=model.state_reason,
+        digest=model.digest,
+        labels=tuple(model.labels),
+        family=model.family,
+        precision=model.precision,
+        provider=model.provider,
+        input_height=model.input_height,
+        input_width=model.input_width,
+        input_channels=model.input_channels,
+        embedding_size=model.embedding_size,
+        parameters=model.parameters,
+        accuracy=model.accuracy,
+        macro_f1=model.macro_f1,
+        metrics_split=model.metrics_split,
+        golden_max_abs_difference=model.golden_max_abs_difference,
+    )
+
+
+def health_status(response: health_pb2.HealthCheckResponse) -> HealthStatus:
+    return _HEALTH.get(response.status, HealthStatus.UNKNOWN)
+
+
+def image_error(status: Status) -> ImageError:
+    return ImageError.from_details(details_of_status(status))
+
+
+def _outcome(result: pb.ClassifyResult, model: ServedModel) -> Classification | ImageError:
+    match result.WhichOneof("outcome"):
+        case "classification":
+            answer = result.classification
+            return Classification(predictions=_predictions(answer.predictions), unknown=answer.unknown, model=model)
+        case "error":
+            return image_error(result.error)
+        case _:
+            raise _invalid("The server answered neither a classification nor an error for one of the images")
+
+
+def _predictions(predictions: Iterable[pb.Prediction]) -> tuple[Prediction, ...]:
+    return tuple(Prediction(index=p.index, label=p.label, probability=p.probability) for p in predictions)
+
+
+def _served_model(model: pb.ServedModel) -> ServedModel:
+    return ServedModel(name=model.name, version=model.version, digest=model.digest)
+
+
+def _invalid(sentence: str) -> ResponseInvalid:
+    return ResponseInvalid(ErrorDetails(code=grpc.StatusCode.INTERNAL, reason="RESPONSE_INVALID", message=sentence))
