@@ -34,23 +34,20 @@ class StartRefused(Exception):
 
 
 async def build_server(settings: Settings) -> Server:
-    """Loads, proves and warms up the models and binds the ports.
+    """Binds the ports and builds everything; the models are loaded when it runs.
 
-    Raises StartRefused, ProviderUnavailable or PackageRefused.
+    Raises StartRefused or ProviderUnavailable.
     """
     provider = choose_provider(settings.device)
     log.info("provider chosen", provider=provider.name, reason=provider.reason)
     metrics = Metrics()
     _describe_build(metrics, provider)
     status = Health()
-    await status.begin()
     grpc_server = _grpc_server(settings, metrics)
     grpc_port = _bind(grpc_server, settings)
     metrics_port = _serve_metrics(metrics, settings)
     log.info("ports bound", host=settings.host, grpc_port=grpc_port, metrics_port=metrics_port)
     registry = _registry(settings, provider, metrics, status)
-    await registry.start()
-    _refuse_failed(settings, registry)
     servicer = RecognitionServicer(
         registry,
         metrics,
@@ -87,7 +84,8 @@ def _registry(settings: Settings, provider: Provider, metrics: Metrics, status: 
         await status.watch_model(entry)
         _log_entry(entry)
 
-    return Registry(ModelRepository(settings.models), loader.load, watch=watch)
+    repository = ModelRepository(settings.models)
+    return Registry(repository, loader.load, watch=watch, require_all=settings.require_all_models)
 
 
 def _grpc_server(settings: Settings, metrics: Metrics) -> grpc.aio.Server:
@@ -128,13 +126,6 @@ def _describe_build(metrics: Metrics, provider: Provider) -> None:
         provider=provider.name,
         provider_reason=provider.reason,
     )
-
-
-def _refuse_failed(settings: Settings, registry: Registry) -> None:
-    failed = registry.failed()
-    if failed and settings.require_all_models:
-        reasons = "; ".join(f"{entry.name} version {entry.version}: {entry.reason}" for entry in failed)
-        raise StartRefused(f"{reasons}. (To serve the other models all the same: --no-require-all-models.)")
 
 
 def _log_entry(entry: Entry) -> None:

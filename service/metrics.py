@@ -3,7 +3,16 @@
 The registry is this process's own and is served from its own thread and port, so that it answers under any load.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import start_http_server
 
 from service.engine.batcher import BatchReport
@@ -23,6 +32,7 @@ class Metrics:
     """Every metric of the service, by the names of the README's table."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # the time of creation would double the series
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)

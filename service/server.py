@@ -14,6 +14,7 @@ import structlog
 
 from service.api.health import Health
 from service.models.registry import Registry
+from service.models.repository import PackageRefused
 
 log = structlog.get_logger("service.server")
 
@@ -44,18 +45,32 @@ class Server:
         self._stop.set()
 
     async def run(self) -> None:
+        """Raises PackageRefused where the models cannot be served; the door is closed again then."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.request_stop)
-        await self.start()
+        try:
+            await self.start()
+        except PackageRefused:
+            await self._grpc_server.stop(None)
+            raise
         await self._stop.wait()
         await self.shut_down()
 
     async def start(self) -> None:
-        """Opens the door; the models were loaded before."""
+        """Opens the door, loads the models and says so. While they load, calls are told MODEL_NOT_READY."""
+        await self._health.begin()
         await self._grpc_server.start()
-        await self._health.announce_ready()
-        log.info("ready")
+        loading = asyncio.create_task(self._registry.start())
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if loading.done():
+            loading.result()
+            await self._health.announce_ready()
+            log.info("ready")
+        else:
+            loading.cancel()
 
     async def shut_down(self) -> None:
         """Closes the door without losing a call that was accepted."""

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, TypeAlias, cast
 
 import grpc
 import structlog
@@ -20,10 +20,11 @@ from service.metrics import Metrics
 log = structlog.get_logger("service.call")
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
-Context = grpc.aio.ServicerContext[Any, Any]
+# Quoted: the stubs know type parameters that the classes themselves do not take.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 StreamHandler = Callable[[Any, Any], AsyncIterator[Any]]
-RpcHandler = grpc.RpcMethodHandler[Any, Any]
-Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]]
+RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]]"
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> RpcHandler | None:
+    ) -> "RpcHandler | None":
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None or not method.startswith(self._prefix):

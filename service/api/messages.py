@@ -1,4 +1,4 @@
-"""Messages of recognition.v1 from the engine's values, and values from messages. Pure functions, one for each message."""
+"""Messages of recognition.v1 from the engine's values, and back: pure functions, one for each message."""
 
 from collections.abc import Sequence
 

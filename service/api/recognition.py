@@ -3,14 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import cast
 
-import grpc
 from recognition.v1 import recognition_pb2 as pb
 from recognition.v1 import recognition_pb2_grpc as pb_grpc
 
 from service.api.errors import status_of
-from service.api.interceptors import current_call
+from service.api.interceptors import Context, current_call
 from service.api.messages import (
     alias_of,
     classification_message,
@@ -30,8 +29,6 @@ from service.models.registry import Registry
 DEFAULT_PAGE_SIZE = 100
 LARGEST_PAGE_SIZE = 1000
 LONGEST_ID_BYTES = 256
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class RecognitionServicer(pb_grpc.RecognitionServiceServicer):

@@ -43,18 +43,25 @@ class Registry:
     """Loads the versions that the repository selects and finds the one that a request means."""
 
     def __init__(
-        self, repository: ModelRepository, load: Callable[[Package], Awaitable[LiveModel]], *, watch: Watch
+        self,
+        repository: ModelRepository,
+        load: Callable[[Package], Awaitable[LiveModel]],
+        *,
+        watch: Watch,
+        require_all: bool = True,
     ) -> None:
         self._repository = repository
         self._load = load
         self._watch = watch
+        self._require_all = require_all
         self._entries: dict[tuple[str, int], Entry] = {}
         self._aliases: dict[str, dict[str, int]] = {}
 
     async def start(self) -> None:
         """Loads every selected version; refusals are kept as entries in the state FAILED.
 
-        Raises PackageRefused where the repository itself cannot be read or holds no model.
+        Raises PackageRefused where the repository itself cannot be read or holds no model, and where a version was
+        refused although all are required.
         """
         names = self._repository.names()
         if not names:
@@ -66,14 +73,14 @@ class Registry:
         for name in names:
             for version in self._repository.selected(name):
                 await self._load_version(name, version)
+        failed = [entry for entry in self.entries() if entry.state is State.FAILED]
+        if failed and self._require_all:
+            reasons = "; ".join(f"{entry.name} version {entry.version} is refused: {entry.reason}" for entry in failed)
+            raise PackageRefused(f"{reasons} (--no-require-all-models serves the other models all the same)")
 
     def entries(self) -> list[Entry]:
         """All versions, sorted by name and version."""
         return [self._entries[key] for key in sorted(self._entries)]
-
-    def failed(self) -> list[Entry]:
-        """The versions that were refused."""
-        return [entry for entry in self.entries() if entry.state is State.FAILED]
 
     def find(self, name: str, *, version: int | None = None, alias: str | None = None) -> Entry:
         """The version that a request means, in whatever state.
