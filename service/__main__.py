@@ -1,73 +1,80 @@
 """The command `recognition-serve`: reads the settings, runs the server, or shows what the settings are."""
 
 import asyncio
+import inspect
 import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import NoneType
+from typing import Annotated, Any, Literal, Union
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from service.config import SettingsInvalid, SettingsWithOrigins, read_settings
+from service.config import Settings, SettingsInvalid, SettingsWithOrigins, read_settings
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Serves the models of a repository over gRPC.\n\nExample: recognition-serve --models var/models",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-config_app = typer.Typer(help="What the settings are and where they came from.", no_args_is_help=True)
-app.add_typer(config_app, name="config")
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.", metavar="FILE")]
+config_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(config_app, name="config", help="What the settings are and where they came from.")
 
 
-@app.callback(invoke_without_command=True)
-def serve(
-    context: typer.Context,
-    models: Annotated[Path | None, typer.Option(help="Directory of the model repository.", metavar="DIR")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to bind; 0.0.0.0 for all interfaces.")] = None,
-    grpc_port: Annotated[int | None, typer.Option(help="Port of the gRPC API.")] = None,
-    metrics_port: Annotated[int | None, typer.Option(help="Port of the Prometheus metrics.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    require_all_models: Annotated[bool | None, typer.Option(help="Whether a refused model stops the start.")] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    config: ConfigFile = None,
-) -> None:
-    """Every setting can also be given as RECOGNITION_NAME or in the TOML file; `config show` lists them."""
-    command_line = {
-        "models": models,
-        "host": host,
-        "grpc_port": grpc_port,
-        "metrics_port": metrics_port,
-        "device": device,
-        "require_all_models": require_all_models,
-        "log_level": log_level,
-    }
-    context.obj = (command_line, config)
+def serve(context: typer.Context, config: Path | None, **given: Any) -> None:
+    """Serves the models of a repository over gRPC.
+
+    Every option can also be given in the environment as RECOGNITION_NAME or in a TOML file as name; `config show` lists
+    them with the values in force.
+
+    Example: recognition-serve --models var/models --grpc-port 8001
+    """
+    context.obj = read = _settings(given, config)
     if context.invoked_subcommand is None:
-        sys.exit(_run(_settings(command_line, config)))
+        raise typer.Exit(_run(read))
+
+
+def _signature() -> inspect.Signature:
+    """The command's options, one for each setting, so that the settings class stays the only list of them."""
+    options = {
+        name: Annotated[_option_type(field.annotation), typer.Option(help=f"{field.description} Default: {field.default}.")]
+        for name, field in Settings.model_fields.items()
+    }
+    options["config"] = Annotated[Path | None, typer.Option(help="TOML file with settings.", metavar="FILE")]
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in options.items()
+    ]
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    return inspect.Signature([context, *parameters])
+
+
+def _option_type(annotation: Any) -> Any:
+    """What typer parses: flags, numbers and paths; everything else is text that the settings check."""
+    simple = annotation if annotation in {bool, int, float, Path} else str
+    return Union[simple, NoneType]  # noqa: UP007 - built at run time
+
+
+serve.__signature__ = _signature()  # type: ignore[attr-defined] # functions take it, the stubs do not say so
+app.callback(invoke_without_command=True)(serve)
 
 
 @config_app.command("show")
-def show(
-    context: typer.Context,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
+def show(context: typer.Context, *, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Prints every setting with its value and its origin.
 
     Example: recognition-serve --config serve.toml config show
     """
-    read = _settings(*context.obj)
+    read: SettingsWithOrigins = context.obj
     values = read.settings.model_dump(mode="json")
     if as_json:
-        print(json.dumps({name: {"value": values[name], "origin": read.origins[name]} for name in values}, indent=1))  # noqa: T201 - the answer
+        rows = {name: {"value": value, "origin": read.origins[name]} for name, value in values.items()}
+        typer.echo(json.dumps(rows, indent=1))
         return
     table = Table("setting", "value", "origin", "meaning")
-    for name, field in type(read.settings).model_fields.items():
+    for name, field in Settings.model_fields.items():
         table.add_row(name, str(values[name]), read.origins[name], field.description)
     Console().print(table)
 
@@ -86,11 +93,10 @@ def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
     from service.logs import configure_logs
     from service.models.repository import PackageRefused
 
-    settings = read.settings
-    configure_logs(level=settings.log_level, form=settings.log_format)
+    configure_logs(level=read.settings.log_level, form=read.settings.log_format)
 
     async def run() -> None:
-        server = await build_server(settings)
+        server = await build_server(read.settings)
         await server.run()
 
     try:
@@ -102,7 +108,7 @@ def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
 
 
 def _complain(sentence: str) -> None:
-    print(f"recognition-serve: {sentence}", file=sys.stderr)  # noqa: T201 - the one line for the person who started it
+    typer.echo(f"recognition-serve: {sentence}", err=True)
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ class Metrics:
     """Every metric of the service, by the names of the README's table."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # the time of creation would double the series
+        disable_created_metrics()  # type: ignore[no-untyped-call] # the time of creation would double the series
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
