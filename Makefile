@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data demo serve test check format lock proto clean
+.PHONY: help setup data demo serve test lint check format lock proto clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,12 +32,13 @@ serve: setup  ## serve var/models
 test: setup  ## every test that needs no network
 	@$(BIN)/python -m pytest
 
-check: setup  ## all checks: format, lint, types, spelling, tests
+lint: setup  ## format, lint, types, spelling
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/codespell
-	@$(BIN)/python -m pytest
+
+check: lint test  ## every check, tests included
 
 format: setup  ## rewrite the code in the house format
 	@$(BIN)/ruff format .
