@@ -39,7 +39,9 @@ def serve(context: typer.Context, config: Path | None, **given: Any) -> None:
 def _signature() -> inspect.Signature:
     """The command's options, one for each setting, so that the settings class stays the only list of them."""
     options = {
-        name: Annotated[_option_type(field.annotation), typer.Option(help=f"{field.description} Default: {field.default}.")]
+        name: Annotated[
+            _option_type(field.annotation), typer.Option(help=f"{field.description} Default: {field.default}.")
+        ]
         for name, field in Settings.model_fields.items()
     }
     options["config"] = Annotated[Path | None, typer.Option(help="TOML file with settings.", metavar="FILE")]

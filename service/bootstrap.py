@@ -58,7 +58,7 @@ async def build_server(settings: Settings) -> Server:
     health_pb2_grpc.add_HealthServicer_to_server(status.servicer, grpc_server)
     reflection.enable_server_reflection((SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), grpc_server)
     lifetime = Lifetime(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
-    return Server(grpc_server, registry, status, lifetime)
+    return Server(grpc_server, registry=registry, health=status, metrics=metrics, lifetime=lifetime)
 
 
 def _registry(settings: Settings, provider: Provider, metrics: Metrics, status: Health) -> Registry:

@@ -13,6 +13,7 @@ import grpc
 import structlog
 
 from service.api.health import Health
+from service.metrics import Metrics
 from service.models.registry import Registry
 from service.models.repository import PackageRefused
 
@@ -30,10 +31,19 @@ class Lifetime:
 class Server:
     """A gRPC server with its models. `run` returns when it was told to stop and everything accepted was answered."""
 
-    def __init__(self, grpc_server: grpc.aio.Server, registry: Registry, health: Health, lifetime: Lifetime) -> None:
+    def __init__(
+        self,
+        grpc_server: grpc.aio.Server,
+        *,
+        registry: Registry,
+        health: Health,
+        metrics: Metrics,
+        lifetime: Lifetime,
+    ) -> None:
         self._grpc_server = grpc_server
         self._registry = registry
         self._health = health
+        self._metrics = metrics
         self._lifetime = lifetime
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -82,4 +92,4 @@ class Server:
             log.debug("drain period over")
         await self._grpc_server.stop(self._lifetime.grace_seconds)
         await self._registry.drain()
-        log.info("stopped")
+        log.info("stopped", **self._metrics.totals())

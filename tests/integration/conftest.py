@@ -1,0 +1,45 @@
+"""The main job, run small and for real: train on the sample → export → serve."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.running_service import ROOT, RunningService, running_service
+
+SAMPLE = ROOT / "tests" / "data" / "fashion-mnist-sample"
+
+
+@pytest.fixture(scope="session")
+def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished training run on the sample."""
+    output = tmp_path_factory.mktemp("runs") / "sample"
+    sample = ["--dataset", "fashion-mnist-sample", "--data", str(SAMPLE)]
+    command("training", "fit", "fashion_cnn", *sample, "--epochs", "3", "--output", str(output))
+    return output
+
+
+@pytest.fixture(scope="session")
+def models(run_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository that the real export has published to."""
+    repository = tmp_path_factory.mktemp("models")
+    command("export", str(run_directory), "--to", str(repository), "--data", str(SAMPLE))
+    return repository
+
+
+@pytest.fixture(scope="session")
+def service(models: Path) -> Iterator[RunningService]:
+    """A running service, shared by the tests that leave it as it is."""
+    with running_service(models) as running:
+        yield running
+
+
+def command(module: str, *arguments: str) -> str:
+    """Runs one of the project's commands; what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

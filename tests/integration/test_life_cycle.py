@@ -1,0 +1,109 @@
+"""The life of a service process: refused starts, a clean end under load, a start without torch."""
+
+import io
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from PIL import Image
+from recognition_client import RecognitionClient, RecognitionError
+
+from service.models.manifest import digest_of
+from tests.integration.running_service import ROOT, RunningService, running_service
+
+WITHOUT_TRAINING = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision", "torchmetrics", "safetensors", "onnx", "onnxscript"}:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Absent())
+from service.__main__ import main
+main()
+"""
+
+
+def picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (28, 28), 100).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_one_flipped_bit_is_refused_at_start(models: Path, tmp_path: Path) -> None:
+    """The start fails with one line that names the file and both digests."""
+    damaged = tmp_path / "models"
+    shutil.copytree(models, damaged)
+    graph = damaged / "fashion_cnn" / "1" / "model.onnx"
+    content = bytearray(graph.read_bytes())
+    before = digest_of(bytes(content))
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+    arguments = [sys.executable, "-m", "service", "--models", str(damaged), "--grpc-port", "0", "--metrics-port", "0"]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "fashion_cnn/1/model.onnx" in last
+    assert before in last
+    assert digest_of(bytes(content)) in last
+
+
+def test_sigterm_under_load_loses_no_accepted_request(models: Path) -> None:
+    """Requests that flow while the service is told to stop are all answered; it ends with exit code 0."""
+    answered: list[int] = []
+    lost: list[str] = []
+    flowing = threading.Event()
+
+    def flow(target: str) -> None:
+        with RecognitionClient(target, max_attempts=1) as client:
+            for number in range(100_000):
+                try:
+                    client.classify(picture(), top_k=1)
+                except RecognitionError as error:
+                    if "SHUTTING_DOWN" not in str(error.reason) and not refused_before_acceptance(error):
+                        lost.append(str(error))
+                    return
+                answered.append(number)
+                if len(answered) >= 50:
+                    flowing.set()
+
+    with running_service(models, "--drain-seconds", "0.5") as service:
+        threads = [threading.Thread(target=flow, args=(service.target,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        assert flowing.wait(20)
+        service.terminate()
+        code = service.wait()
+        for thread in threads:
+            thread.join(20)
+    assert code == 0
+    assert lost == []
+    assert len(answered) >= 50
+    assert received(service) == len(answered)
+
+
+def refused_before_acceptance(error: RecognitionError) -> bool:
+    """Whether the call never reached a handler: the door was closed already."""
+    return error.code.name == "UNAVAILABLE"
+
+
+def received(service: RunningService) -> int:
+    """Calls that the server says it answered in its last log line."""
+    import json
+
+    last = json.loads(service.log[-1])
+    assert last["event"] == "stopped"
+    return int(last["answered"])
+
+
+def test_the_service_runs_where_torch_cannot_be_imported(models: Path) -> None:
+    """With torch, onnx and their kin missing, the service starts and answers."""
+    with running_service(models, command=(sys.executable, "-c", WITHOUT_TRAINING)) as service:
+        with RecognitionClient(service.target) as client:
+            assert client.classify(picture()).model.name == "fashion_cnn"
+        service.terminate()
+        service.terminate()
+        assert service.wait() == 0
