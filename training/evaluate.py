@@ -27,8 +27,8 @@ class Predictions:
 
 
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """uint8 (N, height, width, channels) as numpy holds it → uint8 (N, channels, height, width) as torch wants it."""
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+    """A copy: uint8 (N, height, width, channels) as numpy holds it → uint8 (N, channels, height, width)."""
+    return torch.from_numpy(np.array(pixels.transpose(0, 3, 1, 2), order="C"))
 
 
 def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:

@@ -7,49 +7,16 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from training.data.fashion_mnist import FILES, FULL, load
+from training.data.fashion_mnist import FILES, FULL, Release, load
 from training.data.search import SYSTEM_DIRECTORY
 from training.errors import DataMissing, TrainingError
 
 PACKAGE = "dataset-fashion-mnist"
 TIMEOUT_SECONDS = 20.0
 """Longest silence of the other side; a download that flows may take longer."""
-
-
-def download(target: Path) -> Path:
-    """Fetches and verifies the data set. Raises DataMissing with what each way said and what the user can provide."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    failures = []
-    ways = (
-        ("download by torchvision", _by_torchvision),
-        (f"apt-get download {PACKAGE}", _by_apt),
-    )
-    for name, way in ways:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as scratch:
-            try:
-                _publish(way(Path(scratch)), target)
-            except (OSError, RuntimeError, subprocess.SubprocessError, TrainingError) as error:
-                failures.append(f"  {name}: {_first_line(error)}")
-            else:
-                return target
-    raise DataMissing(
-        "Fashion-MNIST is not on this machine and could not be fetched:\n"
-        + "\n".join(failures)
-        + f"\nProvide one of these: a network; the Debian package ({PACKAGE}); "
-        f"or a directory with {', '.join(f'{file}.gz' for file in FILES)}, named with --data DIR or put at {target}"
-    )
-
-
-def _publish(source: Path, target: Path) -> None:
-    load(FULL, source)
-    staged = source.parent / "verified"
-    staged.mkdir()
-    for file in FILES:
-        shutil.move(source / f"{file}.gz", staged)
-    shutil.rmtree(target, ignore_errors=True)
-    staged.rename(target)
 
 
 def _by_torchvision(scratch: Path) -> Path:
@@ -79,12 +46,49 @@ def _by_apt(scratch: Path) -> Path:
     return scratch / "unpacked" / SYSTEM_DIRECTORY.relative_to("/")
 
 
+WAYS: dict[str, Callable[[Path], Path]] = {
+    "download by torchvision": _by_torchvision,
+    f"apt-get download {PACKAGE}": _by_apt,
+}
+"""Each is given an empty folder and returns the one with the four compressed files."""
+
+
+def download(target: Path, *, release: Release = FULL, ways: Mapping[str, Callable[[Path], Path]] = WAYS) -> Path:
+    """Fetches and verifies the data set. Raises DataMissing with what each way said and what the user can provide."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    failures = []
+    for name, way in ways.items():
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as scratch:
+            try:
+                _publish(release, way(Path(scratch)), target)
+            except (OSError, RuntimeError, subprocess.SubprocessError, TrainingError) as error:
+                failures.append(f"  {name}: {_last_line(error)}")
+            else:
+                return target
+    raise DataMissing(
+        "Fashion-MNIST is not on this machine and could not be fetched:\n"
+        + "\n".join(failures)
+        + f"\nProvide one of these: a network; the Debian package ({PACKAGE}); "
+        f"or a directory with {', '.join(f'{file}.gz' for file in FILES)}, named with --data DIR or put at {target}"
+    )
+
+
+def _publish(release: Release, source: Path, target: Path) -> None:
+    load(release, source)
+    staged = source.parent / "verified"
+    staged.mkdir()
+    for file in FILES:
+        shutil.move(source / f"{file}.gz", staged)
+    shutil.rmtree(target, ignore_errors=True)
+    staged.rename(target)
+
+
 def _run(command: list[str], directory: Path) -> None:
     subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True, timeout=300)  # noqa: S603 - fixed commands
 
 
-def _first_line(error: BaseException) -> str:
+def _last_line(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, subprocess.CalledProcessError):
         text = error.stderr or text
-    return next((line for line in text.strip().splitlines() if line), type(error).__name__)
+    return (text.strip().splitlines() or [type(error).__name__])[-1].strip()
