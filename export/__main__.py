@@ -1,0 +1,122 @@
+"""The command recognition-export: a finished run in, a published model package out. Only parses, calls and prints."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from export.pipeline import Outcome
+
+DEFAULT_COMMAND = "run"
+
+
+class RunByDefault(TyperGroup):
+    """Takes what is not the name of a command for the argument of `run`, so that `recognition-export RUN` works."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        first = args[0] if args else "--help"
+        if first not in self.commands and first not in ctx.help_option_names:
+            args = [DEFAULT_COMMAND, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=RunByDefault,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    subcommand_metavar="RUN [OPTIONS]... | COMMAND [ARGS]...",
+    epilog=f"Example: recognition-export var/runs/fashion_cnn-seed0 --to var/models   "
+    f"(`recognition-export {DEFAULT_COMMAND} --help` lists the options)",
+)
+
+
+@app.callback()
+def export() -> None:
+    """Turns the finished training run in the directory RUN into a model package that recognition-serve can serve."""
+
+
+@app.command(
+    DEFAULT_COMMAND,
+    short_help="Exports RUN; the word `run` itself may be left out.",
+    epilog="Example: recognition-export var/runs/fashion_cnn-seed0 --to var/models",
+)
+def export_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a finished run.")],
+    to: Annotated[Path, typer.Option(metavar="DIR", help="The model repository.")] = Path("var/models"),
+    name: Annotated[str | None, typer.Option(help="Name of the model. Default: the run's family.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", help="Directory of the run's data set. Default: the known places, else a download."
+        ),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Publish a new version even if the newest is the same.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a line.")] = False,
+) -> None:
+    """Exports the finished run in RUN to ONNX, proves it against training and publishes it as the next version.
+
+    A run whose package is already the newest version is not exported again.
+    """
+    from rich.console import Console
+
+    from export.pipeline import STEPS, export_run
+    from export.progress import ExportProgress
+    from training.checkpoint import Run
+
+    loaded = Run.load(run)
+    with ExportProgress(Console(stderr=True), steps=STEPS) as progress:
+        outcome = export_run(
+            loaded,
+            repository=to,
+            name=name or loaded.record.family,
+            data_directory=data,
+            again=again,
+            progress=progress,
+        )
+    _report(outcome, as_json=as_json)
+
+
+def _report(outcome: "Outcome", *, as_json: bool) -> None:
+    package = outcome.package
+    manifest = package.manifest
+    if as_json:
+        report = {
+            "published": outcome.published,
+            "path": str(package.path),
+            "digest": package.digest,
+            "manifest": manifest.model_dump(mode="json"),
+        }
+        typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    elif outcome.published:
+        typer.echo(f"published {manifest.name} version {manifest.version}: {package.path}")
+    else:
+        typer.echo(f"already published as version {manifest.version}: {package.path} (--again publishes it anew)")
+
+
+def main() -> None:
+    """Exit code 0 when done, 1 when it failed, 2 when it was asked wrongly."""
+    from export.errors import ExportError
+
+    try:
+        app()
+    except (ExportError, TrainingError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        typer.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The model card, `card.md`: what the model is, what it learnt from and how well it does, for people."""
+
+import json
+from collections.abc import Iterable
+
+from service.models.manifest import Calibration, Metrics
+from training.checkpoint import Run
+from training.metrics import wilson_interval
+from training.record import RunRecord
+from training.typed_json import encode
+
+
+def render_card(run: Run, metrics: Metrics, calibration: Calibration, *, name: str) -> str:
+    """Markdown; the front matter follows the convention of model hubs. The version is not known yet, so it is not said."""
+    record = run.record
+    sections = (
+        _front_matter(record),
+        f"# {name}",
+        _introduction(record),
+        "## Data",
+        _data(record),
+        "## Results",
+        _results(metrics, calibration),
+        _label_table(metrics),
+        "## Input",
+        _input(record),
+        "## Recipe",
+        _recipe(run),
+        "## Licence",
+        f"Weights: {record.licence.weights}. Data: {record.licence.data}.",
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+def _front_matter(record: RunRecord) -> str:
+    return "\n".join(
+        (
+            "---",
+            f"license: {record.licence.weights.lower()}",
+            "pipeline_tag: image-classification",
+            "library_name: onnx",
+            f"datasets: [{record.data.name}]",
+            "metrics: [accuracy, f1]",
+            "---",
+        )
+    )
+
+
+def _introduction(record: RunRecord) -> str:
+    return (
+        f"A `{record.family}` with {record.parameters:,} parameters and {record.macs:,} multiply-accumulates for one "
+        f"image. It tells {len(record.labels)} labels apart: {', '.join(record.labels)}."
+    )
+
+
+def _data(record: RunRecord) -> str:
+    sizes = ", ".join(f"{count:,} {split}" for split, count in record.data.splits.items())
+    trial = "" if record.data.limit is None else f"\n\nA trial: trained on {record.data.limit:,} images only."
+    return f"`{record.data.name}`, SHA-256 `{record.data.sha256}`; images: {sizes}.{trial}"
+
+
+def _results(metrics: Metrics, calibration: Calibration) -> str:
+    low, high = wilson_interval(metrics.accuracy, metrics.images)
+    lines = [
+        f"Measured on the {metrics.images:,} images of the {metrics.split} split, as files on the service's own way.\n",
+        f"- accuracy {metrics.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})",
+        f"- macro-F1 {metrics.macro_f1:.2%}",
+        f"- calibration error {metrics.ece:.2%}, with temperature {calibration.temperature:.4f}",
+    ]
+    if calibration.unknown_threshold is not None and calibration.coverage is not None:
+        lines.append(
+            f"- answers below {calibration.unknown_threshold:.2%} are marked unknown, which "
+            f"{1 - calibration.coverage:.2%} of the validation images were"
+        )
+    return "\n".join(lines)
+
+
+def _label_table(metrics: Metrics) -> str:
+    rows = (
+        (row.label, f"{row.precision:.2%}", f"{row.recall:.2%}", f"{row.f1:.2%}", f"{row.support:,}")
+        for row in metrics.per_label
+    )
+    return _table(("label", "precision", "recall", "F1", "images"), rows)
+
+
+def _input(record: RunRecord) -> str:
+    preprocessing = encode(record.preprocessing)
+    rows = ((key, f"`{json.dumps(value)}`") for key, value in preprocessing.items() if value is not None)
+    return _table(("preprocessing", "value"), rows)
+
+
+def _recipe(run: Run) -> str:
+    record = run.record
+    recipe = json.dumps(encode(record.recipe), indent=2, ensure_ascii=False)
+    versions = ", ".join(f"{tool} {version}" for tool, version in record.versions.items())
+    return (
+        f"`{record.name}`, seed {record.seed}, {record.epochs} epochs in {record.train_seconds:.0f} s; {versions}. "
+        f"Digest of the run: `{run.digest}`.\n\n```json\n{recipe}\n```"
+    )
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    left, *right = head
+    lines = [f"| {left} | {' | '.join(right)} |", f"|---|{'---:|' * len(right)}"]
+    lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return "\n".join(lines)

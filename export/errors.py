@@ -1,0 +1,36 @@
+"""What can go wrong on the way run → graph → proof → package → repository, as sentences that name what to do next.
+
+    name        -- NameInvalid          a package cannot be called that
+    graph       -- GraphUnsupported     the model cannot be expressed in ONNX
+    verify      -- DifferenceTooLarge   the graph does not compute what torch computes
+    measure     -- SkewTooLarge         the service's way to the logits loses accuracy
+    publish     -- PublicationFailed    the repository cannot be written, or the package fails the service's own proof
+
+The run and its data raise training.errors. Wrong use ends a command with exit code 2, everything else with 1.
+"""
+
+
+class ExportError(Exception):
+    """An expected failure; its text is shown to the user as it is."""
+
+    exit_code = 1
+
+
+class NameInvalid(ExportError):
+    exit_code = 2
+
+
+class GraphUnsupported(ExportError):
+    pass
+
+
+class DifferenceTooLarge(ExportError):
+    pass
+
+
+class SkewTooLarge(ExportError):
+    pass
+
+
+class PublicationFailed(ExportError):
+    pass

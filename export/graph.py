@@ -1,0 +1,104 @@
+"""A trained model in, an ONNX graph out: one file, uint8 pictures `[batch, H, W, C]` in, logits and embedding out.
+
+Everything that needs arithmetic on the pictures' values (layout, cast, scaling, normalisation) is inside the graph, so
+no server and no client can get it wrong.
+"""
+
+import json
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from export.errors import GraphUnsupported
+from service.models.manifest import OutputSpec
+from training.config import Preprocessing
+from training.evaluate import normalise
+from training.models import Classifier
+from training.record import RunRecord
+from training.typed_json import encode
+
+OPSET = 20
+"""Understood by ONNX Runtime from 1.17 on, and by TensorRT from 10 on."""
+
+INPUT = "image"
+BATCH = "batch"
+OUTPUTS = OutputSpec(logits="logits", embedding="embedding")
+
+
+class ServedModel(nn.Module):
+    """The model as it is served: the pictures as a decoder leaves them in, logits and embedding out."""
+
+    def __init__(self, model: Classifier, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.model = model
+        self.preprocessing = preprocessing
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        pixels = image.permute(0, 3, 1, 2)  # (N, C, H, W)
+        embedding = self.model.features(normalise(pixels, self.preprocessing))  # (N, D)
+        return self.model.classifier(embedding), embedding
+
+
+def build_graph(model: Classifier, record: RunRecord) -> onnx.ModelProto:
+    """The checked graph of a model in evaluation mode. Raises GraphUnsupported."""
+    graph = _exported(ServedModel(model, record.preprocessing).eval(), record.preprocessing)
+    _strip_traces(graph)
+    graph.graph.name = record.family
+    onnx.helper.set_model_props(graph, _properties(record))
+    onnx.checker.check_model(graph, full_check=True)
+    return graph
+
+
+def to_bytes(graph: onnx.ModelProto) -> bytes:
+    """The file's content; equal graphs give equal bytes."""
+    content: bytes = graph.SerializeToString(deterministic=True)
+    return content
+
+
+def embedding_size(graph: onnx.ModelProto) -> int:
+    """D of the output `embedding` `[batch, D]`."""
+    (output,) = (output for output in graph.graph.output if output.name == OUTPUTS.embedding)
+    return int(output.type.tensor_type.shape.dim[1].dim_value)
+
+
+def _exported(model: ServedModel, preprocessing: Preprocessing) -> onnx.ModelProto:
+    channels = len(preprocessing.mean)
+    # Two pictures: torch takes a size of one for a constant.
+    example = torch.zeros(2, preprocessing.height, preprocessing.width, channels, dtype=torch.uint8)
+    try:
+        program = torch.onnx.export(
+            model,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUTS.logits, str(OUTPUTS.embedding)],
+            dynamic_shapes=({0: torch.export.Dim(BATCH)},),
+            external_data=False,
+            verbose=False,
+        )
+    except torch.onnx.errors.OnnxExporterError as error:
+        cause = str(error.__cause__ or error).strip().splitlines()[0]
+        raise GraphUnsupported(f"the model cannot be expressed in ONNX, opset {OPSET}: {cause}") from error
+    assert program is not None  # noqa: S101 - the dynamo exporter always returns a program
+    return program.model_proto
+
+
+def _strip_traces(graph: onnx.ModelProto) -> None:
+    """Takes out the exporter's notes on each node: stack traces, with the paths of the machine that exported."""
+    for node in graph.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for value in (*graph.graph.input, *graph.graph.output, *graph.graph.value_info, *graph.graph.initializer):
+        value.ClearField("metadata_props")
+    graph.graph.ClearField("metadata_props")
+
+
+def _properties(record: RunRecord) -> dict[str, str]:
+    """What other runtimes and people find in the file itself."""
+    return {
+        "family": record.family,
+        "labels": json.dumps(record.labels, ensure_ascii=False),
+        "preprocessing": json.dumps(encode(record.preprocessing)),
+    }

@@ -1,0 +1,121 @@
+"""The way of one run into the repository: run → graph → verify → calibrate → measure → publish."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from export.calibrate import baseline, calibrate
+from export.draft import Evidence, input_spec, tools, write_draft
+from export.golden import choose_samples, encode
+from export.graph import OPSET, OUTPUTS, build_graph, to_bytes
+from export.measure import check_skew, measure_service
+from export.progress import ExportProgress
+from export.publish import check_name, newest, publish
+from export.verify import check_difference, load_session, prove
+from service.engine.session import Session
+from service.models.manifest import Calibration, Metrics
+from service.models.repository import Package
+from training.checkpoint import Run
+from training.data import Images, Splits
+from training.evaluate import Predictions, predict
+
+STEPS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The package in the repository; `published` is False when it was there already."""
+
+    package: Package
+    published: bool
+
+
+def export_run(
+    run: Run,
+    *,
+    repository: Path,
+    name: str,
+    data_directory: Path | None,
+    again: bool,
+    progress: ExportProgress,
+) -> Outcome:
+    """Publishes the run as the next version of `name`, unless the newest one came from the same run and tools.
+
+    Raises ExportError, or TrainingError where run or data cannot be read.
+    """
+    check_name(name)
+    present = newest(repository, name)
+    if not again and present is not None and _is_same(present, run):
+        return Outcome(package=present, published=False)
+    splits = run.load_splits(data_directory)
+    graph = _build(run, progress)
+    evidence = _examine(run, graph, splits, progress)
+    with progress.step("publish") as report:
+        package = publish(write_draft(run, graph, evidence, name=name), repository, prove=prove)
+        report.text = f"version {package.manifest.version}, {len(evidence.golden.images)} golden samples replayed"
+    return Outcome(package=package, published=True)
+
+
+def _is_same(package: Package, run: Run) -> bool:
+    """Whether an export would give the same files again, as far as that can be told without doing it."""
+    manifest = package.manifest
+    return (manifest.source_run, manifest.opset, manifest.tools) == (run.digest, OPSET, tools())
+
+
+def _build(run: Run, progress: ExportProgress) -> onnx.ModelProto:
+    with progress.step("graph") as report:
+        graph = build_graph(run.build_model(), run.record)
+        report.text = f"opset {OPSET}, {len(graph.graph.node)} nodes, {graph.ByteSize():,} bytes"
+    return graph
+
+
+def _examine(run: Run, graph: onnx.ModelProto, splits: Splits, progress: ExportProgress) -> Evidence:
+    session = load_session(to_bytes(graph), OUTPUTS)
+    with progress.step("verify") as report:
+        model, preprocessing = run.build_model(), run.record.preprocessing
+        validation = predict(model, splits.validation, preprocessing)
+        test = predict(model, splits.test, preprocessing)
+        difference = max(
+            check_difference(session, images.pixels, predictions.logits)
+            for images, predictions in ((splits.validation, validation), (splits.test, test))
+        )
+        images = len(splits.validation) + len(splits.test)
+        report.text = f"logits differ from torch by at most {difference:.2g} over {images:,} images"
+    calibration = _calibrate(validation, progress)
+    return Evidence(
+        max_abs_difference=difference,
+        calibration=calibration,
+        baseline=baseline(validation.logits, calibration.temperature),
+        golden=choose_samples(splits.test, test.logits),
+        metrics=_measure(run, session, splits.test, calibration, progress),
+    )
+
+
+def _calibrate(validation: Predictions, progress: ExportProgress) -> Calibration:
+    with progress.step("calibrate") as report:
+        calibration = calibrate(validation.logits, validation.labels)
+        report.text = (
+            f"temperature {calibration.temperature:.4f}, calibration error on validation "
+            f"{calibration.ece_before:.2%} -> {calibration.ece_after:.2%}, "
+            f"unknown below {calibration.unknown_threshold:.2%}"
+        )
+    return calibration
+
+
+def _measure(run: Run, session: Session, test: Images, calibration: Calibration, progress: ExportProgress) -> Metrics:
+    with progress.step("measure") as report:
+        metrics = measure_service(
+            [encode(pixels) for pixels in test.pixels],
+            test.labels,
+            session=session,
+            spec=input_spec(run.record.preprocessing),
+            names=run.record.labels,
+            temperature=calibration.temperature,
+        )
+        skew = check_skew(metrics, trained_accuracy=run.record.metrics["test"].accuracy)
+        report.text = (
+            f"accuracy {metrics.accuracy:.2%} as served, {skew * 100:+.2f} points from training; "
+            f"macro-F1 {metrics.macro_f1:.2%}, calibration error {metrics.ece:.2%}, {metrics.images:,} images"
+        )
+    return metrics

@@ -1,0 +1,110 @@
+"""Puts a package into the repository: written beside its place, proved there, then renamed to the next free number.
+
+A reader sees a whole package or none. Several may publish at once: the rename to a number that is taken fails, and the
+next one is tried. What a killed export leaves has a name that begins with a dot, which readers pass over.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from export.draft import Draft
+from export.errors import NameInvalid, PublicationFailed
+from service.models.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest, digest_of
+from service.models.repository import ModelRepository, Package, PackageRefused
+
+TAKEN = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR})
+"""What a rename to a number that exists already fails with."""
+
+
+def check_name(name: str) -> None:
+    """Raises NameInvalid for what the repository would not take as the name of a model."""
+    if not re.match(NAME_PATTERN, name):
+        raise NameInvalid(
+            f"{name!r} cannot be the name of a model: use up to 64 letters, digits, dots, hyphens and underscores, "
+            "and begin with a letter or digit"
+        )
+
+
+def newest(root: Path, name: str) -> Package | None:
+    """The package with the highest number; None where there is none that could be served."""
+    repository = ModelRepository(root)
+    try:
+        package = repository.open(name, repository.versions(name)[-1])
+        package.check_files()
+    except (OSError, IndexError, PackageRefused):
+        return None
+    return package
+
+
+def publish(draft: Draft, root: Path, *, prove: Callable[[Package], None]) -> Package:
+    """Publishes as the version after the highest. Raises PublicationFailed, having left nothing behind."""
+    home = root / draft.manifest.name
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with _staging(home) as staging:
+            for file, content in draft.files.items():
+                _write(staging / file, content)
+            return _number(draft.manifest, staging, home, prove)
+    except OSError as error:
+        raise PublicationFailed(
+            f"cannot write to {home}: {error.strerror or error}. Nothing was published; "
+            "make room there, or name another directory with --to"
+        ) from error
+
+
+def _number(manifest: Manifest, staging: Path, home: Path, prove: Callable[[Package], None]) -> Package:
+    """Renames the staged files to the first free number, with a manifest that says this number."""
+    version = max(ModelRepository(home.parent).versions(home.name), default=0)
+    proved = False
+    while True:
+        version += 1
+        numbered = manifest.model_copy(update={"version": version})
+        content = numbered.to_bytes()
+        _write(staging / MANIFEST_FILE, content)
+        if not proved:
+            prove(Package(path=staging, manifest=numbered, digest=digest_of(content)))
+            proved = True
+        _sync(staging)
+        try:
+            staging.rename(home / str(version))
+        except OSError as error:
+            if error.errno in TAKEN:
+                continue
+            raise
+        _sync(home)
+        return Package(path=home / str(version), manifest=numbered, digest=digest_of(content))
+
+
+@contextlib.contextmanager
+def _staging(home: Path) -> Iterator[Path]:
+    """A directory that is gone at the end, unless it was renamed."""
+    directory = home / f".publishing-{uuid.uuid4().hex}"
+    directory.mkdir()
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(directory: Path) -> None:
+    """Makes the names in a directory outlive a power cut, where the system knows how."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
