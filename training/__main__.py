@@ -64,11 +64,12 @@ def fit(
 
     A run that is already there, finished, with the same recipe, seed and data, is left as it is.
     """
-    from training.fit import fit as fit_recipe
-    from training.progress import FitProgress
     from training.recipes import find_recipe
 
     chosen = find_recipe(recipe)
+    from training.fit import fit as fit_recipe  # brings torch, so a wrong name is answered before
+    from training.progress import FitProgress
+
     chosen = replace(
         chosen,
         epochs=epochs or chosen.epochs,

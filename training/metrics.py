@@ -79,7 +79,7 @@ def wilson_interval(share: float, count: int, *, z: float = 1.959963984540054) -
     denominator = 1 + z**2 / count
     centre = (share + z**2 / (2 * count)) / denominator
     half = z * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / denominator
-    return centre - half, centre + half
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _per_label(confusion: NDArray[np.int64], names: tuple[str, ...]) -> tuple[LabelMetrics, ...]:

@@ -1,0 +1,70 @@
+"""The sample of Fashion-MNIST, a recipe for it, and one run that was trained with it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.checkpoint import Run
+from training.config import DataConfig, Recipe
+from training.data import Dataset, Splits, load, split
+from training.fit import fit
+from training.loop import EpochResult
+from training.metrics import Metrics
+from training.recipes import fashion_cnn
+from training.record import Hardware
+
+SAMPLE_DIRECTORY = Path(__file__).parents[1] / "data" / "fashion-mnist-sample"
+
+
+class SilentProgress:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.epochs: list[int] = []
+
+    def begin(self, recipe: Recipe, splits: Splits, hardware: Hardware, *, steps: int) -> None:
+        self.expected_steps = steps * recipe.epochs
+
+    def step(self) -> None:
+        self.steps += 1
+
+    def epoch(self, result: EpochResult, validation: Metrics) -> None:
+        self.epochs.append(result.epoch)
+
+
+@pytest.fixture(scope="session")
+def sample_directory() -> Path:
+    return SAMPLE_DIRECTORY
+
+
+@pytest.fixture(scope="session")
+def sample() -> Dataset:
+    return load("fashion-mnist-sample", SAMPLE_DIRECTORY)
+
+
+@pytest.fixture(scope="session")
+def splits(sample: Dataset) -> Splits:
+    return split(sample, seed=0)
+
+
+@pytest.fixture(scope="session")
+def recipe() -> Recipe:
+    """fashion_cnn for the sample, two epochs."""
+    chosen = fashion_cnn()
+    return replace(chosen, data=DataConfig(name="fashion-mnist-sample"), epochs=2)
+
+
+@pytest.fixture(scope="session")
+def trained_run(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run; tests that damage it copy its directory first."""
+    return fit(
+        recipe,
+        seed=0,
+        output=tmp_path_factory.mktemp("runs") / "trained",
+        data_directory=SAMPLE_DIRECTORY,
+        device=torch.device("cpu"),
+        progress=SilentProgress(),
+    ).run

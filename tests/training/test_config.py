@@ -1,0 +1,32 @@
+"""A recipe that cannot work is refused when it is made."""
+
+from dataclasses import replace
+
+import pytest
+
+from training.config import Optimization, Preprocessing, Recipe
+from training.errors import RecipeInvalid
+
+
+def test_a_recipe_needs_at_least_one_epoch_and_one_image(recipe: Recipe) -> None:
+    """The error names the field."""
+    with pytest.raises(RecipeInvalid, match="epochs must be at least 1, not 0"):
+        replace(recipe, epochs=0)
+    with pytest.raises(RecipeInvalid, match="batch_size must be at least 1"):
+        replace(recipe, batch_size=0)
+
+
+def test_mean_and_std_go_with_the_channels() -> None:
+    """One value for grey, three for colour, none of them a division by zero."""
+    with pytest.raises(RecipeInvalid, match="need 3 values"):
+        Preprocessing(pixel_format="rgb8", height=8, width=8, mean=(0.5,), std=(0.5,))
+    with pytest.raises(RecipeInvalid, match="std above 0"):
+        Preprocessing(pixel_format="gray8", height=8, width=8, mean=(0.5,), std=(0.0,))
+
+
+def test_the_schedule_must_leave_room_to_fall() -> None:
+    """A warm-up of the whole run would end at the highest learning rate."""
+    with pytest.raises(RecipeInvalid, match="warmup_share"):
+        Optimization(learning_rate=0.1, warmup_share=1.0)
+    with pytest.raises(RecipeInvalid, match="learning_rate must be above 0"):
+        Optimization(learning_rate=0.0)

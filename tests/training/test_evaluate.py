@@ -1,0 +1,40 @@
+"""Predictions are in order, independent of batching, and made with the recipe's normalisation."""
+
+import numpy as np
+import pytest
+import torch
+
+from training.config import Preprocessing
+from training.data import Splits
+from training.evaluate import BATCH_SIZE, as_tensor, normalise, predict
+from training.models import build
+from training.recipes import FASHION_MNIST_INPUT
+
+
+def test_normalisation_is_the_textbook_one() -> None:
+    """(pixel / 255 - mean) / std for each channel."""
+    preprocessing = Preprocessing(pixel_format="rgb8", height=1, width=1, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 0.125))
+    pixels = as_tensor(np.array([[[[0, 51, 255]]]], dtype=np.uint8))
+    assert pixels.shape == (1, 3, 1, 1)
+    assert normalise(pixels, preprocessing).flatten().tolist() == pytest.approx([-0.2, 0.0, 5.6])
+
+
+def test_predictions_come_in_the_order_of_the_images(splits: Splits) -> None:
+    """Whatever the batches, and although the model was training."""
+    model = build("fashion_cnn").train()
+    images = splits.test.take(np.arange(300, dtype=np.int64).repeat(3))
+    assert len(images) > BATCH_SIZE
+    predictions = predict(model, images, FASHION_MNIST_INPUT)
+    one = model(normalise(as_tensor(images.pixels[700:701]), FASHION_MNIST_INPUT))
+    assert predictions.logits.shape == (900, 10)
+    assert np.allclose(predictions.logits[700], one.detach().numpy(), atol=1e-5)
+    assert np.array_equal(predictions.labels, images.labels)
+    assert not model.training
+
+
+def test_predicting_changes_nothing(splits: Splits) -> None:
+    """Batch statistics stay as they are."""
+    model = build("fashion_cnn")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    predict(model, splits.validation, FASHION_MNIST_INPUT)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

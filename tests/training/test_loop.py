@@ -1,0 +1,95 @@
+"""The loop learns, repeats itself for the same seed, and stops when the loss is no number."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from training.config import Augmentation, Optimization, Recipe
+from training.data import Images, Splits, split
+from training.data.dataset import Dataset
+from training.device import Precision
+from training.errors import TrainingFailed
+from training.evaluate import predict
+from training.loop import Trainer
+from training.models import Classifier, build
+
+
+@pytest.fixture
+def few(sample: Dataset) -> Images:
+    """64 pictures."""
+    return split(sample, seed=0, limit=64).train
+
+
+def trained(images: Images, recipe: Recipe, *, seed: int = 0, precision: Precision = Precision.FP32) -> Classifier:
+    """A model after all epochs of the recipe."""
+    torch.manual_seed(seed)
+    trainer = Trainer(build("fashion_cnn"), images, recipe, seed=seed, precision=precision)
+    for _ in range(recipe.epochs):
+        trainer.run_epoch()
+    return trainer.model
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_it_overfits_64_pictures(recipe: Recipe, few: Images, precision: Precision, optimizer: str) -> None:
+    """A loop that cannot learn them by heart is broken."""
+    by_heart = replace(
+        recipe,
+        augmentation=Augmentation(),
+        optimization=Optimization(
+            optimizer=type(recipe.optimization.optimizer)(optimizer),
+            learning_rate={"sgd": 0.05, "adamw": 0.01}[optimizer],
+        ),
+        epochs=20,
+        batch_size=16,
+    )
+    model = trained(few, by_heart, precision=precision)
+    metrics = predict(model, few, recipe.preprocessing).metrics(names=tuple("0123456789"), split="train")
+    assert metrics.accuracy == 1.0
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(recipe: Recipe, few: Images) -> None:
+    """Order, augmentation and initial weights follow from it; another seed gives others."""
+    first, again, other = (trained(few, recipe, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["classifier.weight"], other["classifier.weight"])
+
+
+def test_every_picture_is_seen_once_in_an_epoch(recipe: Recipe, few: Images) -> None:
+    """The last batch may be short; the steps are reported one by one."""
+    steps: list[None] = []
+    seen: list[int] = []
+    model = build("fashion_cnn")
+    model.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
+    trainer = Trainer(model, few, replace(recipe, batch_size=20), seed=0)
+    result = trainer.run_epoch(lambda: steps.append(None))
+    assert seen == [20, 20, 20, 4]
+    assert len(steps) == trainer.steps_per_epoch == 4
+    assert result.epoch == 1
+
+
+def test_the_average_is_what_counts_when_the_recipe_has_one(recipe: Recipe, few: Images) -> None:
+    """The trained weights and their average are two models."""
+    averaged = replace(recipe, optimization=replace(recipe.optimization, ema_decay=0.99))
+    model = build("fashion_cnn")
+    trainer = Trainer(model, few, averaged, seed=0)
+    trainer.run_epoch()
+    assert trainer.model is not model
+    assert not torch.equal(trainer.model.state_dict()["classifier.weight"], model.state_dict()["classifier.weight"])
+
+
+def test_labels_that_are_all_smoothed_away_cannot_be_learnt(recipe: Recipe, few: Images) -> None:
+    """With a smoothing of 1 each label is as good as any other: the best loss is ln 10, and nothing gets below it."""
+    smoothed = replace(recipe, optimization=replace(recipe.optimization, label_smoothing=1.0))
+    trainer = Trainer(build("fashion_cnn"), few, smoothed, seed=0)
+    assert trainer.run_epoch().loss >= math.log(10)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(recipe: Recipe, splits: Splits) -> None:
+    """With the likely cause."""
+    wild = replace(recipe, optimization=Optimization(learning_rate=1e20), batch_size=16)
+    trainer = Trainer(build("fashion_cnn"), splits.train, wild, seed=0)
+    with pytest.raises(TrainingFailed, match=r"the loss is .* the learning rate \(1e\+20\) is too high"):
+        trainer.run_epoch()

@@ -1,0 +1,118 @@
+"""The command, run as a user runs it (training/__main__.py)."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from training.checkpoint import Run
+
+
+def recognition_train(*arguments: str | Path, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The real command in a process of its own."""
+    command = [sys.executable, "-m", "training", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "COLUMNS": "100"}
+    return subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+@pytest.mark.parametrize("command", ["fit", "evaluate", "describe", "recipes", "data"])
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    """And shows it at once."""
+    started = time.perf_counter()
+    result = recognition_train(command, "--help")
+    assert result.returncode == 0
+    assert f"Example: recognition-train {command}" in result.stdout
+    assert time.perf_counter() - started < 5
+
+
+def test_fit_leaves_a_run_that_evaluate_confirms(sample_directory: Path, tmp_path: Path) -> None:
+    """In the default place; the accuracy from the weights is the recorded one."""
+    options = ("--data", sample_directory, "--dataset", "fashion-mnist-sample", "--epochs", "2", "--threads", "1")
+    result = recognition_train("fit", "fashion_cnn", *options, "--seed", "3", directory=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "epoch 2/2" in result.stderr
+    run = Run.load(tmp_path / "var" / "runs" / "fashion_cnn-seed3")
+    recorded = run.record.metrics["test"].accuracy
+    assert f"test: accuracy {recorded:.2%}" in result.stdout
+    evaluated = recognition_train("evaluate", run.directory, "--data", sample_directory, "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert json.loads(evaluated.stdout)["metrics"]["accuracy"] == pytest.approx(recorded, abs=1e-12)
+
+
+def test_fitting_again_does_nothing_and_says_so(trained_run: Run, sample_directory: Path) -> None:
+    """With --json the record is on the standard output, and nothing else is."""
+    options = ("--data", sample_directory, "--dataset", "fashion-mnist-sample", "--epochs", "2")
+    result = recognition_train("fit", "fashion_cnn", *options, "--output", trained_run.directory, "--json")
+    assert result.returncode == 0, result.stderr
+    assert "holds this run already" in result.stderr
+    assert json.loads(result.stdout)["digest"] == trained_run.digest
+
+
+def test_describe_counts_the_courses_cnn() -> None:
+    """Whole, as JSON for programs; the table is tested by itself."""
+    plain = json.loads(recognition_train("describe", "fashion_cnn", "--json").stdout)
+    assert (plain["name"], plain["input"]) == ("fashion_cnn", [1, 28, 28])
+    assert (plain["parameters"], plain["macs"]) == (29_034, 2_838_080)
+    assert plain["layers"][0] == {
+        "name": "conv1",
+        "kind": "Conv2d",
+        "output": [16, 28, 28],
+        "formula": "(28 - 5 + 2*2)/1 + 1 = 28",
+        "parameters": 416,
+        "macs": 313_600,
+    }
+
+
+def test_recipes_are_listed() -> None:
+    """As a table, and whole as JSON."""
+    assert "fashion_cnn" in recognition_train("recipes").stdout
+    plain = json.loads(recognition_train("recipes", "--json").stdout)
+    assert plain["fashion_cnn"]["epochs"] >= 1
+
+
+def test_data_says_where_the_data_set_is(sample_directory: Path) -> None:
+    """After it was checked."""
+    options = ("--data", sample_directory, "--dataset", "fashion-mnist-sample")
+    assert str(sample_directory) in recognition_train("data", *options).stdout
+    plain = json.loads(recognition_train("data", *options, "--json").stdout)
+    assert plain["images"] == {"train": 600, "test": 300}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("fit", "resnet"), 2, "no recipe named resnet; the recipes are: fashion_cnn"),
+        (("fit", "fashion_cnn", "--data", "nowhere"), 1, "nowhere does not hold the data set"),
+        (("fit", "fashion_cnn", "--epochs", "0"), 2, "--epochs"),
+        (("describe", "resnet"), 2, "no model named resnet; the models are: fashion_cnn"),
+        (("evaluate", "nowhere"), 1, "does not exist; `recognition-train fit RECIPE --output nowhere` makes a run"),
+        (("data", "--dataset", "imagenet"), 2, "no data set named imagenet"),
+        (("train",), 2, "train"),
+        (("evaluate",), 2, "RUN"),
+    ],
+)
+def test_an_error_is_one_line_that_names_what_to_do(
+    arguments: tuple[str, ...], code: int, words: str, tmp_path: Path
+) -> None:
+    """2 for wrong use, 1 for what failed; never a traceback, never anything on the standard output."""
+    result = recognition_train(*arguments, directory=tmp_path)
+    assert result.returncode == code
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_that_cannot_be_written_is_named(sample_directory: Path, tmp_path: Path) -> None:
+    """The operating system's words with the path."""
+    tmp_path.chmod(0o500)
+    options = ("--data", sample_directory, "--dataset", "fashion-mnist-sample", "--output", tmp_path / "run")
+    result = recognition_train("fit", "fashion_cnn", *options)
+    assert result.returncode == 1
+    assert f"error: {tmp_path / 'run'}: Permission denied" in result.stderr
