@@ -38,13 +38,11 @@ from recognition_client.errors import (
     Unavailable,
     VersionNotFound,
 )
+from recognition_client.models import HealthStatus, ModelInfo, ModelState
 from recognition_client.results import (
     Classification,
     ClassifyResult,
-    HealthStatus,
     ImageError,
-    ModelInfo,
-    ModelState,
     Prediction,
     ServedModel,
     StageTimes,

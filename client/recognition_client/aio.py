@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import Iterable
 from functools import cached_property
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2
 from recognition.v1 import recognition_pb2 as pb
-from recognition.v1.recognition_pb2_grpc import RecognitionServiceAsyncStub, RecognitionServiceStub
+from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 
 from recognition_client.batches import IMAGES_PER_REQUEST, Batch, Image, Outcome, batches, read_image
 from recognition_client.channel import ChannelConfig, open_aio_channel
 from recognition_client.errors import BatchTooLarge, ImageRejected, ModelNotFound, error_of_call
+from recognition_client.models import HealthStatus, ModelInfo, health_status, model_info
 from recognition_client.requests import (
     HEALTH_CHECK,
     Question,
@@ -23,16 +24,10 @@ from recognition_client.requests import (
     question,
     selector,
 )
-from recognition_client.results import (
-    ClassifyResult,
-    HealthStatus,
-    ImageError,
-    ModelInfo,
-    classify_result,
-    health_status,
-    model_info,
-    outcomes,
-)
+from recognition_client.results import ClassifyResult, ImageError, classify_result, outcomes
+
+if TYPE_CHECKING:
+    from recognition.v1.recognition_pb2_grpc import RecognitionServiceAsyncStub  # only the type stubs have it
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -172,7 +167,7 @@ class AsyncRecognitionClient:
         return open_aio_channel(self._config)
 
     @cached_property
-    def _stub(self) -> RecognitionServiceAsyncStub:
+    def _stub(self) -> "RecognitionServiceAsyncStub":
         return RecognitionServiceStub(self._channel)
 
     @cached_property

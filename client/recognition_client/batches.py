@@ -25,7 +25,7 @@ _MAX_IMAGE_BYTES = MAX_MESSAGE_BYTES - 2**20  # the rest is for everything else 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Neighbours that travel in one request; those that could not even be read stay behind as errors in their places."""
+    """Neighbours that travel in one request; those that could not be read stay behind as errors in their places."""
 
     entries: tuple[bytes | ImageError, ...]
 
@@ -64,7 +64,7 @@ def batches(images: Iterable[Image], *, images_per_request: int = IMAGES_PER_REQ
 
 
 def read_image(image: Image) -> bytes:
-    """The bytes of an image. Raises OSError for a file that cannot be read and ImageRejected for one that is too large."""
+    """The bytes of an image. Raises OSError for a file that cannot be read, ImageRejected for one that is too large."""
     if isinstance(image, str | os.PathLike):
         with Path(image).open("rb") as file:
             data = file.read(_MAX_IMAGE_BYTES + 1)

@@ -12,6 +12,7 @@ from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 from recognition_client.batches import IMAGES_PER_REQUEST, Batch, Image, Outcome, batches, read_image
 from recognition_client.channel import ChannelConfig, open_channel
 from recognition_client.errors import BatchTooLarge, ImageRejected, ModelNotFound, error_of_call
+from recognition_client.models import HealthStatus, ModelInfo, health_status, model_info
 from recognition_client.requests import (
     HEALTH_CHECK,
     Question,
@@ -20,16 +21,7 @@ from recognition_client.requests import (
     question,
     selector,
 )
-from recognition_client.results import (
-    ClassifyResult,
-    HealthStatus,
-    ImageError,
-    ModelInfo,
-    classify_result,
-    health_status,
-    model_info,
-    outcomes,
-)
+from recognition_client.results import ClassifyResult, ImageError, classify_result, outcomes
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -150,7 +142,7 @@ class RecognitionClient:
 
     def _call(
         self,
-        method: grpc.UnaryUnaryMultiCallable[Request, Response],
+        method: "grpc.UnaryUnaryMultiCallable[Request, Response]",
         request: Request,
         timeout_seconds: float | None,
     ) -> Response:
