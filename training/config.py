@@ -1,5 +1,6 @@
 """A recipe: everything that decides how a model is trained, as one frozen value that is stored with the run."""
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -109,3 +110,7 @@ class Recipe:
         for name, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
             if value < 1:
                 raise RecipeInvalid(f"{name} must be at least 1, not {value}")
+
+    def steps_per_epoch(self, images: int) -> int:
+        """The last batch may be a short one."""
+        return math.ceil(images / self.batch_size)

@@ -31,7 +31,7 @@ WEIGHTS_LICENCE = "Apache-2.0"
 class Progress(Protocol):
     """Is told how a run comes along."""
 
-    def begin(self, recipe: Recipe, splits: Splits, hardware: Hardware, *, steps: int) -> None: ...
+    def begin(self, recipe: Recipe, splits: Splits, hardware: Hardware) -> None: ...
     def step(self) -> None: ...
     def epoch(self, result: EpochResult, validation: Metrics) -> None: ...
 
@@ -66,8 +66,8 @@ def fit(
     _check_shapes(recipe, dataset, model)
     record = _describe_run(recipe, seed, dataset, splits, model)
     checkpoint.begin(output, record)
+    progress.begin(recipe, splits, record.hardware)
     trainer = Trainer(model, splits.train, recipe, seed=seed, precision=fastest_precision(device))
-    progress.begin(recipe, splits, record.hardware, steps=trainer.steps_per_epoch)
     record = _run_epochs(trainer, record, splits, output, progress)
     return Outcome(run=_finish(trainer.model, record, splits, output), trained=True)
 

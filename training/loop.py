@@ -47,7 +47,7 @@ class Trainer:
         self._generator = torch.Generator().manual_seed(seed)
         self._optimizer = build_optimizer(model, recipe.optimization)
         self._schedule = build_schedule(
-            self._optimizer, recipe.optimization, steps=recipe.epochs * self.steps_per_epoch
+            self._optimizer, recipe.optimization, steps=recipe.epochs * recipe.steps_per_epoch(len(images))
         )
         self._average: WeightAverage | None = None
         self._result = model
@@ -55,10 +55,6 @@ class Trainer:
         if recipe.optimization.ema_decay is not None:
             self._result = copy.deepcopy(model)
             self._average = WeightAverage(model, self._result, decay=recipe.optimization.ema_decay)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return math.ceil(len(self._labels) / self._recipe.batch_size)
 
     @property
     def model(self) -> Classifier:

@@ -39,9 +39,10 @@ class FitProgress:
     ) -> None:
         self._bar.stop()
 
-    def begin(self, recipe: Recipe, splits: Splits, hardware: Hardware, *, steps: int) -> None:
+    def begin(self, recipe: Recipe, splits: Splits, hardware: Hardware) -> None:
         self._epochs = recipe.epochs
-        self._bar.reset(self._task, total=recipe.epochs * steps, description=f"epoch 1/{recipe.epochs}")
+        steps = recipe.epochs * recipe.steps_per_epoch(len(splits.train))
+        self._bar.reset(self._task, total=steps, description=f"epoch 1/{recipe.epochs}")
         sizes = ", ".join(f"{count:,} {name}" for name, count in splits.sizes.items())
         self._line(
             f"{recipe.name} on {recipe.data.name} ({sizes}); "

@@ -25,8 +25,8 @@ class SilentProgress:
         self.steps = 0
         self.epochs: list[int] = []
 
-    def begin(self, recipe: Recipe, splits: Splits, hardware: Hardware, *, steps: int) -> None:
-        self.expected_steps = steps * recipe.epochs
+    def begin(self, recipe: Recipe, splits: Splits, hardware: Hardware) -> None:
+        self.expected_steps = recipe.epochs * recipe.steps_per_epoch(len(splits.train))
 
     def step(self) -> None:
         self.steps += 1

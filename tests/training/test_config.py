@@ -16,6 +16,11 @@ def test_a_recipe_needs_at_least_one_epoch_and_one_image(recipe: Recipe) -> None
         replace(recipe, batch_size=0)
 
 
+def test_a_short_last_batch_is_a_step_too(recipe: Recipe) -> None:
+    """Nothing is dropped."""
+    assert [replace(recipe, batch_size=20).steps_per_epoch(images) for images in (60, 61)] == [3, 4]
+
+
 def test_mean_and_std_go_with_the_channels() -> None:
     """One value for grey, three for colour, none of them a division by zero."""
     with pytest.raises(RecipeInvalid, match="need 3 values"):

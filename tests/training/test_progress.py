@@ -14,7 +14,7 @@ from training.progress import FitProgress
 def report(console: Console, run: Run, splits: Splits) -> None:
     """One epoch of two steps, as fit reports it."""
     with FitProgress(console) as progress:
-        progress.begin(replace(run.record.recipe, epochs=1), splits, run.record.hardware, steps=2)
+        progress.begin(replace(run.record.recipe, epochs=1, batch_size=300), splits, run.record.hardware)
         progress.step()
         progress.step()
         progress.epoch(EpochResult(epoch=1, loss=0.5, learning_rate=0.1, seconds=1.0), run.record.metrics["validation"])
