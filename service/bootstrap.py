@@ -10,6 +10,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from recognition.v1 import recognition_pb2, recognition_pb2_grpc
 
+from service.api.door import Door
 from service.api.health import Health
 from service.api.interceptors import CallInterceptor
 from service.api.recognition import RecognitionServicer
@@ -43,7 +44,9 @@ async def build_server(settings: Settings) -> Server:
     metrics = Metrics()
     _describe_build(metrics, provider)
     status = Health()
-    grpc_server = _grpc_server(settings, metrics)
+    door = Door()
+    metrics.in_flight.set_function(lambda: door.inside)
+    grpc_server = _grpc_server(settings, metrics, door)
     grpc_port = _bind(grpc_server, settings)
     metrics_port = _serve_metrics(metrics, settings)
     log.info("ports bound", host=settings.host, grpc_port=grpc_port, metrics_port=metrics_port)
@@ -58,7 +61,7 @@ async def build_server(settings: Settings) -> Server:
     health_pb2_grpc.add_HealthServicer_to_server(status.servicer, grpc_server)
     reflection.enable_server_reflection((SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), grpc_server)
     lifetime = Lifetime(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
-    return Server(grpc_server, registry=registry, health=status, metrics=metrics, lifetime=lifetime)
+    return Server(grpc_server, registry=registry, health=status, door=door, metrics=metrics, lifetime=lifetime)
 
 
 def _registry(settings: Settings, provider: Provider, metrics: Metrics, status: Health) -> Registry:
@@ -88,9 +91,9 @@ def _registry(settings: Settings, provider: Provider, metrics: Metrics, status: 
     return Registry(repository, loader.load, watch=watch, require_all=settings.require_all_models)
 
 
-def _grpc_server(settings: Settings, metrics: Metrics) -> grpc.aio.Server:
+def _grpc_server(settings: Settings, metrics: Metrics, door: Door) -> grpc.aio.Server:
     return grpc.aio.server(
-        interceptors=[CallInterceptor(metrics, service=SERVICE_NAME)],
+        interceptors=[CallInterceptor(metrics, door, service=SERVICE_NAME)],
         options=[
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.max_send_message_length", settings.max_message_bytes),

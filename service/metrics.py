@@ -114,12 +114,11 @@ class Metrics:
         self.build = Info("recognition_build", "What is running", registry=registry)
 
     def totals(self) -> dict[str, int]:
-        """Calls that were received, those answered with OK, and those still being worked on."""
+        """Calls that have ended, and those of them that were answered with OK."""
         samples = [sample for metric in self.requests.collect() for sample in metric.samples]
         ended = sum(sample.value for sample in samples)
         answered = sum(sample.value for sample in samples if sample.labels["code"] == "OK")
-        in_flight = sum(sample.value for metric in self.in_flight.collect() for sample in metric.samples)
-        return {"received": int(ended + in_flight), "answered": int(answered), "in_flight": int(in_flight)}
+        return {"ended": int(ended), "answered": int(answered)}
 
     def describe_build(self, *, version: str, onnxruntime: str, provider: str, provider_reason: str) -> None:
         self.build.info(

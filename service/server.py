@@ -1,8 +1,8 @@
 """The life of the server: load → start → serve → drain → stop.
 
 On SIGTERM (or Ctrl-C) the health checks turn NOT_SERVING at once, calls are still taken for the drain period so that
-balancers notice, then the door closes, what was accepted is finished, and the models are released last. A second signal
-skips the drain period.
+balancers notice, then the door closes, what was accepted is finished, and the models are released last. A second
+signal skips the drain period.
 """
 
 import asyncio
@@ -12,10 +12,14 @@ from dataclasses import dataclass
 import grpc
 import structlog
 
+from service.api.door import Door
 from service.api.health import Health
 from service.metrics import Metrics
 from service.models.registry import Registry
 from service.models.repository import PackageRefused
+
+LAST_SECONDS = 1.0
+"""What the port's closing may take once the door is empty."""
 
 log = structlog.get_logger("service.server")
 
@@ -37,12 +41,14 @@ class Server:
         *,
         registry: Registry,
         health: Health,
+        door: Door,
         metrics: Metrics,
         lifetime: Lifetime,
     ) -> None:
         self._grpc_server = grpc_server
         self._registry = registry
         self._health = health
+        self._door = door
         self._metrics = metrics
         self._lifetime = lifetime
         self._stop = asyncio.Event()
@@ -90,6 +96,7 @@ class Server:
             await asyncio.wait_for(self._hurry.wait(), self._lifetime.drain_seconds)
         except TimeoutError:
             log.debug("drain period over")
-        await self._grpc_server.stop(self._lifetime.grace_seconds)
+        await self._door.close(within_seconds=self._lifetime.grace_seconds)
+        await self._grpc_server.stop(LAST_SECONDS)
         await self._registry.drain()
         log.info("stopped", **self._metrics.totals())

@@ -13,6 +13,7 @@ import structlog
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
+from service.api.door import Door
 from service.api.errors import code_of, internal_status, status_of
 from service.errors import InferenceFailed, ServiceError
 from service.metrics import Metrics
@@ -41,8 +42,9 @@ current_call: contextvars.ContextVar[Call] = contextvars.ContextVar("current_cal
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every method of our own service; others (health, reflection) pass untouched."""
 
-    def __init__(self, metrics: Metrics, *, service: str) -> None:
+    def __init__(self, metrics: Metrics, door: Door, *, service: str) -> None:
         self._metrics = metrics
+        self._door = door
         self._prefix = f"/{service}/"
 
     async def intercept_service(
@@ -87,8 +89,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         call = Call()
         current_call.set(call)
         code = grpc.StatusCode.CANCELLED  # stands where the caller goes away
-        self._metrics.in_flight.inc()
+        entered = False
         try:
+            self._door.enter()
+            entered = True
             yield
             code = grpc.StatusCode.OK
         except ServiceError as error:
@@ -101,7 +105,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             log.exception("call failed", rpc=rpc, request_id=request_id)
             await abort(context, internal_status(request_id))
         finally:
-            self._metrics.in_flight.dec()
+            if entered:
+                self._door.leave()
             self._metrics.requests.labels(rpc, call.model, call.version, code.name).inc()
             self._metrics.request_seconds.labels(rpc).observe(time.monotonic() - began)
             log.debug("call ended", rpc=rpc, code=code.name, model=call.model, version=call.version)

@@ -6,6 +6,7 @@ BMP by Pillow.
 """
 
 import io
+import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -130,7 +131,20 @@ def _orientation(picture: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def _announced_size(data: bytes, kind: str) -> tuple[int, int] | None:
+    """(width, height) as the first bytes of the file say; None for formats that only Pillow takes apart."""
+    if kind == "PNG" and data[12:16] == b"IHDR" and len(data) >= 24:
+        width, height = struct.unpack(">II", data[16:24])
+    elif kind == "GIF" and len(data) >= 10:
+        width, height = struct.unpack("<HH", data[6:10])
+    else:
+        return None
+    return width, height
+
+
 def _decode_with_pillow(data: bytes, kind: str, pixel_format: PixelFormat, limits: ImageLimits) -> Pixels:
+    if (size := _announced_size(data, kind)) is not None:
+        limits.check_size(*size)
     try:
         with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
             limits.check_size(*picture.size)

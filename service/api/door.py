@@ -1,0 +1,46 @@
+"""Whether calls are taken: open while the service lives, closed before it ends, and empty when the last call has left.
+
+gRPC's own stop drops calls that arrive while it closes the port, with a code that clients do not retry. So the door is
+closed first, with an answer that they do retry, and the port only when nobody comes any more.
+"""
+
+import asyncio
+import time
+
+from service.errors import ShuttingDown
+
+QUIET_SECONDS = 0.1
+
+
+class Door:
+    """Counts who is inside. Lives on one event loop."""
+
+    def __init__(self) -> None:
+        self._open = True
+        self._inside = 0
+        self._last_knock = time.monotonic()
+
+    @property
+    def inside(self) -> int:
+        """Calls that were taken and have not left."""
+        return self._inside
+
+    def enter(self) -> None:
+        """A call comes in; `leave` must follow. Raises ShuttingDown when the door is closed."""
+        self._last_knock = time.monotonic()
+        if not self._open:
+            raise ShuttingDown("The server is shutting down; send the call to another one.")
+        self._inside += 1
+
+    def leave(self) -> None:
+        """A call that came in is done."""
+        self._inside -= 1
+
+    async def close(self, *, within_seconds: float) -> None:
+        """Takes no new call; returns when all have left and nobody has knocked for a moment, or when the time is up."""
+        self._open = False
+        end = time.monotonic() + within_seconds
+        while (now := time.monotonic()) < end and (  # noqa: ASYNC110 - silence has no event to wait for
+            self._inside > 0 or now - self._last_knock < QUIET_SECONDS
+        ):
+            await asyncio.sleep(0.01)
