@@ -1,0 +1,41 @@
+"""A service to ask, and both clients that ask it."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from recognition_client import AsyncRecognitionClient, RecognitionClient
+
+from tests.client.fake_service import FakeService, RunningServer
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService()
+
+
+@pytest.fixture
+def target(service: FakeService) -> Iterator[str]:
+    server = RunningServer(service)
+    yield server.target
+    server.stop()
+
+
+@pytest.fixture
+def client(target: str) -> Iterator[RecognitionClient]:
+    with RecognitionClient(target) as client:
+        yield client
+
+
+@pytest.fixture
+async def aio_client(target: str) -> AsyncIterator[AsyncRecognitionClient]:
+    async with AsyncRecognitionClient(target) as client:
+        yield client
+
+
+@pytest.fixture
+def nobody() -> str:
+    """An address where nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"

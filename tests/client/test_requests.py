@@ -1,0 +1,34 @@
+"""Keyword arguments as messages."""
+
+import pytest
+from recognition_client.requests import question, selector
+
+
+def test_what_is_not_named_is_left_out() -> None:
+    """The server then takes its own default."""
+    asked = question(model="", version=None, alias=None, top_k=5, min_confidence=None)
+    assert asked.model.WhichOneof("choice") is None
+    assert not asked.options.HasField("min_confidence")
+
+
+def test_a_threshold_of_zero_is_a_threshold() -> None:
+    """It overrides that of the model's package."""
+    asked = question(model="m", version=None, alias=None, top_k=1, min_confidence=0.0)
+    assert asked.options.HasField("min_confidence")
+
+
+def test_each_message_carries_the_question() -> None:
+    """For one image and for many."""
+    asked = question(model="m", version=2, alias=None, top_k=3, min_confidence=0.5)
+    one, many = asked.of_image(b"a"), asked.of_images([b"a", b"b"])
+    assert (one.image, list(many.images)) == (b"a", [b"a", b"b"])
+    assert one.model == many.model == asked.model
+    assert one.options == many.options == asked.options
+
+
+def test_a_version_and_an_alias_are_alternatives() -> None:
+    """The message could carry only the one that was set last."""
+    assert selector(model="m", version=2, alias=None).version == 2
+    assert selector(model="m", version=None, alias="canary").alias == "canary"
+    with pytest.raises(ValueError, match="not both"):
+        selector(model="m", version=2, alias="canary")
