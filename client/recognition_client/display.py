@@ -80,7 +80,8 @@ def classification_record(path: Path, outcome: Classification | ImageError) -> d
 
 def _model_line(model: ModelInfo) -> str:
     aliases = f" ({', '.join(model.aliases)})" if model.aliases else ""
-    facts = [_state(model), f"{len(model.labels)} labels", _runs_as(model), _accuracy(model)]
+    labels = f"{len(model.labels)} labels" if model.labels else ""
+    facts = [_state(model), labels, _runs_as(model), _accuracy(model)]
     return f"{model.name} version {model.version}{aliases}: {', '.join(fact for fact in facts if fact)}"
 
 

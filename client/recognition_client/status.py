@@ -39,7 +39,7 @@ class ErrorDetails:
     """After how long the server would like to be asked again, where it said so."""
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.reason or self.code.name})"
+        return f"{self.message.removesuffix('.')} ({self.reason or self.code.name})"
 
 
 def details_of_status(status: Status) -> ErrorDetails:

@@ -79,4 +79,4 @@ def test_an_exception_survives_the_way_between_processes() -> None:
 def test_an_exception_reads_as_its_sentence() -> None:
     """What a log shows is the sentence and the reason."""
     details = ErrorDetails(code=grpc.StatusCode.NOT_FOUND, reason="MODEL_NOT_FOUND", message="There is no model x.")
-    assert str(errors.error_of(details)) == "There is no model x. (MODEL_NOT_FOUND)"
+    assert str(errors.error_of(details)) == "There is no model x (MODEL_NOT_FOUND)"

@@ -40,7 +40,7 @@ def test_good_images_are_printed_and_each_bad_one_is_one_line(target: str, image
     done = run(target, "classify", *images, missing, str(tmp_path), "--top-k", "1")
     assert done.stdout.splitlines() == [f"{images[0]}: shoe 50.00%", f"{images[2]}: coat 50.00%"]
     assert done.stderr.splitlines() == [
-        f"{images[1]}: This is no image. (IMAGE_UNREADABLE)",
+        f"{images[1]}: This is no image (IMAGE_UNREADABLE)",
         f"{missing}: The file cannot be read: No such file or directory (FILE_UNREADABLE)",
         f"{tmp_path}: The file cannot be read: Is a directory (FILE_UNREADABLE)",
     ]
@@ -116,7 +116,7 @@ def test_what_concerns_all_images_is_one_line(target: str, service: FakeService,
     service.failures.append(status(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND", "There is no model x."))
     done = run(target, "classify", *images, "--model", "x")
     assert done.stderr == (
-        "recognition: There is no model x. (MODEL_NOT_FOUND). `recognition models` lists what is there.\n"
+        "recognition: There is no model x (MODEL_NOT_FOUND). `recognition models` lists what is there.\n"
     )
     assert (done.exit_code, done.stdout) == (1, "")
 
@@ -156,7 +156,7 @@ def test_the_installed_command_works(target: str, images: list[str]) -> None:
         [COMMAND, "classify", *images, "--server", target, "--top-k", "1"], capture_output=True, text=True, check=False
     )
     assert done.stdout.splitlines() == [f"{images[0]}: shoe 50.00%", f"{images[2]}: coat 50.00%"]
-    assert done.stderr == f"{images[1]}: This is no image. (IMAGE_UNREADABLE)\n"
+    assert done.stderr == f"{images[1]}: This is no image (IMAGE_UNREADABLE)\n"
     assert done.returncode == 1
 
 

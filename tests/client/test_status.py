@@ -101,6 +101,6 @@ def test_a_request_that_grpc_finds_too_large_has_the_reason_of_a_large_image() -
 def test_as_text_the_sentence_and_the_reason_stand_together() -> None:
     """The code takes the place of a reason that was not given."""
     assert str(ErrorDetails(code=grpc.StatusCode.INTERNAL, reason="INFERENCE_FAILED", message="No.")) == (
-        "No. (INFERENCE_FAILED)"
+        "No (INFERENCE_FAILED)"
     )
-    assert str(ErrorDetails(code=grpc.StatusCode.INTERNAL, message="No.")) == "No. (INTERNAL)"
+    assert str(ErrorDetails(code=grpc.StatusCode.INTERNAL, message="No.")) == "No (INTERNAL)"
