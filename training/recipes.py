@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from training.config import Augmentation, DataConfig, ModelConfig, Optimization, Preprocessing, Recipe
+from training.config import Augmentation, DataConfig, ModelConfig, Optimization, Optimizer, Preprocessing, Recipe
 from training.errors import RecipeInvalid
 
 FASHION_MNIST_INPUT = Preprocessing(
@@ -19,13 +19,15 @@ inverted first, which changes none of the 70,000 pictures of the data set."""
 
 def fashion_cnn() -> Recipe:
     """The course's CNN on Fashion-MNIST, in about two minutes on two CPU cores."""
+    # Chosen on the validation split, two seeds each: AdamW 92.4 %, SGD 92.4 % (but it diverges on a few hundred
+    # pictures); with shifts of one pixel 92.1 to 92.4 %, with label smoothing and averaged weights 92.0 %.
     return Recipe(
         name="fashion_cnn",
         model=ModelConfig(name="fashion_cnn", arguments={"channels": 1, "classes": 10}),
         data=DataConfig(name="fashion-mnist"),
         preprocessing=FASHION_MNIST_INPUT,
-        augmentation=Augmentation(flip=True, shift=1),
-        optimization=Optimization(learning_rate=0.1, weight_decay=5e-4),
+        augmentation=Augmentation(flip=True),
+        optimization=Optimization(optimizer=Optimizer.ADAMW, learning_rate=0.01, weight_decay=0.02),
         epochs=12,
         batch_size=128,
     )
