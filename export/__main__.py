@@ -34,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="RUN [OPTIONS]... | COMMAND [ARGS]...",
-    epilog=f"Example: recognition-export var/runs/fashion_cnn-seed0 --to var/models   "
+    epilog="Example: recognition-export var/runs/fashion_cnn-seed0 --to var/models "
     f"(`recognition-export {DEFAULT_COMMAND} --help` lists the options)",
 )
 
@@ -109,7 +109,7 @@ def main() -> None:
     from export.errors import ExportError
 
     try:
-        app()
+        app(prog_name="recognition-export")
     except (ExportError, TrainingError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

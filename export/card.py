@@ -11,7 +11,7 @@ from training.typed_json import encode
 
 
 def render_card(run: Run, metrics: Metrics, calibration: Calibration, *, name: str) -> str:
-    """Markdown; the front matter follows the convention of model hubs. The version is not known yet, so it is not said."""
+    """Markdown; the front matter follows the convention of model hubs. The version is unknown as yet and not said."""
     record = run.record
     sections = (
         _front_matter(record),

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import onnx
 
+from export.assemble import Evidence, assemble, input_spec, tools
 from export.calibrate import baseline, calibrate
-from export.draft import Evidence, input_spec, tools, write_draft
 from export.golden import choose_samples, encode
 from export.graph import OPSET, OUTPUTS, build_graph, to_bytes
 from export.measure import check_skew, measure_service
@@ -52,7 +52,7 @@ def export_run(
     graph = _build(run, progress)
     evidence = _examine(run, graph, splits, progress)
     with progress.step("publish") as report:
-        package = publish(write_draft(run, graph, evidence, name=name), repository, prove=prove)
+        package = publish(assemble(run, graph, evidence, name=name), repository, prove=prove)
         report.text = f"version {package.manifest.version}, {len(evidence.golden.images)} golden samples replayed"
     return Outcome(package=package, published=True)
 

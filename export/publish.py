@@ -24,7 +24,7 @@ TAKEN = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR})
 
 def check_name(name: str) -> None:
     """Raises NameInvalid for what the repository would not take as the name of a model."""
-    if not re.match(NAME_PATTERN, name):
+    if not re.fullmatch(NAME_PATTERN, name):
         raise NameInvalid(
             f"{name!r} cannot be the name of a model: use up to 64 letters, digits, dots, hyphens and underscores, "
             "and begin with a letter or digit"

@@ -1,0 +1,18 @@
+"""The errors of an export (export/errors.py)."""
+
+import pytest
+
+from export import errors
+from export.errors import ExportError, NameInvalid
+
+
+@pytest.mark.parametrize("error", ExportError.__subclasses__())
+def test_only_wrong_use_ends_with_two(error: type[ExportError]) -> None:
+    """Everything else that is expected ends with 1."""
+    assert error.exit_code == (2 if error is NameInvalid else 1)
+
+
+@pytest.mark.parametrize("error", ExportError.__subclasses__())
+def test_the_picture_names_every_error(error: type[ExportError]) -> None:
+    """The docstring draws the way and where each may happen."""
+    assert error.__name__ in str(errors.__doc__)

@@ -1,0 +1,103 @@
+"""A run's whole way into the repository (export/pipeline.py)."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from export.errors import NameInvalid, SkewTooLarge
+from export.pipeline import Outcome, export_run
+from export.progress import ExportProgress
+from service.models.manifest import Precision
+from service.models.repository import ModelRepository
+from training.checkpoint import Run
+from training.errors import DataMissing, RunUnreadable
+
+
+def export(run: Run, repository: Path, progress: ExportProgress, data: Path, *, again: bool = False) -> Outcome:
+    return export_run(run, repository=repository, name="clothes", data_directory=data, again=again, progress=progress)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def own_run(run: Run, tmp_path: Path) -> Run:
+    """A copy that a test may damage."""
+    return Run.load(Path(shutil.copytree(run.directory, tmp_path / "run")))
+
+
+def test_a_run_becomes_a_package_once(
+    run: Run, repository: Path, progress: ExportProgress, sample_directory: Path
+) -> None:
+    """The second time nothing is done, unless it is asked for; damage is repaired by a new version."""
+    first = export(run, repository, progress, sample_directory)
+    assert (first.published, first.package.manifest.version) == (True, 1)
+    variant = first.package.manifest.variants[Precision.FP32]
+    assert variant.max_abs_difference <= 1e-4
+    assert variant.metrics.accuracy == run.record.metrics["test"].accuracy
+    assert first.package.manifest.baseline.images == 50
+
+    second = export(run, repository, progress, sample_directory / "not needed")
+    assert (second.published, second.package) == (False, first.package)
+
+    third = export(run, repository, progress, sample_directory, again=True)
+    assert (third.published, third.package.manifest.version) == (True, 2)
+    assert third.package.manifest.files == first.package.manifest.files
+
+    (third.package.path / "model.onnx").write_bytes(b"damaged")
+    fourth = export(run, repository, progress, sample_directory)
+    assert (fourth.published, fourth.package.manifest.version) == (True, 3)
+    assert ModelRepository(repository).versions("clothes") == [1, 2, 3]
+
+
+def test_a_run_that_claims_another_accuracy_is_not_published(
+    run: Run, repository: Path, progress: ExportProgress, sample_directory: Path
+) -> None:
+    """Half a point more than its weights reach."""
+    test = run.record.metrics["test"]
+    boasting = replace(run, record=replace(run.record, metrics={"test": replace(test, accuracy=test.accuracy + 0.005)}))
+    with pytest.raises(SkewTooLarge):
+        export(boasting, repository, progress, sample_directory)
+    assert not repository.exists()
+
+
+def test_weights_damaged_meanwhile_are_noticed(
+    own_run: Run, repository: Path, progress: ExportProgress, sample_directory: Path
+) -> None:
+    """They are checked when they are used."""
+    weights = own_run.directory / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(RunUnreadable, match=r"model\.safetensors is damaged"):
+        export(own_run, repository, progress, sample_directory)
+    assert not repository.exists()
+
+
+def test_missing_data_ends_before_any_work(
+    run: Run, repository: Path, progress: ExportProgress, tmp_path: Path
+) -> None:
+    """The directory is named."""
+    with pytest.raises(DataMissing, match=str(tmp_path)):
+        export(run, repository, progress, tmp_path)
+    assert not repository.exists()
+
+
+def test_a_bad_name_ends_before_any_work(
+    run: Run, repository: Path, progress: ExportProgress, sample_directory: Path
+) -> None:
+    """Nothing outside the repository is touched."""
+    with pytest.raises(NameInvalid):
+        export_run(
+            run,
+            repository=repository,
+            name="../elsewhere",
+            data_directory=sample_directory,
+            again=False,
+            progress=progress,
+        )
+    assert not repository.exists()
