@@ -85,7 +85,7 @@ def command(name: str, *arguments: str | Path) -> None:
 @contextmanager
 def service() -> Iterator[int]:
     """A running service on free ports; yields the gRPC port. Stops it as Kubernetes would."""
-    line = ["recognition-serve", "--models", str(MODELS), "--grpc-port", "0", "--metrics-port", "0"]
+    line = ["recognition-serve", "--models", str(MODELS), "--grpc-port", "0", "--http-port", "0", "--metrics-port", "0"]
     console.print("$", " ".join(line), style="dim", highlight=False, soft_wrap=True)
     options = ["--drain-seconds", "0", "--log-format", "json"]
     process = subprocess.Popen(

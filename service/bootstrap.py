@@ -1,6 +1,7 @@
 """Puts the service together from its settings: the only file that knows every class."""
 
 import importlib.metadata
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -10,10 +11,15 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from recognition.v1 import recognition_pb2, recognition_pb2_grpc
 
+from service.api.calls import Calls
 from service.api.door import Door
 from service.api.health import Health
 from service.api.interceptors import CallInterceptor
+from service.api.recogniser import Recogniser
 from service.api.recognition import RecognitionServicer
+from service.api.rest.app import build_app
+from service.api.rest.server import HttpServer, listen
+from service.api.rest.uploads import UploadLimits, UploadReader
 from service.config import Settings
 from service.engine.batcher import BatchPolicy
 from service.engine.decode import ImageLimits
@@ -46,22 +52,35 @@ async def build_server(settings: Settings) -> Server:
     status = Health()
     door = Door()
     metrics.in_flight.set_function(lambda: door.inside)
-    grpc_server = _grpc_server(settings, metrics, door)
-    grpc_port = _bind(grpc_server, settings)
-    metrics_port = _serve_metrics(metrics, settings)
-    log.info("ports bound", host=settings.host, grpc_port=grpc_port, metrics_port=metrics_port)
+    calls = Calls(metrics, door)
     registry = _registry(settings, provider, metrics, status)
-    servicer = RecognitionServicer(
+    recogniser = Recogniser(
         registry,
         metrics,
-        max_batch_images=settings.max_request_images,
+        max_images=settings.max_request_images,
         default_deadline_seconds=settings.default_deadline_seconds,
     )
-    recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(servicer, grpc_server)
+    grpc_server = _grpc_server(settings, calls)
+    recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(
+        RecognitionServicer(recogniser, registry), grpc_server
+    )
     health_pb2_grpc.add_HealthServicer_to_server(status.servicer, grpc_server)
     reflection.enable_server_reflection((SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), grpc_server)
+    grpc_port = _bind(grpc_server, settings)
+    listener = _listen(settings) if settings.http else None
+    metrics_port = _serve_metrics(metrics, settings)
+    http_port = None if listener is None else listener.getsockname()[1]
+    log.info("ports bound", host=settings.host, grpc_port=grpc_port, http_port=http_port, metrics_port=metrics_port)
+    http_server = None
+    if listener is not None:
+        app = build_app(
+            calls=calls, recogniser=recogniser, registry=registry, health=status, uploads=_upload_reader(settings)
+        )
+        http_server = HttpServer(app, listener)
     lifetime = Lifetime(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
-    return Server(grpc_server, registry=registry, health=status, door=door, metrics=metrics, lifetime=lifetime)
+    return Server(
+        grpc_server, http_server, registry=registry, health=status, door=door, metrics=metrics, lifetime=lifetime
+    )
 
 
 def _registry(settings: Settings, provider: Provider, metrics: Metrics, status: Health) -> Registry:
@@ -91,9 +110,9 @@ def _registry(settings: Settings, provider: Provider, metrics: Metrics, status: 
     return Registry(repository, loader.load, watch=watch, require_all=settings.require_all_models)
 
 
-def _grpc_server(settings: Settings, metrics: Metrics, door: Door) -> grpc.aio.Server:
+def _grpc_server(settings: Settings, calls: Calls) -> grpc.aio.Server:
     return grpc.aio.server(
-        interceptors=[CallInterceptor(metrics, door, service=SERVICE_NAME)],
+        interceptors=[CallInterceptor(calls, service=SERVICE_NAME)],
         options=[
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.max_send_message_length", settings.max_message_bytes),
@@ -110,6 +129,27 @@ def _bind(grpc_server: grpc.aio.Server, settings: Settings) -> int:
             f"port {settings.grpc_port} on {settings.host} cannot be bound: is another server running? "
             "Choose another with --grpc-port."
         ) from error
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        return listen(settings.host, settings.http_port)
+    except OSError as error:
+        raise StartRefused(
+            f"port {settings.http_port} on {settings.host} cannot be bound ({error.strerror}). "
+            "Choose another with --http-port, or do without with --no-http."
+        ) from error
+
+
+def _upload_reader(settings: Settings) -> UploadReader:
+    return UploadReader(
+        UploadLimits(
+            max_image_bytes=settings.max_image_bytes,
+            max_images=settings.max_request_images,
+            max_body_bytes=settings.max_message_bytes,
+            seconds=settings.default_deadline_seconds,
+        )
+    )
 
 
 def _serve_metrics(metrics: Metrics, settings: Settings) -> int:

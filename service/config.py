@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     """Address that the ports are bound to; 0.0.0.0 for all interfaces, as in a container."""
     grpc_port: Port = 8001
     """Port of the gRPC API; 0 picks a free one and logs it."""
+    http: bool = True
+    """Whether the REST API and the playground page are offered over HTTP."""
+    http_port: Port = 8000
+    """Port of the REST API and the playground; 0 picks a free one and logs it."""
     metrics_port: Port = 8002
     """Port of the Prometheus metrics; 0 picks a free one and logs it."""
     device: Device = Device.AUTO
@@ -57,7 +61,7 @@ class Settings(BaseSettings):
     max_queue_images: Positive = 1024
     """Images that may wait for each model; beyond that requests are refused with QUEUE_FULL."""
     max_request_images: Positive = 256
-    """Most images in one BatchClassify request."""
+    """Most images in one request that takes several."""
     max_image_bytes: Positive = 10 * 2**20
     """Largest image file in bytes."""
     max_image_side: Positive = 8192
@@ -65,7 +69,7 @@ class Settings(BaseSettings):
     max_image_pixels: Positive = 24_000_000
     """Most pixels of an image, width × height."""
     max_message_bytes: Positive = 64 * 2**20
-    """Largest gRPC message in bytes."""
+    """Largest gRPC message or HTTP body in bytes."""
     default_deadline_seconds: Annotated[float, Field(gt=0)] = 10.0
     """Deadline of calls that bring none."""
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 5.0

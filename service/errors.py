@@ -88,6 +88,12 @@ class ShuttingDown(ServiceError):
     reason = "SHUTTING_DOWN"
 
 
+class CallerGone(ServiceError):
+    """The caller hung up before the request was whole."""
+
+    reason = "CALLER_GONE"
+
+
 class InferenceFailed(ServiceError):
     """The runtime failed on this batch; the cause is in the server's log."""
 

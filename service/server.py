@@ -14,6 +14,7 @@ import structlog
 
 from service.api.door import Door
 from service.api.health import Health
+from service.api.rest.server import HttpServer
 from service.metrics import Metrics
 from service.models.registry import Registry
 from service.models.repository import PackageRefused
@@ -33,11 +34,15 @@ class Lifetime:
 
 
 class Server:
-    """A gRPC server with its models. `run` returns when it was told to stop and everything accepted was answered."""
+    """The gRPC and HTTP servers with their models.
+
+    `run` returns when it was told to stop and everything accepted was answered.
+    """
 
     def __init__(
         self,
         grpc_server: grpc.aio.Server,
+        http_server: HttpServer | None = None,
         *,
         registry: Registry,
         health: Health,
@@ -46,6 +51,7 @@ class Server:
         lifetime: Lifetime,
     ) -> None:
         self._grpc_server = grpc_server
+        self._http_server = http_server
         self._registry = registry
         self._health = health
         self._door = door
@@ -68,7 +74,7 @@ class Server:
         try:
             await self.start()
         except PackageRefused:
-            await self._grpc_server.stop(None)
+            await self._close_ports(seconds=None)
             raise
         await self._stop.wait()
         await self.shut_down()
@@ -77,6 +83,8 @@ class Server:
         """Opens the door, loads the models and says so. While they load, calls are told MODEL_NOT_READY."""
         await self._health.begin()
         await self._grpc_server.start()
+        if self._http_server is not None:
+            await self._http_server.start()
         loading = asyncio.create_task(self._registry.start())
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -97,6 +105,11 @@ class Server:
         except TimeoutError:
             log.debug("drain period over")
         await self._door.close(within_seconds=self._lifetime.grace_seconds)
-        await self._grpc_server.stop(LAST_SECONDS)
+        await self._close_ports(seconds=LAST_SECONDS)
         await self._registry.drain()
         log.info("stopped", **self._metrics.totals())
+
+    async def _close_ports(self, *, seconds: float | None) -> None:
+        await self._grpc_server.stop(seconds)
+        if self._http_server is not None:
+            await self._http_server.stop()

@@ -10,10 +10,12 @@
        │            │             └ ModelNotReady                                                     UNAVAILABLE
        │            └ ShuttingDown                                                                    UNAVAILABLE
        ├ ArgumentInvalid, BatchTooLarge                                                               INVALID_ARGUMENT
+       ├ CallerGone                                                                                   CANCELLED
        └ NotOffered                                                                                   UNIMPLEMENTED
 
 Every error carries a google.rpc.ErrorInfo with the reason; the caller's faults carry a BadRequest besides, QueueFull a
-RetryInfo. Anything that is not a ServiceError is INTERNAL with a constant text (AIP-193).
+RetryInfo. Anything that is not a ServiceError is INTERNAL with a constant text (AIP-193). Over HTTP each code has the
+status of HTTP_STATUSES, and the details are JSON.
 """
 
 from collections.abc import Mapping
@@ -43,6 +45,21 @@ CODES: Mapping[type[errors.ServiceError], grpc.StatusCode] = MappingProxyType(
         errors.DeadlineUnreachable: grpc.StatusCode.DEADLINE_EXCEEDED,
         errors.InferenceFailed: grpc.StatusCode.INTERNAL,
         errors.NotOffered: grpc.StatusCode.UNIMPLEMENTED,
+        errors.CallerGone: grpc.StatusCode.CANCELLED,
+    }
+)
+
+HTTP_STATUSES: Mapping[grpc.StatusCode, int] = MappingProxyType(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT: 400,
+        grpc.StatusCode.UNAUTHENTICATED: 401,
+        grpc.StatusCode.NOT_FOUND: 404,
+        grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+        grpc.StatusCode.CANCELLED: 499,
+        grpc.StatusCode.INTERNAL: 500,
+        grpc.StatusCode.UNIMPLEMENTED: 501,
+        grpc.StatusCode.UNAVAILABLE: 503,
+        grpc.StatusCode.DEADLINE_EXCEEDED: 504,
     }
 )
 

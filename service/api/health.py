@@ -19,6 +19,8 @@ class Health:
 
     def __init__(self) -> None:
         self.servicer = aio.HealthServicer()
+        self.ready = False
+        """Whether the server as a whole is SERVING."""
         self._ready: dict[str, set[int]] = {}
 
     async def begin(self) -> None:
@@ -35,8 +37,10 @@ class Health:
         await self.servicer.set(entry.name, SERVING if ready else NOT_SERVING)
 
     async def announce_ready(self) -> None:
+        self.ready = True
         await self.servicer.set(OVERALL, SERVING)
 
     async def announce_shutdown(self) -> None:
         """For good: later changes are ignored."""
+        self.ready = False
         await self.servicer.enter_graceful_shutdown()

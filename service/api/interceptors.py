@@ -1,24 +1,13 @@
-"""What happens around every call: it is counted and timed, and its errors are translated, here and only here."""
+"""The gRPC door's side of every call: it runs inside `Calls.around`, and a refusal becomes the status of the call."""
 
-import contextvars
-import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias, cast
 
 import grpc
-import structlog
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from service.api.door import Door
-from service.api.errors import code_of, internal_status, status_of
-from service.errors import InferenceFailed, ServiceError
-from service.metrics import Metrics
-
-log = structlog.get_logger("service.call")
+from service.api.calls import CallRefused, Calls
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 # Quoted: the stubs know type parameters that the classes themselves do not take.
@@ -28,23 +17,11 @@ RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]]"
 
 
-@dataclass(slots=True)
-class Call:
-    """What a door notes about the call that it is answering, for the metrics."""
-
-    model: str = ""
-    version: str = ""
-
-
-current_call: contextvars.ContextVar[Call] = contextvars.ContextVar("current_call")
-
-
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every method of our own service; others (health, reflection) pass untouched."""
 
-    def __init__(self, metrics: Metrics, door: Door, *, service: str) -> None:
-        self._metrics = metrics
-        self._door = door
+    def __init__(self, calls: Calls, *, service: str) -> None:
+        self._calls = calls
         self._prefix = f"/{service}/"
 
     async def intercept_service(
@@ -69,54 +46,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _around(self, rpc: str, inner: Handler) -> Handler:
         async def outer(request: Any, context: Context) -> Any:
-            async with self._call(rpc, context):
-                return await inner(request, context)
+            try:
+                async with self._calls.around(rpc):
+                    return await inner(request, context)
+            except CallRefused as refused:
+                await abort(context, refused.status)
 
         return outer
 
     def _around_stream(self, rpc: str, inner: StreamHandler) -> StreamHandler:
         async def outer(requests: Any, context: Context) -> AsyncIterator[Any]:
-            async with self._call(rpc, context):
-                async for response in inner(requests, context):
-                    yield response
+            try:
+                async with self._calls.around(rpc):
+                    async for response in inner(requests, context):
+                        yield response
+            except CallRefused as refused:
+                await abort(context, refused.status)
 
         return outer
-
-    @asynccontextmanager
-    async def _call(self, rpc: str, context: Context) -> AsyncIterator[None]:
-        """Counts and times what happens inside, and turns its exception into a status."""
-        began = time.monotonic()
-        call = Call()
-        current_call.set(call)
-        code = grpc.StatusCode.CANCELLED  # stands where the caller goes away
-        entered = False
-        try:
-            self._door.enter()
-            entered = True
-            yield
-            code = grpc.StatusCode.OK
-        except ServiceError as error:
-            code = code_of(error)
-            self._note_refusal(rpc, error)
-            await abort(context, status_of(error))
-        except Exception:
-            code = grpc.StatusCode.INTERNAL
-            request_id = uuid.uuid4().hex
-            log.exception("call failed", rpc=rpc, request_id=request_id)
-            await abort(context, internal_status(request_id))
-        finally:
-            if entered:
-                self._door.leave()
-            self._metrics.requests.labels(rpc, call.model, call.version, code.name).inc()
-            self._metrics.request_seconds.labels(rpc).observe(time.monotonic() - began)
-            log.debug("call ended", rpc=rpc, code=code.name, model=call.model, version=call.version)
-
-    def _note_refusal(self, rpc: str, error: ServiceError) -> None:
-        self._metrics.observe_refusal(error.reason)
-        if isinstance(error, InferenceFailed):
-            log.error("inference failed", rpc=rpc, exc_info=error.__cause__)
-        else:
-            log.info("call refused", rpc=rpc, reason=error.reason, sentence=error.sentence)
 
 
 async def abort(context: Context, status: status_pb2.Status) -> NoReturn:

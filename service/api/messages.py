@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from recognition.v1 import recognition_pb2 as pb
 
-from service.engine.pipeline import Times
+from service.api.errors import status_of
+from service.engine.pipeline import Answer, Times
 from service.engine.postprocess import Classification
-from service.errors import ArgumentInvalid
+from service.errors import ArgumentInvalid, ServiceError
 from service.models.loader import LiveModel
 from service.models.registry import Entry, State
 
@@ -47,6 +48,12 @@ def classification_message(classification: Classification) -> pb.Classification:
         ],
         unknown=classification.unknown,
     )
+
+
+def classify_result_message(answer: Answer | ServiceError) -> pb.ClassifyResult:
+    if isinstance(answer, ServiceError):
+        return pb.ClassifyResult(error=status_of(answer))
+    return pb.ClassifyResult(classification=classification_message(answer.classification))
 
 
 def served_model_message(live: LiveModel) -> pb.ServedModel:

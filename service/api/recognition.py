@@ -1,28 +1,27 @@
 """The door `recognition.v1.RecognitionService`: messages in, engine calls, messages out. It knows gRPC and no ONNX."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import cast
 
 from recognition.v1 import recognition_pb2 as pb
 from recognition.v1 import recognition_pb2_grpc as pb_grpc
 
-from service.api.errors import status_of
-from service.api.interceptors import Context, current_call
+from service.api.interceptors import Context
 from service.api.messages import (
     alias_of,
     classification_message,
+    classify_result_message,
     model_message,
     options_of,
     served_model_message,
     stage_times_message,
     version_of,
 )
+from service.api.recogniser import Recogniser
 from service.api.stream import answers_as_ready
 from service.engine.pipeline import Answer
-from service.errors import ArgumentInvalid, BatchTooLarge, NotOffered, QueueFull, ServiceError
-from service.metrics import Metrics
+from service.errors import ArgumentInvalid, NotOffered, QueueFull, ServiceError
 from service.models.loader import LiveModel
 from service.models.registry import Registry
 
@@ -34,25 +33,16 @@ LONGEST_ID_BYTES = 256
 class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     """Answers the calls of the recognition API."""
 
-    def __init__(
-        self, registry: Registry, metrics: Metrics, *, max_batch_images: int, default_deadline_seconds: float
-    ) -> None:
+    def __init__(self, recogniser: Recogniser, registry: Registry) -> None:
+        self._recogniser = recogniser
         self._registry = registry
-        self._metrics = metrics
-        self._max_batch_images = max_batch_images
-        self._default_deadline_seconds = default_deadline_seconds
 
     async def Classify(self, request: pb.ClassifyRequest, context: Context) -> pb.ClassifyResponse:  # noqa: N802 - the API's name
         live = self._live_model(request.model)
         top_k, min_confidence = options_of(request.options)
-        try:
-            answer = await live.classifier.classify(
-                request.image, top_k=top_k, min_confidence=min_confidence, deadline=self._deadline(context)
-            )
-        except ServiceError:
-            self._metrics.images.labels("error").inc()
-            raise
-        self._count(live, answer)
+        answer = await self._recogniser.classify(
+            live, request.image, top_k=top_k, min_confidence=min_confidence, deadline=self._deadline(context)
+        )
         return pb.ClassifyResponse(
             classification=classification_message(answer.classification),
             model=served_model_message(live),
@@ -62,17 +52,11 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def BatchClassify(self, request: pb.BatchClassifyRequest, context: Context) -> pb.BatchClassifyResponse:  # noqa: N802
         live = self._live_model(request.model)
         top_k, min_confidence = options_of(request.options)
-        if len(request.images) > self._max_batch_images:
-            raise BatchTooLarge(
-                f"The request has {len(request.images)} images; at most {self._max_batch_images} are accepted. "
-                "Send several requests.",
-                field="images",
-            )
-        answers = await live.classifier.classify_many(
-            request.images, top_k=top_k, min_confidence=min_confidence, deadline=self._deadline(context)
+        answers = await self._recogniser.classify_many(
+            live, request.images, top_k=top_k, min_confidence=min_confidence, deadline=self._deadline(context)
         )
         return pb.BatchClassifyResponse(
-            results=[self._result(live, answer) for answer in answers],
+            results=[classify_result_message(answer) for answer in answers],
             model=served_model_message(live),
             times=stage_times_message([answer.times for answer in answers if isinstance(answer, Answer)]),
         )
@@ -102,7 +86,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         context: Context,  # noqa: ARG002
     ) -> AsyncIterator[pb.ClassifyStreamResponse]:
         images = _filled_in(request_iterator)
-        async for answer in answers_as_ready(images, self._answer_in_stream, limit=self._max_batch_images):
+        async for answer in answers_as_ready(images, self._answer_in_stream, limit=self._recogniser.max_images):
             yield answer
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802, ARG002
@@ -118,39 +102,27 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         response = pb.ClassifyStreamResponse(id=request.id, model=served_model_message(live))
         while True:
             try:
-                answer = await live.classifier.classify(request.image, top_k=top_k, min_confidence=min_confidence)
+                answer: Answer | ServiceError = await live.classifier.classify(
+                    request.image, top_k=top_k, min_confidence=min_confidence
+                )
             except QueueFull as error:
                 await asyncio.sleep(error.retry_seconds)
+                continue
             except ServiceError as error:
-                response.result.CopyFrom(self._result(live, error))
-                return response
-            else:
-                response.result.CopyFrom(self._result(live, answer))
+                answer = error
+            self._recogniser.count(live, answer)
+            response.result.CopyFrom(classify_result_message(answer))
+            if isinstance(answer, Answer):
                 response.times.CopyFrom(stage_times_message([answer.times]))
-                return response
+            return response
 
     def _live_model(self, selector: pb.ModelSelector) -> LiveModel:
-        live = self._registry.resolve(selector.name, version=version_of(selector), alias=alias_of(selector))
-        call = current_call.get()
-        call.model, call.version = live.manifest.name, str(live.manifest.version)
-        return live
+        return self._recogniser.live_model(selector.name, version=version_of(selector), alias=alias_of(selector))
 
     def _deadline(self, context: Context) -> float:
-        """The caller's deadline on the clock of `time.monotonic`; callers without one get the default."""
-        remaining = cast("float | None", context.time_remaining())  # the stubs do not know of None
-        return time.monotonic() + (self._default_deadline_seconds if remaining is None else remaining)
-
-    def _result(self, live: LiveModel, answer: Answer | ServiceError) -> pb.ClassifyResult:
-        if isinstance(answer, ServiceError):
-            self._metrics.observe_refusal(answer.reason)
-            self._metrics.images.labels("error").inc()
-            return pb.ClassifyResult(error=status_of(answer))
-        self._count(live, answer)
-        return pb.ClassifyResult(classification=classification_message(answer.classification))
-
-    def _count(self, live: LiveModel, answer: Answer) -> None:
-        best = answer.classification.predictions[0]
-        self._metrics.observe_prediction(live.manifest, best.index, best.probability)
+        return self._recogniser.deadline(
+            cast("float | None", context.time_remaining())
+        )  # the stubs do not know of None
 
 
 async def _filled_in(

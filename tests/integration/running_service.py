@@ -21,6 +21,7 @@ class RunningService:
 
     process: "subprocess.Popen[str]"
     grpc_port: int = 0
+    http_port: int = 0
     metrics_port: int = 0
     log: list[str] = field(default_factory=list)
     reader: Thread | None = None
@@ -28,6 +29,10 @@ class RunningService:
     @property
     def target(self) -> str:
         return f"localhost:{self.grpc_port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.http_port}"
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -45,7 +50,8 @@ def running_service(
     models: Path, *options: str, command: Sequence[str] = (sys.executable, "-m", "service")
 ) -> Iterator[RunningService]:
     """Yields when the service says that it is ready; ends it on the way out."""
-    line = [*command, "--models", str(models), "--grpc-port", "0", "--metrics-port", "0", "--log-format", "json"]
+    ports = ("--grpc-port", "0", "--http-port", "0", "--metrics-port", "0")
+    line = [*command, "--models", str(models), *ports, "--log-format", "json"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "proto", ROOT / "client")))}
     process = subprocess.Popen([*line, *options], stderr=subprocess.PIPE, text=True, env=environment)
     service = RunningService(process)
@@ -70,6 +76,7 @@ def _wait_until_ready(service: RunningService) -> None:
         entry: dict[str, Any] = json.loads(line)
         if entry["event"] == "ports bound":
             service.grpc_port, service.metrics_port = entry["grpc_port"], entry["metrics_port"]
+            service.http_port = entry["http_port"] or 0
         if entry["event"] == "ready":
             service.reader = Thread(target=service.log.extend, args=(stream,), daemon=True)
             service.reader.start()

@@ -43,7 +43,18 @@ def test_one_flipped_bit_is_refused_at_start(models: Path, tmp_path: Path) -> No
     before = digest_of(bytes(content))
     content[len(content) // 2] ^= 1
     graph.write_bytes(content)
-    arguments = [sys.executable, "-m", "service", "--models", str(damaged), "--grpc-port", "0", "--metrics-port", "0"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "service",
+        "--models",
+        str(damaged),
+        "--grpc-port",
+        "0",
+        "--no-http",
+        "--metrics-port",
+        "0",
+    ]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]

@@ -1,0 +1,85 @@
+"""What happens around every call, whichever door it came through: admitted, counted, timed, its errors translated."""
+
+import contextvars
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+import structlog
+from google.rpc import status_pb2
+
+from service.api.door import Door
+from service.api.errors import code_of, internal_status, status_of
+from service.errors import InferenceFailed, ServiceError
+from service.metrics import Metrics
+
+log = structlog.get_logger("service.call")
+
+
+@dataclass(slots=True)
+class Call:
+    """What is noted about the call that is being answered, for the metrics."""
+
+    model: str = ""
+    version: str = ""
+
+
+current_call: contextvars.ContextVar[Call] = contextvars.ContextVar("current_call")
+
+
+class CallRefused(Exception):
+    """The call ends with this status; each door says it in its own protocol."""
+
+    def __init__(self, status: status_pb2.Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+
+class Calls:
+    """One for all doors, so that they keep the same rules."""
+
+    def __init__(self, metrics: Metrics, door: Door) -> None:
+        self._metrics = metrics
+        self._door = door
+
+    @asynccontextmanager
+    async def around(self, rpc: str) -> AsyncIterator[None]:
+        """Admits, counts and times what happens inside. Whatever it raises becomes a CallRefused, here and only here.
+
+        `rpc` labels the metrics, so it names one of the API's calls and nothing that a client made up.
+        """
+        began = time.monotonic()
+        call = Call()
+        current_call.set(call)
+        code = grpc.StatusCode.CANCELLED  # stands where the caller goes away
+        entered = False
+        try:
+            self._door.enter()
+            entered = True
+            yield
+            code = grpc.StatusCode.OK
+        except ServiceError as error:
+            code = code_of(error)
+            self._note_refusal(rpc, error)
+            raise CallRefused(status_of(error)) from error
+        except Exception as error:
+            code = grpc.StatusCode.INTERNAL
+            request_id = uuid.uuid4().hex
+            log.exception("call failed", rpc=rpc, request_id=request_id)
+            raise CallRefused(internal_status(request_id)) from error
+        finally:
+            if entered:
+                self._door.leave()
+            self._metrics.requests.labels(rpc, call.model, call.version, code.name).inc()
+            self._metrics.request_seconds.labels(rpc).observe(time.monotonic() - began)
+            log.debug("call ended", rpc=rpc, code=code.name, model=call.model, version=call.version)
+
+    def _note_refusal(self, rpc: str, error: ServiceError) -> None:
+        self._metrics.observe_refusal(error.reason)
+        if isinstance(error, InferenceFailed):
+            log.error("inference failed", rpc=rpc, exc_info=error.__cause__)
+        else:
+            log.info("call refused", rpc=rpc, reason=error.reason, sentence=error.sentence)

@@ -1,0 +1,98 @@
+"""What every door does with images, whatever the protocol: finds the model, keeps the limits, counts the answers."""
+
+import time
+from collections.abc import Sequence
+
+from service.api.calls import current_call
+from service.engine.pipeline import Answer
+from service.errors import BatchTooLarge, ServiceError
+from service.metrics import Metrics
+from service.models.loader import LiveModel
+from service.models.registry import Registry
+
+
+class Recogniser:
+    """The doors turn their messages into calls of this, and its values into their messages."""
+
+    def __init__(
+        self, registry: Registry, metrics: Metrics, *, max_images: int, default_deadline_seconds: float
+    ) -> None:
+        self._registry = registry
+        self._metrics = metrics
+        self._default_deadline_seconds = default_deadline_seconds
+        self.max_images = max_images
+
+    def live_model(self, name: str, *, version: int | None = None, alias: str | None = None) -> LiveModel:
+        """The model that answers, noted for the metrics. Raises what `Registry.resolve` raises."""
+        live = self._registry.resolve(name, version=version, alias=alias)
+        call = current_call.get()
+        call.model, call.version = live.manifest.name, str(live.manifest.version)
+        return live
+
+    def deadline(self, remaining_seconds: float | None = None) -> float:
+        """On the clock of `time.monotonic`; callers that bring none get the default."""
+        return time.monotonic() + (self._default_deadline_seconds if remaining_seconds is None else remaining_seconds)
+
+    def check_count(self, images: int) -> None:
+        """Raises BatchTooLarge."""
+        if images > self.max_images:
+            raise BatchTooLarge(
+                f"The request has {images} images; at most {self.max_images} are accepted. Send several requests.",
+                field="images",
+            )
+
+    async def classify(
+        self,
+        live: LiveModel,
+        image: bytes,
+        *,
+        top_k: int,
+        min_confidence: float | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """One image, one answer. Raises a ServiceError."""
+        try:
+            answer = await live.classifier.classify(
+                image, top_k=top_k, min_confidence=min_confidence, deadline=deadline
+            )
+        except ServiceError:
+            self._metrics.images.labels("error").inc()
+            raise
+        self.count(live, answer)
+        return answer
+
+    async def classify_many(
+        self,
+        live: LiveModel,
+        images: Sequence[bytes | ServiceError],
+        *,
+        top_k: int,
+        min_confidence: float | None = None,
+        deadline: float | None = None,
+    ) -> list[Answer | ServiceError]:
+        """An answer or an error for each image, in order; an image may have been refused before it came here.
+
+        Raises BatchTooLarge for the whole.
+        """
+        self.check_count(len(images))
+        answered = iter(
+            await live.classifier.classify_many(
+                [image for image in images if isinstance(image, bytes)],
+                top_k=top_k,
+                min_confidence=min_confidence,
+                deadline=deadline,
+            )
+        )
+        answers = [image if isinstance(image, ServiceError) else next(answered) for image in images]
+        for answer in answers:
+            self.count(live, answer)
+        return answers
+
+    def count(self, live: LiveModel, answer: Answer | ServiceError) -> None:
+        """Notes in the metrics what became of one image of many."""
+        if isinstance(answer, ServiceError):
+            self._metrics.observe_refusal(answer.reason)
+            self._metrics.images.labels("error").inc()
+            return
+        best = answer.classification.predictions[0]
+        self._metrics.observe_prediction(live.manifest, best.index, best.probability)

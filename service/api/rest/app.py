@@ -1,0 +1,61 @@
+"""The HTTP door as one FastAPI application, put together from its routers."""
+
+import importlib.metadata
+from collections.abc import Iterable
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from service.api.calls import Calls
+from service.api.health import Health
+from service.api.recogniser import Recogniser
+from service.api.rest.classify import add_classify
+from service.api.rest.errors import error_answer
+from service.api.rest.models import add_models
+from service.api.rest.predictions import add_predictions
+from service.api.rest.probes import probes_router
+from service.api.rest.routes import call_router
+from service.api.rest.schemas import Error
+from service.api.rest.uploads import UploadReader
+from service.models.registry import Registry
+
+ROUTING_ERRORS = {
+    404: Error(
+        code="NOT_FOUND", reason="ROUTE_NOT_FOUND", message="There is nothing here; /openapi.json lists what is."
+    ),
+    405: Error(
+        code="UNIMPLEMENTED", reason="METHOD_NOT_ALLOWED", message="Not with this method; /openapi.json lists what is."
+    ),
+}
+
+
+def build_app(
+    *,
+    calls: Calls,
+    recogniser: Recogniser,
+    registry: Registry,
+    health: Health,
+    uploads: UploadReader,
+    routers: Iterable[APIRouter] = (),
+) -> FastAPI:
+    """`routers` are those of other protocols on the same port; they bring their own rules for errors."""
+    app = FastAPI(
+        title="Recognition",
+        version=importlib.metadata.version("recognition"),
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={HTTPException: _no_such_route},
+        redirect_slashes=False,
+    )
+    router = call_router(calls)
+    add_models(router, registry)
+    add_classify(router, recogniser, uploads)
+    add_predictions(router, recogniser, uploads)
+    for part in (router, probes_router(health), *routers):
+        app.include_router(part)
+    return app
+
+
+async def _no_such_route(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the signature is Starlette's
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    return error_answer(error.status_code, ROUTING_ERRORS[error.status_code], dict(error.headers or {}))

@@ -1,0 +1,55 @@
+"""uvicorn inside the service's own event loop: it has no say over signals, and lives as long as the server wants."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Generator
+
+import uvicorn
+from fastapi import FastAPI
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leaves the signals to the service, which has a drain period before the doors close."""
+        yield
+
+
+class HttpServer:
+    """An application behind a listening socket: `start` to answer, `stop` when the last call has left."""
+
+    def __init__(self, app: FastAPI, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = _Uvicorn(config)
+        self._listener = listener
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begins to answer."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="http")
+
+    async def stop(self) -> None:
+        """Closes the port; connections that are idle are closed with it."""
+        self._server.should_exit = True
+        if self._task is None:
+            self._listener.close()
+        else:
+            await self._task
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that is bound; port 0 picks a free one. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    listener.setblocking(False)
+    return listener
