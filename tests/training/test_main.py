@@ -1,40 +1,80 @@
-"""The command, run as a user runs it (training/__main__.py)."""
+"""The command as a user runs it (training/__main__.py): once in a process of its own, else in this one."""
 
 import json
 import os
 import subprocess
 import sys
-import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from training.__main__ import main
 from training.checkpoint import Run
 
 
-def recognition_train(*arguments: str | Path, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The real command in a process of its own."""
+@dataclass(frozen=True)
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def recognition_train(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """The command in this process, in an empty working directory; torch is imported once for all tests."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str | Path) -> Result:
+        monkeypatch.setattr(sys, "argv", ["recognition-train", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Result(int(ended.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+def process(*arguments: str | Path, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
     command = [sys.executable, "-m", "training", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "COLUMNS": "100"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.run(
         command, cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=100
     )
 
 
 @pytest.mark.parametrize("command", ["fit", "evaluate", "describe", "recipes", "data"])
-def test_every_command_has_help_with_an_example(command: str) -> None:
-    """And shows it at once."""
-    started = time.perf_counter()
+def test_every_command_has_help_with_an_example(command: str, recognition_train: Command) -> None:
+    """On the standard output."""
     result = recognition_train(command, "--help")
     assert result.returncode == 0
     assert f"Example: recognition-train {command}" in result.stdout
-    assert time.perf_counter() - started < 5
 
 
-def test_fit_leaves_a_run_that_evaluate_confirms(sample_directory: Path, tmp_path: Path) -> None:
+def test_help_does_not_wait_for_torch() -> None:
+    """Nor does the error for a name that is not known."""
+    script = (
+        "import sys; from training.__main__ import main; sys.argv[1:] = {arguments}\n"
+        "try: main()\n"
+        "except SystemExit: sys.exit('torch' in sys.modules)"
+    )
+    for arguments in (["--help"], ["fit", "--help"], ["fit", "nothing"], ["recipes"]):
+        command = [sys.executable, "-c", script.format(arguments=arguments)]
+        result = subprocess.run(command, cwd=Path(__file__).parents[2], check=False, capture_output=True)
+        assert result.returncode == 0, arguments
+
+
+def test_fit_leaves_a_run_that_evaluate_confirms(
+    sample_directory: Path, tmp_path: Path, recognition_train: Command
+) -> None:
     """In the default place; the accuracy from the weights is the recorded one."""
     options = ("--data", sample_directory, "--dataset", "fashion-mnist-sample", "--epochs", "2", "--threads", "1")
-    result = recognition_train("fit", "fashion_cnn", *options, "--seed", "3", directory=tmp_path)
+    result = process("fit", "fashion_cnn", *options, "--seed", "3", directory=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "epoch 2/2" in result.stderr
     run = Run.load(tmp_path / "var" / "runs" / "fashion_cnn-seed3")
@@ -45,7 +85,9 @@ def test_fit_leaves_a_run_that_evaluate_confirms(sample_directory: Path, tmp_pat
     assert json.loads(evaluated.stdout)["metrics"]["accuracy"] == pytest.approx(recorded, abs=1e-12)
 
 
-def test_fitting_again_does_nothing_and_says_so(trained_run: Run, sample_directory: Path) -> None:
+def test_fitting_again_does_nothing_and_says_so(
+    trained_run: Run, sample_directory: Path, recognition_train: Command
+) -> None:
     """With --json the record is on the standard output, and nothing else is."""
     options = ("--data", sample_directory, "--dataset", "fashion-mnist-sample", "--epochs", "2")
     result = recognition_train("fit", "fashion_cnn", *options, "--output", trained_run.directory, "--json")
@@ -54,8 +96,9 @@ def test_fitting_again_does_nothing_and_says_so(trained_run: Run, sample_directo
     assert json.loads(result.stdout)["digest"] == trained_run.digest
 
 
-def test_describe_counts_the_courses_cnn() -> None:
-    """Whole, as JSON for programs; the table is tested by itself."""
+def test_describe_counts_the_courses_cnn(recognition_train: Command) -> None:
+    """As a table, and as JSON for programs."""
+    assert "(28 - 5 + 2*2)/1 + 1 = 28" in recognition_train("describe", "fashion_cnn").stdout
     plain = json.loads(recognition_train("describe", "fashion_cnn", "--json").stdout)
     assert (plain["name"], plain["input"]) == ("fashion_cnn", [1, 28, 28])
     assert (plain["parameters"], plain["macs"]) == (29_034, 2_838_080)
@@ -69,14 +112,14 @@ def test_describe_counts_the_courses_cnn() -> None:
     }
 
 
-def test_recipes_are_listed() -> None:
+def test_recipes_are_listed(recognition_train: Command) -> None:
     """As a table, and whole as JSON."""
     assert "fashion_cnn" in recognition_train("recipes").stdout
     plain = json.loads(recognition_train("recipes", "--json").stdout)
     assert plain["fashion_cnn"]["epochs"] >= 1
 
 
-def test_data_says_where_the_data_set_is(sample_directory: Path) -> None:
+def test_data_says_where_the_data_set_is(sample_directory: Path, recognition_train: Command) -> None:
     """After it was checked."""
     options = ("--data", sample_directory, "--dataset", "fashion-mnist-sample")
     assert str(sample_directory) in recognition_train("data", *options).stdout
@@ -98,10 +141,10 @@ def test_data_says_where_the_data_set_is(sample_directory: Path) -> None:
     ],
 )
 def test_an_error_is_one_line_that_names_what_to_do(
-    arguments: tuple[str, ...], code: int, words: str, tmp_path: Path
+    arguments: tuple[str, ...], code: int, words: str, recognition_train: Command
 ) -> None:
     """2 for wrong use, 1 for what failed; never a traceback, never anything on the standard output."""
-    result = recognition_train(*arguments, directory=tmp_path)
+    result = recognition_train(*arguments)
     assert result.returncode == code
     assert words in result.stderr
     assert "Traceback" not in result.stderr
@@ -109,7 +152,9 @@ def test_an_error_is_one_line_that_names_what_to_do(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_an_output_that_cannot_be_written_is_named(sample_directory: Path, tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_is_named(
+    sample_directory: Path, tmp_path: Path, recognition_train: Command
+) -> None:
     """The operating system's words with the path."""
     tmp_path.chmod(0o500)
     options = ("--data", sample_directory, "--dataset", "fashion-mnist-sample", "--output", tmp_path / "run")
