@@ -18,6 +18,9 @@ from training.record import Hardware
 SAMPLE_DIRECTORY = Path(__file__).parents[1] / "data" / "fashion-mnist-sample"
 
 
+torch.set_num_threads(1)  # the pictures are few, and on a busy machine two threads wait for each other
+
+
 class SilentProgress:
     """Remembers what it was told."""
 
