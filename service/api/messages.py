@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from recognition.v1 import recognition_pb2 as pb
 
 from service.api.errors import status_of
-from service.engine.pipeline import Answer, Times
-from service.engine.postprocess import Classification
+from service.engine.explain import Explanation, Method
+from service.engine.pipeline import Answer, Embedded, Times
+from service.engine.postprocess import Classification, Prediction
 from service.errors import ArgumentInvalid, ServiceError
 from service.models.loader import LiveModel
 from service.models.registry import Entry, State
@@ -19,6 +20,11 @@ STATES = {
     State.READY: pb.MODEL_STATE_READY,
     State.FAILED: pb.MODEL_STATE_FAILED,
     State.DRAINING: pb.MODEL_STATE_DRAINING,
+}
+
+METHODS = {
+    Method.CLASS_ACTIVATION: pb.EXPLANATION_METHOD_CLASS_ACTIVATION,
+    Method.OCCLUSION: pb.EXPLANATION_METHOD_OCCLUSION,
 }
 
 
@@ -40,12 +46,13 @@ def options_of(options: pb.ClassifyOptions) -> tuple[int, float | None]:
     return options.top_k or DEFAULT_TOP_K, min_confidence
 
 
+def prediction_message(prediction: Prediction) -> pb.Prediction:
+    return pb.Prediction(index=prediction.index, label=prediction.label, probability=prediction.probability)
+
+
 def classification_message(classification: Classification) -> pb.Classification:
     return pb.Classification(
-        predictions=[
-            pb.Prediction(index=prediction.index, label=prediction.label, probability=prediction.probability)
-            for prediction in classification.predictions
-        ],
+        predictions=[prediction_message(prediction) for prediction in classification.predictions],
         unknown=classification.unknown,
     )
 
@@ -54,6 +61,26 @@ def classify_result_message(answer: Answer | ServiceError) -> pb.ClassifyResult:
     if isinstance(answer, ServiceError):
         return pb.ClassifyResult(error=status_of(answer))
     return pb.ClassifyResult(classification=classification_message(answer.classification))
+
+
+def embed_result_message(embedded: Embedded | ServiceError) -> pb.EmbedResult:
+    if isinstance(embedded, ServiceError):
+        return pb.EmbedResult(error=status_of(embedded))
+    return pb.EmbedResult(embedding=pb.Embedding(values=embedded.vector))
+
+
+def explain_response(live: LiveModel, explanation: Explanation) -> pb.ExplainResponse:
+    rows, columns = explanation.values.shape
+    return pb.ExplainResponse(
+        overlay_png=explanation.overlay_png,
+        values=explanation.values.reshape(-1),
+        rows=rows,
+        columns=columns,
+        prediction=prediction_message(explanation.prediction),
+        method=METHODS[explanation.method],
+        model=served_model_message(live),
+        times=stage_times_message([explanation.times]),
+    )
 
 
 def served_model_message(live: LiveModel) -> pb.ServedModel:

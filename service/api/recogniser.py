@@ -4,8 +4,9 @@ import time
 from collections.abc import Sequence
 
 from service.api.calls import current_call
-from service.engine.pipeline import Answer
-from service.errors import BatchTooLarge, ServiceError
+from service.engine.explain import Explanation
+from service.engine.pipeline import Answer, Embedded
+from service.errors import BatchTooLarge, NotOffered, ServiceError
 from service.metrics import Metrics
 from service.models.loader import LiveModel
 from service.models.registry import Registry
@@ -77,7 +78,7 @@ class Recogniser:
         self.check_count(len(images))
         answered = iter(
             await live.classifier.classify_many(
-                [image for image in images if isinstance(image, bytes)],
+                _unrefused(images),
                 top_k=top_k,
                 min_confidence=min_confidence,
                 deadline=deadline,
@@ -88,11 +89,49 @@ class Recogniser:
             self.count(live, answer)
         return answers
 
+    async def embed_many(
+        self, live: LiveModel, images: Sequence[bytes | ServiceError], *, deadline: float | None = None
+    ) -> list[Embedded | ServiceError]:
+        """An embedding or an error for each image, in order.
+
+        Raises BatchTooLarge for the whole, and NotOffered of a model without embeddings.
+        """
+        self.check_count(len(images))
+        if live.manifest.outputs.embedding is None:
+            raise NotOffered(f"The model {live.manifest.name} gives no embeddings; GetModel says which do.")
+        embedded = iter(await live.classifier.embed_many(_unrefused(images), deadline=deadline))
+        results = [image if isinstance(image, ServiceError) else next(embedded) for image in images]
+        for result in results:
+            self._count_image(result)
+        return results
+
+    async def explain(
+        self, live: LiveModel, image: bytes, *, label: str = "", deadline: float | None = None
+    ) -> Explanation:
+        """What the answer for one image rests on. Raises a ServiceError."""
+        try:
+            explanation = await live.explainer.explain(image, label=label, deadline=deadline)
+        except ServiceError:
+            self._metrics.images.labels("error").inc()
+            raise
+        self._metrics.images.labels("ok").inc()
+        return explanation
+
     def count(self, live: LiveModel, answer: Answer | ServiceError) -> None:
         """Notes in the metrics what became of one image of many."""
-        if isinstance(answer, ServiceError):
-            self._metrics.observe_refusal(answer.reason)
+        if isinstance(answer, Answer):
+            best = answer.classification.predictions[0]
+            self._metrics.observe_prediction(live.manifest, best.index, best.probability)
+        else:
+            self._count_image(answer)
+
+    def _count_image(self, result: Embedded | ServiceError) -> None:
+        if isinstance(result, ServiceError):
+            self._metrics.observe_refusal(result.reason)
             self._metrics.images.labels("error").inc()
-            return
-        best = answer.classification.predictions[0]
-        self._metrics.observe_prediction(live.manifest, best.index, best.probability)
+        else:
+            self._metrics.images.labels("ok").inc()
+
+
+def _unrefused(images: Sequence[bytes | ServiceError]) -> list[bytes]:
+    return [image for image in images if isinstance(image, bytes)]

@@ -12,6 +12,8 @@ from service.api.messages import (
     alias_of,
     classification_message,
     classify_result_message,
+    embed_result_message,
+    explain_response,
     model_message,
     options_of,
     served_model_message,
@@ -20,8 +22,8 @@ from service.api.messages import (
 )
 from service.api.recogniser import Recogniser
 from service.api.stream import answers_as_ready
-from service.engine.pipeline import Answer
-from service.errors import ArgumentInvalid, NotOffered, QueueFull, ServiceError
+from service.engine.pipeline import Answer, Embedded
+from service.errors import ArgumentInvalid, QueueFull, ServiceError
 from service.models.loader import LiveModel
 from service.models.registry import Registry
 
@@ -89,11 +91,21 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         async for answer in answers_as_ready(images, self._answer_in_stream, limit=self._recogniser.max_images):
             yield answer
 
-    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802, ARG002
-        raise _not_offered("Embed")
+    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802
+        live = self._live_model(request.model)
+        results = await self._recogniser.embed_many(live, request.images, deadline=self._deadline(context))
+        return pb.EmbedResponse(
+            results=[embed_result_message(result) for result in results],
+            model=served_model_message(live),
+            times=stage_times_message([result.times for result in results if isinstance(result, Embedded)]),
+        )
 
-    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:  # noqa: N802, ARG002
-        raise _not_offered("Explain")
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:  # noqa: N802
+        live = self._live_model(request.model)
+        explanation = await self._recogniser.explain(
+            live, request.image, label=request.label, deadline=self._deadline(context)
+        )
+        return explain_response(live, explanation)
 
     async def _answer_in_stream(self, request: pb.ClassifyStreamRequest) -> pb.ClassifyStreamResponse:
         """Waits where a single call would be refused: the stream itself is what holds the sender back."""
@@ -138,7 +150,3 @@ async def _filled_in(
         request.model.CopyFrom(model)
         request.options.CopyFrom(options)
         yield request
-
-
-def _not_offered(rpc: str) -> NotOffered:
-    return NotOffered(f"{rpc} is not offered by this server.")

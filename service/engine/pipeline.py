@@ -6,6 +6,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from service.engine.batcher import Batcher, Row, Tensor
 from service.engine.decode import ImageLimits, decode
@@ -25,6 +29,7 @@ class Stage(StrEnum):
     POSTPROCESS = "postprocess"
 
 
+Result = TypeVar("Result")
 ObserveStage = Callable[[Stage, float], None]
 
 
@@ -45,6 +50,14 @@ class Answer:
     """What became of one image."""
 
     classification: Classification
+    times: Times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """One image as a vector."""
+
+    vector: npt.NDArray[np.float32]  # (embedding_size,)
     times: Times
 
 
@@ -85,9 +98,7 @@ class Classifier:
         self, image: bytes, *, top_k: int, min_confidence: float | None = None, deadline: float | None = None
     ) -> Answer:
         """One encoded image in, its labels out. Raises a ServiceError."""
-        loop = asyncio.get_running_loop()
-        prepared = await loop.run_in_executor(self._workers, self.prepare, image)
-        row = await self._batcher.submit(prepared.tensor, deadline=deadline)
+        prepared, row = await self.compute(image, deadline=deadline)
         return self._answer(prepared, row, top_k, min_confidence)
 
     async def classify_many(
@@ -99,23 +110,41 @@ class Classifier:
         deadline: float | None = None,
     ) -> list[Answer | ServiceError]:
         """An answer or an error for each image, in order; a bad image never harms its neighbours."""
+        return await self._each(
+            images, deadline, lambda prepared, row: self._answer(prepared, row, top_k, min_confidence)
+        )
 
-        async def answer(prepared: Prepared | ServiceError) -> Answer | ServiceError:
+    async def embed_many(
+        self, images: Sequence[bytes], *, deadline: float | None = None
+    ) -> list[Embedded | ServiceError]:
+        """An embedding or an error for each image, in order, of a model that gives embeddings."""
+        return await self._each(images, deadline, self._embedded)
+
+    async def compute(self, image: bytes, *, deadline: float | None = None) -> tuple[Prepared, Row]:
+        """One encoded image in, the model's input and its outputs back. Raises a ServiceError."""
+        loop = asyncio.get_running_loop()
+        prepared = await loop.run_in_executor(self._workers, self.prepare, image)
+        return prepared, await self._batcher.submit(prepared.tensor, deadline=deadline)
+
+    async def _each(
+        self, images: Sequence[bytes], deadline: float | None, finish: Callable[[Prepared, Row], Result]
+    ) -> list[Result | ServiceError]:
+        async def result(prepared: Prepared | ServiceError) -> Result | ServiceError:
             if isinstance(prepared, ServiceError):
                 return prepared
             try:
                 row = await self._batcher.submit(prepared.tensor, deadline=deadline)
             except ServiceError as error:
                 return error
-            return self._answer(prepared, row, top_k, min_confidence)
+            return finish(prepared, row)
 
-        async def chunk(part: Sequence[bytes]) -> list[Answer | ServiceError]:
+        async def chunk(part: Sequence[bytes]) -> list[Result | ServiceError]:
             prepared = await asyncio.get_running_loop().run_in_executor(self._workers, self._prepare_all, part)
-            return await asyncio.gather(*(answer(item) for item in prepared))
+            return await asyncio.gather(*(result(item) for item in prepared))
 
         size = self._chunk_images
         chunks = await asyncio.gather(*(chunk(images[at : at + size]) for at in range(0, len(images), size)))
-        return [answer for part in chunks for answer in part]
+        return [result for part in chunks for result in part]
 
     def prepare(self, image: bytes) -> Prepared:
         """Decodes and preprocesses; runs in a worker thread. Raises a ServiceError for a bad image."""
@@ -143,18 +172,31 @@ class Classifier:
             top_k=top_k,
             min_confidence=self._calibration.unknown_threshold if min_confidence is None else min_confidence,
         )
-        postprocess_seconds = time.monotonic() - began
-        self._observe(Stage.DECODE, prepared.decode_seconds)
-        self._observe(Stage.PREPROCESS, prepared.preprocess_seconds)
-        self._observe(Stage.QUEUE, row.queue_seconds)
-        self._observe(Stage.INFERENCE, row.inference_seconds)
-        self._observe(Stage.POSTPROCESS, postprocess_seconds)
-        times = Times(
-            decode=prepared.decode_seconds,
-            preprocess=prepared.preprocess_seconds,
-            queue=row.queue_seconds,
-            inference=row.inference_seconds,
-            postprocess=postprocess_seconds,
-            batch_size=row.batch_size,
-        )
+        times = times_of(prepared, row, postprocess_seconds=time.monotonic() - began)
+        self._note(times)
         return Answer(classification=classification, times=times)
+
+    def _embedded(self, prepared: Prepared, row: Row) -> Embedded:
+        assert row.embedding is not None  # noqa: S101 - asked only of models whose manifest names the output
+        times = times_of(prepared, row)
+        self._note(times)
+        return Embedded(vector=row.embedding, times=times)
+
+    def _note(self, times: Times) -> None:
+        self._observe(Stage.DECODE, times.decode)
+        self._observe(Stage.PREPROCESS, times.preprocess)
+        self._observe(Stage.QUEUE, times.queue)
+        self._observe(Stage.INFERENCE, times.inference)
+        self._observe(Stage.POSTPROCESS, times.postprocess)
+
+
+def times_of(prepared: Prepared, row: Row, *, postprocess_seconds: float = 0.0) -> Times:
+    """Where the time of one image went."""
+    return Times(
+        decode=prepared.decode_seconds,
+        preprocess=prepared.preprocess_seconds,
+        queue=row.queue_seconds,
+        inference=row.inference_seconds,
+        postprocess=postprocess_seconds,
+        batch_size=row.batch_size,
+    )

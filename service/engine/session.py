@@ -30,14 +30,7 @@ class Session:
     @classmethod
     def load(cls, graph: bytes, *, provider: str, threads: int, tensor: str, outputs: OutputSpec) -> "Session":
         """From a graph in memory. Raises ProviderUnavailable, or the runtime's own error for a bad graph."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        runtime = onnxruntime.InferenceSession(graph, options, providers=[provider])
-        check_provider(runtime, provider)
-        return cls(runtime, tensor=tensor, outputs=outputs)
+        return cls(open_runtime(graph, provider=provider, threads=threads), tensor=tensor, outputs=outputs)
 
     @property
     def provider(self) -> str:
@@ -48,6 +41,18 @@ class Session:
         """Blocks until the batch is computed."""
         results = self._runtime.run(self._names, {self._tensor: images})
         return Outputs(logits=results[0], embeddings=results[1] if len(results) > 1 else None)
+
+
+def open_runtime(graph: bytes, *, provider: str, threads: int) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on one provider. Raises ProviderUnavailable, or the runtime's own error for a bad graph."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    runtime = onnxruntime.InferenceSession(graph, options, providers=[provider])
+    check_provider(runtime, provider)
+    return runtime
 
 
 def available_cores() -> int:

@@ -5,16 +5,22 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from service.engine.activation import ActivationSession
 from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Tensor
 from service.engine.decode import ImageLimits
+from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage
 from service.engine.providers import ProviderUnavailable
 from service.engine.session import Outputs, Session
-from service.models.manifest import Manifest, Precision
+from service.models.explanation import load_activation
+from service.models.golden import GoldenSamples
+from service.models.manifest import GOLDEN_FILE, Manifest, Precision
 from service.models.repository import Package, PackageRefused
+from service.models.samples import Sample, choose_samples
 from service.models.verification import golden_difference
 
 WARM_UP_RUNS = 3
@@ -31,6 +37,8 @@ class LiveModel:
     golden_difference: float
     load_seconds: float
     classifier: Classifier
+    explainer: Explainer
+    samples: tuple[Sample, ...]
     batcher: Batcher
     runner: ThreadPoolExecutor
 
@@ -86,6 +94,8 @@ class ModelLoader:
             difference = await loop.run_in_executor(
                 runner, lambda: self._prove(package, precision, classifier, session)
             )
+            activation = await loop.run_in_executor(runner, self._load_activation, package, classifier)
+            samples = choose_samples(GoldenSamples.from_bytes(package.read(GOLDEN_FILE)), manifest.labels)
         except BaseException:
             runner.shutdown(wait=False)
             raise
@@ -98,6 +108,8 @@ class ModelLoader:
             golden_difference=difference,
             load_seconds=time.monotonic() - began,
             classifier=classifier,
+            explainer=self._build_explainer(manifest, classifier, batcher, activation, runner),
+            samples=samples,
             batcher=batcher,
             runner=runner,
         )
@@ -129,6 +141,37 @@ class ModelLoader:
             batcher=batcher,
             workers=self._workers,
             observe=lambda stage, seconds: self._observer.stage(manifest, stage, seconds),
+        )
+
+    def _load_activation(self, package: Package, classifier: Classifier) -> ActivationSession | None:
+        return load_activation(
+            package,
+            provider=self._provider,
+            threads=self._threads,
+            prepare=lambda image: classifier.prepare(image).tensor,
+        )
+
+    def _build_explainer(
+        self,
+        manifest: Manifest,
+        classifier: Classifier,
+        batcher: Batcher,
+        activation: ActivationSession | None,
+        runner: ThreadPoolExecutor,
+    ) -> Explainer:
+        async def maps(session: ActivationSession, tensor: Tensor) -> LabelMaps:
+            activations = await asyncio.get_running_loop().run_in_executor(runner, session.run, tensor[np.newaxis])
+            label_maps: LabelMaps = activations.maps[0]
+            return label_maps
+
+        return Explainer(
+            classifier=classifier,
+            batcher=batcher,
+            spec=manifest.input,
+            labels=manifest.labels,
+            calibration=manifest.calibration,
+            workers=self._workers,
+            activation_maps=None if activation is None else partial(maps, activation),
         )
 
     def _prove(self, package: Package, precision: Precision, classifier: Classifier, session: Session) -> float:

@@ -144,6 +144,8 @@ class Metrics(_Frozen):
     macro_f1: Share
     ece: Share
     per_label: tuple[LabelMetrics, ...]
+    confusion: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = ()
+    """Counts; rows are true labels, columns predicted ones, in the order of the labels. Empty: not recorded."""
 
 
 class Variant(_Frozen):
@@ -154,6 +156,16 @@ class Variant(_Frozen):
     metrics: Metrics
     max_abs_difference: Annotated[float, Field(ge=0.0)]
     """Largest difference between this variant's logits and those of training, over the images of the export's check."""
+
+
+class ExplanationGraph(_Frozen):
+    """A graph for heat maps, in a file of its own so that the fast path pays nothing: fp32, with one more output. Only
+    where the head is linear on the last feature map: a label's map, added up, is its logit less the label's bias.
+    """
+
+    file: Annotated[str, Field(pattern=FILE_PATTERN)]
+    output: str = "class_activation"
+    """Float32 `[batch, labels, rows, columns]`, beside the logits."""
 
 
 class TrainingData(_Frozen):
@@ -192,6 +204,7 @@ class Manifest(_Frozen):
     macs: Annotated[int, Field(ge=0)]
     calibration: Calibration
     variants: dict[Precision, Variant]
+    explanation: ExplanationGraph | None = None
     baseline: Baseline
     golden_decode: Literal["exact", "scaled"] = "exact"
     """Which way of decoding the golden samples' logits belong to."""
@@ -209,11 +222,10 @@ class Manifest(_Frozen):
             raise ValueError("labels must be unique")
         if Precision.FP32 not in self.variants:
             raise ValueError("variants must hold fp32")
-        for precision, variant in self.variants.items():
-            if variant.file not in self.files:
-                raise ValueError(f"variants.{precision}: {variant.file} is not listed in files")
-        if GOLDEN_FILE not in self.files:
-            raise ValueError(f"files must list {GOLDEN_FILE}")
+        extra = [] if self.explanation is None else [self.explanation.file]
+        for file in (*(variant.file for variant in self.variants.values()), *extra, GOLDEN_FILE):
+            if file not in self.files:
+                raise ValueError(f"files must list {file}")
         if len(self.baseline.label_shares) != len(self.labels):
             raise ValueError(f"baseline.label_shares needs {len(self.labels)} values, one for each label")
         return self
