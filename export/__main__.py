@@ -75,7 +75,7 @@ def export_command(
     from training.checkpoint import Run
 
     loaded = Run.load(run)
-    with ExportProgress(Console(stderr=True), steps=STEPS) as progress:
+    with ExportProgress(Console(file=sys.stderr), steps=STEPS) as progress:
         outcome = export_run(
             loaded,
             repository=to,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+import numpy as np
 import onnx
 import onnxruntime
 
@@ -33,7 +34,8 @@ from training.typed_json import encode
 GRAPH_FILE = "model.onnx"
 CARD_FILE = "card.md"
 GOLDEN_TOLERANCE = 1e-3
-"""Ten times what the export itself allows: other processors add up in another order."""
+"""As a share of the largest golden logit. Far more than the export allows itself, because GPUs multiply float32 in TF32
+with ten bits: on 10,000 images this moves the logits of fashion_cnn, up to 24, by up to 0.011."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ def assemble(run: Run, graph: onnx.ModelProto, evidence: Evidence, *, name: str)
         variants={
             Precision.FP32: Variant(
                 file=GRAPH_FILE,
-                golden_tolerance=GOLDEN_TOLERANCE,
+                golden_tolerance=GOLDEN_TOLERANCE * float(np.abs(evidence.golden.logits).max()),
                 metrics=evidence.metrics,
                 max_abs_difference=evidence.max_abs_difference,
             )

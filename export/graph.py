@@ -4,7 +4,11 @@ Everything that needs arithmetic on the pictures' values (layout, cast, scaling,
 no server and no client can get it wrong.
 """
 
+import io
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 
 import onnx
 import torch
@@ -67,22 +71,35 @@ def _exported(model: ServedModel, preprocessing: Preprocessing) -> onnx.ModelPro
     # Two pictures: torch takes a size of one for a constant.
     example = torch.zeros(2, preprocessing.height, preprocessing.width, channels, dtype=torch.uint8)
     try:
-        program = torch.onnx.export(
-            model,
-            (example,),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=[OUTPUTS.logits, str(OUTPUTS.embedding)],
-            dynamic_shapes=({0: torch.export.Dim(BATCH)},),
-            external_data=False,
-            verbose=False,
-        )
+        with _quiet_exporter():
+            program = torch.onnx.export(
+                model,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=[OUTPUTS.logits, str(OUTPUTS.embedding)],
+                dynamic_shapes=({0: torch.export.Dim(BATCH)},),
+                external_data=False,
+                verbose=False,
+            )
     except torch.onnx.errors.OnnxExporterError as error:
         cause = str(error.__cause__ or error).strip().splitlines()[0]
         raise GraphUnsupported(f"the model cannot be expressed in ONNX, opset {OPSET}: {cause}") from error
     assert program is not None  # noqa: S101 - the dynamo exporter always returns a program
     return program.model_proto
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """The exporter logs and prints pages about a model that it cannot trace; its exception says it in a line."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _strip_traces(graph: onnx.ModelProto) -> None:

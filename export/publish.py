@@ -54,7 +54,7 @@ def publish(draft: Draft, root: Path, *, prove: Callable[[Package], None]) -> Pa
     except OSError as error:
         raise PublicationFailed(
             f"cannot write to {home}: {error.strerror or error}. Nothing was published; "
-            "make room there, or name another directory with --to"
+            "make room or mend the permissions there, or name another directory with --to"
         ) from error
 
 

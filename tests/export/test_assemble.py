@@ -1,5 +1,7 @@
 """What belongs into a package (export/assemble.py)."""
 
+import pytest
+
 from export.assemble import Evidence, input_spec
 from export.draft import Draft
 from service.models.manifest import InputSpec, Manifest, PixelFormat, Polarity, Precision, digest_of
@@ -28,6 +30,12 @@ def test_the_manifest_says_what_the_run_says(draft: Draft, run: Run, evidence: E
     assert manifest.outputs.embedding_size == 1568
     assert manifest.variants[Precision.FP32].metrics == evidence.metrics
     assert {"torch", "onnx", "onnxruntime", "recognition"} <= set(manifest.tools)
+
+
+def test_the_golden_tolerance_admits_tf32_and_little_more(draft: Draft, evidence: Evidence) -> None:
+    """A thousandth of the largest logit."""
+    largest = float(abs(evidence.golden.logits).max())
+    assert draft.manifest.variants[Precision.FP32].golden_tolerance == pytest.approx(largest / 1000)
 
 
 def test_the_manifest_survives_its_file(draft: Draft) -> None:

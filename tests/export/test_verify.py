@@ -60,7 +60,7 @@ def test_a_package_that_the_service_would_refuse_is_not_published(
 ) -> None:
     """Golden logits that the graph does not give."""
     golden = GoldenSamples.from_bytes(draft.files["golden.npz"])
-    shifted = GoldenSamples(images=golden.images, logits=golden.logits + np.float32(0.01), labels=golden.labels)
+    shifted = GoldenSamples(images=golden.images, logits=golden.logits + np.float32(0.1), labels=golden.labels)
     with pytest.raises(PublicationFailed, match="golden samples disagree with training"):
         publish(altered(golden_npz=shifted.to_bytes()), tmp_path, prove=prove)
     assert list((tmp_path / "clothes").iterdir()) == []
