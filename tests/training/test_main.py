@@ -28,6 +28,7 @@ Command = Callable[..., Result]
 def recognition_train(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     """The command in this process, in an empty working directory; torch is imported once for all tests."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # set by the command; taken back after the test
 
     def call(*arguments: str | Path) -> Result:
         monkeypatch.setattr(sys, "argv", ["recognition-train", *map(str, arguments)])
