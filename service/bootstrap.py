@@ -74,7 +74,13 @@ async def build_server(settings: Settings) -> Server:
     http_server = None
     if listener is not None:
         app = build_app(
-            calls=calls, recogniser=recogniser, registry=registry, health=status, uploads=_upload_reader(settings)
+            calls=calls,
+            recogniser=recogniser,
+            registry=registry,
+            metrics=metrics,
+            health=status,
+            uploads=_upload_reader(settings),
+            grpc_port=grpc_port,
         )
         http_server = HttpServer(app, listener)
     lifetime = Lifetime(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)

@@ -9,14 +9,21 @@ from starlette.exceptions import HTTPException
 from service.api.calls import Calls
 from service.api.health import Health
 from service.api.recogniser import Recogniser
+from service.api.rest.card import add_card
 from service.api.rest.classify import add_classify
+from service.api.rest.embed import add_embed
 from service.api.rest.errors import error_answer
+from service.api.rest.explain import add_explain
 from service.api.rest.models import add_models
+from service.api.rest.playground import playground_router
 from service.api.rest.predictions import add_predictions
 from service.api.rest.probes import probes_router
 from service.api.rest.routes import call_router
+from service.api.rest.samples import add_samples
 from service.api.rest.schemas import Error
+from service.api.rest.summary import summary_router
 from service.api.rest.uploads import UploadReader
+from service.metrics import Metrics
 from service.models.registry import Registry
 
 ROUTING_ERRORS = {
@@ -34,8 +41,10 @@ def build_app(
     calls: Calls,
     recogniser: Recogniser,
     registry: Registry,
+    metrics: Metrics,
     health: Health,
     uploads: UploadReader,
+    grpc_port: int,
     routers: Iterable[APIRouter] = (),
 ) -> FastAPI:
     """`routers` are those of other protocols on the same port; they bring their own rules for errors."""
@@ -50,8 +59,18 @@ def build_app(
     router = call_router(calls)
     add_models(router, registry)
     add_classify(router, recogniser, uploads)
+    add_embed(router, recogniser, uploads)
+    add_explain(router, recogniser, uploads)
+    add_card(router, recogniser)
+    add_samples(router, recogniser)
     add_predictions(router, recogniser, uploads)
-    for part in (router, probes_router(health), *routers):
+    for part in (
+        router,
+        probes_router(health),
+        summary_router(metrics),
+        playground_router(grpc_port=grpc_port),
+        *routers,
+    ):
         app.include_router(part)
     return app
 

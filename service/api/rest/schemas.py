@@ -3,11 +3,13 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class _Schema(BaseModel):
+class Schema(BaseModel):
+    """What all answers have in common."""
+
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class Error(_Schema):
+class Error(Schema):
     """Why there is no answer."""
 
     code: str
@@ -22,13 +24,13 @@ class Error(_Schema):
     """When it makes sense to ask again, where that is known."""
 
 
-class ErrorAnswer(_Schema):
+class ErrorAnswer(Schema):
     """What every failed call answers."""
 
     error: Error
 
 
-class Prediction(_Schema):
+class Prediction(Schema):
     """One label with its calibrated probability."""
 
     index: int
@@ -37,7 +39,7 @@ class Prediction(_Schema):
     probability: float = Field(ge=0.0, le=1.0)
 
 
-class Classification(_Schema):
+class Classification(Schema):
     """Ranked labels, best first."""
 
     predictions: list[Prediction]
@@ -45,7 +47,7 @@ class Classification(_Schema):
     """Whether the best probability is below the threshold in force."""
 
 
-class ServedModel(_Schema):
+class ServedModel(Schema):
     """The version that answered."""
 
     name: str
@@ -54,7 +56,7 @@ class ServedModel(_Schema):
     """SHA-256 of its manifest."""
 
 
-class StageTimes(_Schema):
+class StageTimes(Schema):
     """Seconds in each stage; for several images decode, preprocess and postprocess are sums, the others the slowest."""
 
     decode_seconds: float
@@ -66,7 +68,7 @@ class StageTimes(_Schema):
     """Images in the batch that this one travelled in."""
 
 
-class ClassifyAnswer(_Schema):
+class ClassifyAnswer(Schema):
     """The labels of one image, sent as the raw body."""
 
     classification: Classification
@@ -74,7 +76,7 @@ class ClassifyAnswer(_Schema):
     times: StageTimes
 
 
-class FileResult(_Schema):
+class FileResult(Schema):
     """The answer or the error for one file of a form; exactly one of the two is there."""
 
     name: str
@@ -83,7 +85,7 @@ class FileResult(_Schema):
     error: Error | None = None
 
 
-class BatchClassifyAnswer(_Schema):
+class BatchClassifyAnswer(Schema):
     """The labels of the files of a form, in their order."""
 
     results: list[FileResult]
@@ -91,7 +93,7 @@ class BatchClassifyAnswer(_Schema):
     times: StageTimes
 
 
-class Model(_Schema):
+class Model(Schema):
     """One version of one model."""
 
     name: str
@@ -116,13 +118,13 @@ class Model(_Schema):
     golden_max_abs_difference: float
 
 
-class ModelsAnswer(_Schema):
+class ModelsAnswer(Schema):
     """Every version of the repository, sorted by name and version."""
 
     models: list[Model]
 
 
-class Readiness(_Schema):
+class Readiness(Schema):
     """Whether the server answers."""
 
     status: str

@@ -38,8 +38,6 @@ class UploadReader:
 
     async def image(self, request: Request) -> bytes:
         """The one image of a call: the raw body, or the only file of a form. Raises a ServiceError."""
-        if not is_form(request):
-            return await self._raw(request)
         uploads = await self.files(request)
         if len(uploads) > 1:
             raise ArgumentInvalid(f"The form holds {len(uploads)} files; send one.", field="body")
@@ -49,7 +47,9 @@ class UploadReader:
         return content
 
     async def files(self, request: Request) -> list[Upload]:
-        """The files of a form. Raises a ServiceError for what concerns all of them."""
+        """The files of a form, or the raw body as the only one. Raises a ServiceError for what concerns all of them."""
+        if not is_form(request):
+            return [Upload(name="", content=await self._raw(request))]
         limits = self._limits
         _, options = parse_options_header(request.headers["content-type"])
         form = Form(options.get(b"boundary", b""), max_image_bytes=limits.max_image_bytes, max_images=limits.max_images)

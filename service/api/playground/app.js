@@ -1,0 +1,84 @@
+// Puts the page together: one picture, one panel for each model that looks at it, snippets for the first of them.
+
+import { api } from "./api.js";
+import { byId } from "./elements.js";
+import { watchService } from "./live.js";
+import { Panel } from "./panel.js";
+import { display, offerSamples, watchPictures } from "./picture.js";
+import { Snippets } from "./snippets.js";
+
+const MOST_PANELS = 4;
+
+class Page {
+  constructor(models, snippets) {
+    this.models = models;
+    this.snippets = snippets;
+    this.panels = [];
+    this.picture = null;
+    byId("compare").addEventListener("click", () => this.add(this.nextModel()));
+    watchPictures((picture) => this.show(picture));
+  }
+
+  add(model) {
+    const panel = new Panel({
+      models: this.models,
+      chosen: model,
+      onChange: (changed) => this.changed(changed),
+      onRemove: (removed) => this.remove(removed),
+      announce: (text) => (byId("announcement").textContent = text),
+    });
+    this.panels.push(panel);
+    byId("panels").append(panel.root);
+    this.arrange();
+    this.changed(panel);
+    if (this.picture) panel.look(this.picture);
+  }
+
+  remove(panel) {
+    this.panels = this.panels.filter((one) => one !== panel);
+    panel.root.remove();
+    this.arrange();
+    this.changed(this.panels[0]);
+    byId("compare").focus();
+  }
+
+  arrange() {
+    for (const panel of this.panels) panel.remove.hidden = this.panels.length === 1;
+    byId("compare").hidden = this.panels.length === MOST_PANELS;
+    byId("panels").classList.toggle("several", this.panels.length > 1);
+  }
+
+  changed(panel) {
+    if (panel !== this.panels[0]) return;
+    this.snippets.show(panel.model);
+    offerSamples(panel.model, (picture) => this.show(picture)).catch(complain);
+  }
+
+  show(picture) {
+    this.picture = picture;
+    display(picture);
+    for (const panel of this.panels) panel.look(picture);
+  }
+
+  // The first one that nobody looks through yet.
+  nextModel() {
+    const used = new Set(this.panels.map((panel) => panel.model));
+    return this.models.find((model) => !used.has(model)) ?? this.models[0];
+  }
+}
+
+function complain(error) {
+  byId("page-error").textContent = error.message;
+  byId("page-error").hidden = false;
+}
+
+async function open() {
+  watchService(byId("live"));
+  const [models, settings] = await Promise.all([api.models(), api.settings()]);
+  const ready = models.filter((model) => model.state === "READY" && model.labels.length > 0);
+  if (ready.length === 0) throw new Error("No model is ready yet; load the page again in a moment.");
+  const page = new Page(ready, new Snippets({ grpcPort: settings.grpc_port }));
+  page.add(ready[0]);
+}
+
+open().catch(complain);

@@ -1,0 +1,93 @@
+// Ready-made calls for the model that is chosen.
+
+import { byId, element } from "./elements.js";
+
+const QUOTED = /[\\"$`]/g;
+
+function quoted(text) {
+  return text.replace(QUOTED, "\\$&");
+}
+
+const WRITERS = {
+  Python: ({ model, version, grpc }) => `from recognition_client import RecognitionClient
+
+with RecognitionClient("${grpc}") as client:
+    result = client.classify("picture.png", model="${quoted(model)}", version=${version}, top_k=5)
+    for prediction in result.predictions:
+        print(f"{prediction.label:20} {prediction.probability:.1%}")`,
+
+  tritonclient: ({ model, version, grpc }) => `from pathlib import Path
+
+import numpy as np
+import tritonclient.grpc as triton
+
+client = triton.InferenceServerClient("${grpc}")
+image = triton.InferInput("image", [1], "BYTES")
+image.set_data_from_numpy(np.array([Path("picture.png").read_bytes()], dtype=np.object_))
+labels = triton.InferRequestedOutput("logits", class_count=5)
+answer = client.infer("${quoted(model)}", [image], model_version="${version}", outputs=[labels])
+print(answer.as_numpy("logits"))`,
+
+  curl: ({ model, version, http }) =>
+    `curl --data-binary @picture.png \\
+  "${http}v1/models/${encodeURIComponent(model)}/versions/${version}:classify?top_k=5"`,
+
+  grpcurl: ({ model, version, grpc }) => `grpcurl -plaintext \\
+  -d "{\\"model\\": {\\"name\\": \\"${quoted(model)}\\", \\"version\\": ${version}}, \\"image\\": \\"$(base64 -w0 picture.png)\\"}" \\
+  ${grpc} recognition.v1.RecognitionService/Classify`,
+};
+
+export class Snippets {
+  constructor({ grpcPort }) {
+    this.facts = {
+      grpc: `${location.hostname}:${grpcPort}`,
+      http: new URL(".", location.href).href,
+    };
+    this.kind = "Python";
+    this.tabs = Object.keys(WRITERS).map((kind) => this.makeTab(kind));
+    byId("tabs").replaceChildren(...this.tabs);
+    byId("copy").addEventListener("click", () => this.copy());
+  }
+
+  show(model) {
+    this.model = model;
+    for (const tab of this.tabs) {
+      const chosen = tab.textContent === this.kind;
+      tab.setAttribute("aria-selected", String(chosen));
+      tab.tabIndex = chosen ? 0 : -1;
+    }
+    const text = WRITERS[this.kind]({ model: model.name, version: model.version, ...this.facts });
+    byId("snippet").setAttribute("aria-label", this.kind);
+    byId("snippet").querySelector("code").textContent = text;
+  }
+
+  makeTab(kind) {
+    const tab = element("button", { type: "button", role: "tab", "aria-controls": "snippet" }, kind);
+    tab.addEventListener("click", () => this.choose(kind));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step === undefined) return;
+      const next = this.tabs[(this.tabs.indexOf(tab) + step + this.tabs.length) % this.tabs.length];
+      this.choose(next.textContent);
+      next.focus();
+    });
+    return tab;
+  }
+
+  choose(kind) {
+    this.kind = kind;
+    this.show(this.model);
+  }
+
+  async copy() {
+    const button = byId("copy");
+    try {
+      await navigator.clipboard.writeText(byId("snippet").querySelector("code").textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(byId("snippet").querySelector("code"));
+      button.textContent = "Press Ctrl+C";
+    }
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  }
+}
