@@ -47,9 +47,15 @@ format: setup  ## rewrite the code in the house format
 proto: setup  ## regenerate the committed code under proto/
 	@$(BIN)/python proto/generate.py
 
-lock:  ## resolve requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
-		--no-emit-index-url --no-emit-find-links --no-header --output-file requirements.lock
+RESOLVE := uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+	--no-header --quiet
+
+lock:  ## resolve requirements.lock and the image's locks/ anew (needs uv)
+	$(RESOLVE) pyproject.toml --extra dev --output-file requirements.lock
+	$(RESOLVE) pyproject.toml --extra service-cpu --extra otel --constraint requirements.lock -o locks/service-cpu.lock
+	$(RESOLVE) pyproject.toml --extra cuda --extra otel --constraint requirements.lock -o locks/service-gpu.lock
+	$(RESOLVE) pyproject.toml --extra export --constraint requirements.lock -o locks/training.lock
+	echo hatchling | $(RESOLVE) - --constraint requirements.lock -o locks/build.lock
 
 clean:  ## remove what was built, trained and exported
 	rm -rf $(VENV) var
