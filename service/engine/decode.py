@@ -7,7 +7,6 @@ BMP by Pillow.
 
 import io
 import struct
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,13 +16,13 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import ExifTags, Image
 
-from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported
+from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
 from service.models.manifest import PixelFormat
 
 Pixels = npt.NDArray[np.uint8]
 
 Image.init()
-warnings.simplefilter("error", Image.DecompressionBombWarning)
+Image.MAX_IMAGE_PIXELS = None  # ImageLimits, checked between the header and the pixels, takes its place
 
 SIGNATURES: Mapping[bytes, str] = MappingProxyType(
     {
@@ -101,7 +100,7 @@ def _decode_jpeg(data: bytes, pixel_format: PixelFormat, limits: ImageLimits) ->
         limits.check_size(width, height)
         colorspace = "GRAY" if pixel_format is PixelFormat.GRAY8 else "RGB"
         pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace=colorspace, strict=True)
-    except ValueError:  # broken, or only odd (CMYK as grey, stray bytes): Pillow tells which
+    except (ValueError, KeyError):  # broken, or only odd (CMYK as grey, stray bytes): Pillow tells which
         return _decode_with_pillow(data, "JPEG", pixel_format, limits)
     if pixel_format is PixelFormat.GRAY8:
         pixels = pixels[:, :, 0]
@@ -112,21 +111,17 @@ def _jpeg_orientation(data: bytes) -> int:
     """The EXIF orientation, 1 where there is none; files without EXIF (most thumbnails) skip the parser."""
     if b"Exif\x00\x00" not in data[: 2**16]:
         return 1
-    with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-        return _orientation(picture)
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+            return _orientation(picture)
+    except (OSError, Warning):  # libjpeg read it, Pillow stumbles over something beside the pixels
+        return 1
 
 
 def _orientation(picture: Image.Image) -> int:
     try:
         value = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    except (
-        SyntaxError,
-        ValueError,
-        OSError,
-        TypeError,
-        KeyError,
-        IndexError,
-    ):  # a broken EXIF block does not spoil the pixels
+    except Exception:  # noqa: BLE001 - whatever Pillow makes of a broken EXIF block, the pixels are good
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -148,23 +143,13 @@ def _decode_with_pillow(data: bytes, kind: str, pixel_format: PixelFormat, limit
     try:
         with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
             limits.check_size(*picture.size)
-            orientation = _orientation(picture)
             picture.load()
+            orientation = _orientation(picture)
             pixels = np.asarray(_converted(picture, pixel_format))
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        OverflowError,
-        EOFError,
-        KeyError,
-        IndexError,
-        Warning,
-    ) as error:
+    except (ServiceError, MemoryError):
+        raise
+    except Exception as error:  # Pillow raises errors of all kinds for broken files
         raise ImageUnreadable(f"The {kind} file is broken or cut short; send the whole file.") from error
-    except Image.DecompressionBombError as error:
-        raise ImageTooLarge("The image has more pixels than are accepted. Scale it down first.") from error
     return _upright(pixels, orientation)
 
 
