@@ -133,7 +133,7 @@ class Metrics:
     def watch_model(self, entry: Entry) -> None:
         """Follows a version through its states."""
         version = str(entry.version)
-        if entry.state is State.UNLOADED:
+        if entry.state is State.UNLOADED and not entry.digest:  # never was loaded
             return
         self.model_ready.labels(entry.name, version).set(entry.state is State.READY)
         if entry.state is State.READY and entry.live is not None:
@@ -149,8 +149,11 @@ class Metrics:
         self.stage_seconds.labels(stage, manifest.name).observe(seconds)
 
     def observe_batch(self, manifest: Manifest, report: BatchReport) -> None:
-        self.batch_size.labels(manifest.name).observe(report.size)
-        self.batch_closed.labels(manifest.name, report.closed).inc()
+        self.observe_batch_of(manifest.name, report)
+
+    def observe_batch_of(self, name: str, report: BatchReport) -> None:
+        self.batch_size.labels(name).observe(report.size)
+        self.batch_closed.labels(name, report.closed).inc()
 
     def observe_prediction(self, manifest: Manifest, index: int, probability: float) -> None:
         """Counts an answer; labels beyond the first twenty share one series."""

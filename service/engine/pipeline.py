@@ -120,6 +120,12 @@ class Classifier:
         """An embedding or an error for each image, in order, of a model that gives embeddings."""
         return await self._each(images, deadline, self._embedded)
 
+    async def compute_many(
+        self, images: Sequence[bytes], *, deadline: float | None = None
+    ) -> list[tuple[Prepared, Row] | ServiceError]:
+        """The model's input and outputs, or an error, for each image, in order."""
+        return await self._each(images, deadline, lambda prepared, row: (prepared, row))
+
     async def compute(self, image: bytes, *, deadline: float | None = None) -> tuple[Prepared, Row]:
         """One encoded image in, the model's input and its outputs back. Raises a ServiceError."""
         loop = asyncio.get_running_loop()

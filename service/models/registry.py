@@ -1,13 +1,17 @@
 """The live versions: which exist, in what state, and which one answers a request."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from service.errors import ArgumentInvalid, ModelNotFound, ModelNotReady, VersionNotFound
 from service.models.loader import LiveModel
 from service.models.manifest import Manifest
-from service.models.repository import STABLE, ModelRepository, Package, PackageRefused
+from service.models.package import Package, PackageRefused
+from service.models.plain_loader import LivePlainModel
+from service.models.plain_model import PlainModel
+from service.models.repository import STABLE, ModelRepository
 
 
 class State(StrEnum):
@@ -22,7 +26,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What is known of one version. `live` is there in the states READY and DRAINING."""
+    """What is known of one version. In the states READY and DRAINING either `live` or `plain` is there."""
 
     name: str
     version: int
@@ -32,11 +36,24 @@ class Entry:
     manifest: Manifest | None = None
     digest: str = ""
     live: LiveModel | None = None
+    """The package as it answers."""
+    plain: LivePlainModel | None = None
+    """The plain model as it answers."""
     cause: BaseException | None = None
     """What the runtime said, for the log; clients see `reason` only."""
 
+    @property
+    def answers(self) -> LiveModel | LivePlainModel | None:
+        return self.live or self.plain
+
 
 Watch = Callable[[Entry], Awaitable[None]]
+UNLOADED_ON_REQUEST = "it was unloaded on request"
+
+
+async def refuse_plain(model: PlainModel) -> LivePlainModel:
+    """What loads plain models where none are served."""
+    raise PackageRefused(f"{model.name}/{model.version} is a plain ONNX model without a manifest")
 
 
 class Registry:
@@ -49,13 +66,16 @@ class Registry:
         *,
         watch: Watch,
         require_all: bool = True,
+        load_plain: Callable[[PlainModel], Awaitable[LivePlainModel]] = refuse_plain,
     ) -> None:
         self._repository = repository
         self._load = load
+        self._load_plain = load_plain
         self._watch = watch
         self._require_all = require_all
         self._entries: dict[tuple[str, int], Entry] = {}
         self._aliases: dict[str, dict[str, int]] = {}
+        self._changing = asyncio.Lock()
 
     async def start(self) -> None:
         """Loads every selected version; refusals are kept as entries in the state FAILED.
@@ -67,9 +87,7 @@ class Registry:
         if not names:
             raise PackageRefused("the model repository holds no model; publish one with `recognition-export`")
         for name in names:
-            self._aliases[name] = self._repository.aliases(name)
-            for version in self._repository.versions(name):
-                await self._set(self._found(name, version))
+            await self._look_up(name)
         for name in names:
             for version in self._repository.selected(name):
                 await self._load_version(name, version)
@@ -104,8 +122,17 @@ class Registry:
         return self._entries[name, version]
 
     def resolve(self, name: str, *, version: int | None = None, alias: str | None = None) -> LiveModel:
-        """The live model that answers. Raises ModelNotReady besides what `find` raises."""
+        """The live package that answers.
+
+        Raises ModelNotReady, and ArgumentInvalid for a plain model, besides what `find` raises.
+        """
         entry = self.find(name, version=version, alias=alias)
+        if entry.plain is not None:
+            raise ArgumentInvalid(
+                f"{entry.name} is a plain ONNX model, which takes tensors and no images: call it through the "
+                "Open Inference Protocol (inference.GRPCInferenceService, or /v2/models over HTTP).",
+                field="model.name",
+            )
         if entry.live is None:
             raise ModelNotReady(
                 f"{entry.name} version {entry.version} does not answer, it is {entry.state}; GetModel says why.",
@@ -116,9 +143,48 @@ class Registry:
     async def drain(self) -> None:
         """Lets every live model finish what it accepted."""
         for entry in self.entries():
-            if entry.live is not None:
+            if entry.answers is not None:
                 await self._set(replace(entry, state=State.DRAINING))
-                await entry.live.drain()
+                await entry.answers.drain()
+
+    async def load(self, name: str) -> None:
+        """Serves the versions that the repository selects now, and no others; what answers goes on meanwhile.
+
+        Raises ModelNotFound, and PackageRefused where a version is refused.
+        """
+        if name not in self._repository.names():
+            raise ModelNotFound(f"The repository holds no model {name[:64]!r}.")
+        async with self._changing:
+            await self._look_up(name)
+            selected = self._repository.selected(name)
+            for version in selected:
+                if self._entries[name, version].answers is None:
+                    await self._load_version(name, version)
+            await self._release(name, keep=selected)
+            refused = [self._entries[name, version] for version in selected if not self._entries[name, version].answers]
+        if refused:
+            raise PackageRefused(f"{name} version {refused[0].version} is refused: {refused[0].reason}")
+
+    async def unload(self, name: str) -> None:
+        """Stops serving every version of a model, after all that they accepted. Raises ModelNotFound."""
+        if not any(known == name for known, _ in self._entries):
+            raise ModelNotFound(f"The repository holds no model {name[:64]!r}.")
+        async with self._changing:
+            await self._release(name, keep=())
+
+    async def _release(self, name: str, *, keep: Sequence[int]) -> None:
+        for entry in self.entries():
+            if entry.name == name and entry.version not in keep and entry.answers is not None:
+                unloaded = replace(entry, state=State.UNLOADED, reason=UNLOADED_ON_REQUEST, live=None, plain=None)
+                await self._set(unloaded)
+                await entry.answers.drain()
+
+    async def _look_up(self, name: str) -> None:
+        """Notes the aliases of a model, and the versions that are not known yet."""
+        self._aliases[name] = self._repository.aliases(name)
+        for version in self._repository.versions(name):
+            if (name, version) not in self._entries:
+                await self._set(self._found(name, version))
 
     def _only_name(self) -> str:
         names = {name for name, _ in self._entries}
@@ -132,7 +198,7 @@ class Registry:
         stable = self._aliases[name].get(STABLE)
         if stable is not None:
             return stable
-        ready = [number for number in versions if self._entries[name, number].live is not None]
+        ready = [number for number in versions if self._entries[name, number].answers is not None]
         return (ready or versions)[-1]
 
     def _found(self, name: str, version: int) -> Entry:
@@ -149,13 +215,17 @@ class Registry:
         entry = replace(self._entries[name, version], state=State.LOADING, reason="")
         await self._set(entry)
         try:
-            package = self._repository.open(name, version)
-            entry = replace(entry, manifest=package.manifest, digest=package.digest)
-            live = await self._load(package)
+            if self._repository.is_plain(name, version):
+                plain = await self._load_plain(self._repository.open_plain(name, version))
+                entry = replace(entry, digest=plain.digest, plain=plain)
+            else:
+                package = self._repository.open(name, version)
+                entry = replace(entry, manifest=package.manifest, digest=package.digest)
+                entry = replace(entry, live=await self._load(package))
         except PackageRefused as error:
             await self._set(replace(entry, state=State.FAILED, reason=str(error), cause=error.__cause__))
             return
-        await self._set(replace(entry, state=State.READY, live=live))
+        await self._set(replace(entry, state=State.READY))
 
     async def _set(self, entry: Entry) -> None:
         self._entries[entry.name, entry.version] = entry

@@ -1,4 +1,4 @@
-"""The model repository: a directory of packages, `<name>/<version>/`, read and never written by the service.
+"""The model repository: a directory of packages and plain models, `<name>/<version>/`, read and never written here.
 
 Nothing of a package is parsed before its SHA-256 agrees with the manifest; names and versions come from the directory
 listing and from clients only as keys into it, so no request can reach a file outside.
@@ -6,50 +6,17 @@ listing and from clients only as keys into it, so no request can reach a file ou
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from service.models.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest, ManifestInvalid, digest_of
+from service.models.package import Package, PackageRefused
+from service.models.plain_model import PlainModel, open_plain_model
+from service.models.triton_config import ConfigInvalid, read_config, versions_to_serve
+
+__all__ = ["ALIASES_FILE", "STABLE", "ModelRepository", "Package", "PackageRefused", "PlainModel"]
 
 ALIASES_FILE = "aliases.json"
 STABLE = "stable"
-
-
-class PackageRefused(Exception):
-    """The package must not be served; the text names the file and what is wrong with it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
-    """One version on disk, its manifest read. `digest` is the SHA-256 of the manifest."""
-
-    path: Path
-    manifest: Manifest
-    digest: str
-
-    def where(self, file: str) -> str:
-        """How messages name a file of the package: its place in the repository."""
-        return f"{self.manifest.name}/{self.manifest.version}/{file}"
-
-    def read(self, file: str) -> bytes:
-        """The content of a file of the package. Raises PackageRefused where it is not what the manifest says."""
-        record = self.manifest.files[file]
-        try:
-            content = (self.path / file).read_bytes()
-        except OSError as error:
-            raise PackageRefused(f"{self.where(file)} cannot be read: {error.strerror}") from error
-        found = digest_of(content)
-        if found != record.sha256:
-            raise PackageRefused(
-                f"{self.where(file)} was changed after publishing: the manifest says SHA-256 {record.sha256}, "
-                f"the file has {found}. Publish the model again."
-            )
-        return content
-
-    def check_files(self) -> None:
-        """Raises PackageRefused where any file of the package differs from its digest."""
-        for file in self.manifest.files:
-            self.read(file)
 
 
 class ModelRepository:
@@ -93,8 +60,27 @@ class ModelRepository:
         return dict(aliases)
 
     def selected(self, name: str) -> list[int]:
-        """The versions to load: the highest, and every one that an alias names."""
-        return sorted({self.versions(name)[-1], *self.aliases(name).values()})
+        """The versions to load: the highest, and every one that an alias names.
+
+        Of a plain model, those of its config.pbtxt's version policy instead of the highest.
+        """
+        versions = self.versions(name)
+        chosen = versions[-1:]
+        if self.is_plain(name, versions[-1]):
+            try:
+                chosen = versions_to_serve(read_config(self._root / name), versions)
+            except ConfigInvalid:
+                chosen = versions[-1:]  # opening it says what is wrong
+        return sorted({*chosen, *self.aliases(name).values()})
+
+    def is_plain(self, name: str, version: int) -> bool:
+        """Whether the version is a bare ONNX model rather than a package."""
+        path = self._root / name / str(version)
+        return not (path / MANIFEST_FILE).exists() and any(path.glob("*.onnx"))
+
+    def open_plain(self, name: str, version: int) -> PlainModel:
+        """Reads what lies beside the graph. Raises PackageRefused."""
+        return open_plain_model(self._root / name, version)
 
     def open(self, name: str, version: int) -> Package:
         """Reads and checks the manifest of a version. Raises PackageRefused."""

@@ -1,0 +1,99 @@
+"""Looks into an ONNX file without loading it: whether it is whole, or keeps its weights in other files.
+
+A graph that names other files could make the runtime read any file that the server may read, so it is refused first.
+Only the fields that lead to tensors are followed; the numbers are those of onnx.proto.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class OnnxFileInvalid(Exception):
+    """The file is no ONNX model, or one that is not served; the text says why."""
+
+
+class _Part(StrEnum):
+    MODEL = "model"
+    FUNCTION = "function"
+    TRAINING = "training"
+    GRAPH = "graph"
+    NODE = "node"
+    ATTRIBUTE = "attribute"
+    SPARSE = "sparse"
+    TENSOR = "tensor"
+
+
+PARTS: Mapping[_Part, Mapping[int, _Part]] = MappingProxyType(
+    {
+        _Part.MODEL: {7: _Part.GRAPH, 20: _Part.TRAINING, 25: _Part.FUNCTION},
+        _Part.FUNCTION: {7: _Part.NODE, 11: _Part.ATTRIBUTE},
+        _Part.TRAINING: {1: _Part.GRAPH, 2: _Part.GRAPH},
+        _Part.GRAPH: {1: _Part.NODE, 5: _Part.TENSOR, 15: _Part.SPARSE},
+        _Part.NODE: {5: _Part.ATTRIBUTE},
+        _Part.ATTRIBUTE: {
+            5: _Part.TENSOR,
+            6: _Part.GRAPH,
+            10: _Part.TENSOR,
+            11: _Part.GRAPH,
+            22: _Part.SPARSE,
+            23: _Part.SPARSE,
+        },
+        _Part.SPARSE: {1: _Part.TENSOR, 2: _Part.TENSOR},
+        _Part.TENSOR: {},
+    }
+)
+EXTERNAL_DATA = 13
+DATA_LOCATION = 14
+VARINT, FIXED_64, LENGTH_PREFIXED, FIXED_32 = 0, 1, 2, 5
+
+
+def check_self_contained(content: bytes) -> None:
+    """Raises OnnxFileInvalid where a tensor's data lie in another file, or where the content is no protobuf message."""
+    pending = [(_Part.MODEL, memoryview(content))]
+    while pending:
+        part, message = pending.pop()
+        for number, value in _fields(message):
+            if part is _Part.TENSOR and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value == 1)):
+                raise OnnxFileInvalid("keeps weights in other files, which are not read; save the model as one file")
+            inner = PARTS[part].get(number)
+            if inner is not None:
+                if isinstance(value, int):
+                    raise OnnxFileInvalid("is not an ONNX model")
+                pending.append((inner, value))
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
+    """Number and value of each field; fixed-width values are given as 0, nothing here asks for them."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        wire_type = key & 7
+        value: memoryview | int = 0
+        if wire_type == VARINT:
+            value, at = _varint(message, at)
+        elif wire_type == LENGTH_PREFIXED:
+            length, at = _varint(message, at)
+            value = message[at : at + length]
+            at += length
+        elif wire_type in {FIXED_64, FIXED_32}:
+            at += 8 if wire_type == FIXED_64 else 4
+        else:
+            raise OnnxFileInvalid("is not an ONNX model")
+        if at > len(message):
+            raise OnnxFileInvalid("is cut short, or not an ONNX model")
+        yield key >> 3, value
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    """A whole number in groups of seven bits, and where it ends."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(message):
+            break
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise OnnxFileInvalid("is cut short, or not an ONNX model")

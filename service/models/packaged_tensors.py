@@ -1,0 +1,173 @@
+"""A packaged image classifier as a TensorModel: its uint8 tensor, or encoded images as BYTES, in; logits out.
+
+On request also the embedding, and `error`: for each encoded image the reason and the sentence of what is wrong with it,
+empty where nothing is. Without `error` a bad image fails the request; with it, its numbers are NaN.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from recognition.oip.model_config_pb2 import DataType, ModelConfig, ModelInput, ModelOutput, ModelVersionPolicy
+
+from service.engine.batcher import Row
+from service.engine.datatypes import AnyTensor, Datatype
+from service.engine.tensor_session import TensorSpec
+from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
+from service.models.loader import LiveModel
+from service.models.tensor_model import Computed
+from service.models.triton_config import BACKEND, LABELS_FILE, PLATFORM
+
+ERROR = "error"
+ANY = -1
+IMAGE_FAULTS = (ImageUnreadable, ImageUnsupported, ImageTooLarge)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagedTensors:
+    """Looks at a live package this way; holds nothing of its own."""
+
+    live: LiveModel
+    max_batch_size: int
+
+    @property
+    def name(self) -> str:
+        return self.live.manifest.name
+
+    @property
+    def version(self) -> int:
+        return self.live.manifest.version
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        spec = self.live.manifest.input
+        shape = (ANY, spec.height, spec.width, spec.channels)
+        return (TensorSpec(name=spec.tensor, datatype=Datatype.UINT8, shape=shape, takes_images=True),)
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        manifest = self.live.manifest
+        shape = (ANY, len(manifest.labels))
+        return (TensorSpec(name=manifest.outputs.logits, datatype=Datatype.FP32, shape=shape, labels=manifest.labels),)
+
+    @property
+    def outputs_on_request(self) -> tuple[TensorSpec, ...]:
+        outputs = self.live.manifest.outputs
+        error = TensorSpec(name=ERROR, datatype=Datatype.BYTES, shape=(ANY,))
+        if outputs.embedding is None:
+            return (error,)
+        shape = (ANY, outputs.embedding_size)
+        return (TensorSpec(name=outputs.embedding, datatype=Datatype.FP32, shape=shape), error)
+
+    @property
+    def config(self) -> ModelConfig:
+        (image,), (logits,) = self.inputs, self.outputs
+        config = ModelConfig(
+            name=self.name,
+            platform=PLATFORM,
+            backend=BACKEND,
+            max_batch_size=self.max_batch_size,
+            version_policy=ModelVersionPolicy(specific=ModelVersionPolicy.Specific(versions=[self.version])),
+            input=[
+                ModelInput(
+                    name=image.name,
+                    data_type=DataType.TYPE_UINT8,
+                    format=ModelInput.Format.FORMAT_NHWC,
+                    dims=image.shape[1:],
+                )
+            ],
+            output=[
+                ModelOutput(
+                    name=logits.name,
+                    data_type=DataType.TYPE_FP32,
+                    dims=logits.shape[1:],
+                    label_filename=LABELS_FILE,
+                )
+            ],
+            default_model_filename=self.live.manifest.variants[self.live.precision].file,
+        )
+        config.dynamic_batching.SetInParent()
+        config.parameters["encoded_images"].string_value = image.name
+        config.parameters["outputs_on_request"].string_value = ",".join(spec.name for spec in self.outputs_on_request)
+        return config
+
+    async def compute(
+        self, tensors: Mapping[str, AnyTensor], wanted: Collection[str], *, deadline: float | None
+    ) -> Computed:
+        """Raises a ServiceError: for one bad image the sentence begins with its place."""
+        given = tensors[self.live.manifest.input.tensor]
+        if given.dtype == Datatype.BYTES.dtype:
+            results = await self._of_images(given.ravel().tolist(), deadline)
+        else:
+            results = await self._of_pixels(given, deadline)
+        if ERROR not in wanted:
+            _raise_first_of(results)
+        began = time.monotonic()
+        outputs = {name: self._output(name, results) for name in wanted}
+        rows = [result for result in results if isinstance(result, _Row)]
+        return Computed(
+            outputs=outputs,
+            input_seconds=sum(row.input_seconds for row in rows),
+            queue_seconds=max((row.row.queue_seconds for row in rows), default=0.0),
+            inference_seconds=max((row.row.inference_seconds for row in rows), default=0.0),
+            output_seconds=time.monotonic() - began,
+        )
+
+    async def _of_images(self, images: Sequence[bytes], deadline: float | None) -> list["_Row | ServiceError"]:
+        """What is wrong with an image is its own; anything else concerns the request and is raised."""
+        results: list[_Row | ServiceError] = []
+        for result in await self.live.classifier.compute_many(images, deadline=deadline):
+            if not isinstance(result, ServiceError):
+                prepared, row = result
+                results.append(_Row(row=row, input_seconds=prepared.decode_seconds + prepared.preprocess_seconds))
+            elif isinstance(result, IMAGE_FAULTS):
+                results.append(result)
+            else:
+                raise result
+        return results
+
+    async def _of_pixels(self, tensors: AnyTensor, deadline: float | None) -> list["_Row | ServiceError"]:
+        rows = await asyncio.gather(
+            *(self.live.batcher.submit(tensor, deadline=deadline) for tensor in tensors), return_exceptions=True
+        )
+        for row in rows:
+            if isinstance(row, BaseException):
+                raise row
+        return [_Row(row=row) for row in rows if isinstance(row, Row)]
+
+    def _output(self, name: str, results: Sequence["_Row | ServiceError"]) -> AnyTensor:
+        if name == ERROR:
+            texts = [_text(result).encode() for result in results]
+            errors = np.empty(len(texts), dtype=object)
+            errors[:] = texts
+            return errors
+        outputs = self.live.manifest.outputs
+        size = len(self.live.manifest.labels) if name == outputs.logits else outputs.embedding_size
+        table = np.full((len(results), size), np.nan, dtype=np.float32)
+        for place, result in enumerate(results):
+            if isinstance(result, _Row):
+                table[place] = result.row.logits if name == outputs.logits else result.row.embedding
+        return table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    row: Row
+    input_seconds: float = 0.0
+
+
+def _text(result: _Row | ServiceError) -> str:
+    return f"{result.reason}: {result.sentence}" if isinstance(result, ServiceError) else ""
+
+
+def _raise_first_of(results: Sequence[_Row | ServiceError]) -> None:
+    """The first bad image's error, which says where it was."""
+    bad = [(place, result) for place, result in enumerate(results) if isinstance(result, ServiceError)]
+    if bad:
+        place, error = bad[0]
+        others = f" So are {len(bad) - 1} others." if len(bad) > 1 else ""
+        hint = f" Ask for the output `{ERROR}` to get the answers for the others all the same."
+        sentence = f"Image {place} of {len(results)} (counted from 0) is bad: {error.sentence}{others}{hint}"
+        raise type(error)(sentence, **error.metadata, place=str(place))

@@ -1,0 +1,55 @@
+"""What the Open Inference Protocol asks of a live model, whether it is a package or anybody's graph."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from recognition.oip.model_config_pb2 import ModelConfig
+
+from service.engine.datatypes import AnyTensor
+from service.engine.tensor_session import TensorSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """The outputs by name, and the seconds that they took."""
+
+    outputs: Mapping[str, AnyTensor]
+    input_seconds: float = 0.0
+    queue_seconds: float = 0.0
+    inference_seconds: float = 0.0
+    output_seconds: float = 0.0
+
+
+class TensorModel(Protocol):
+    """One version of one model as a function from tensors to tensors."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def config(self) -> ModelConfig:
+        """How it is served; `max_batch_size` above 0 means that the first dimension of every tensor is the batch."""
+        ...
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]: ...
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """Those that a request gets which names none."""
+        ...
+
+    @property
+    def outputs_on_request(self) -> tuple[TensorSpec, ...]:
+        """Those that must be named."""
+        ...
+
+    async def compute(
+        self, tensors: Mapping[str, AnyTensor], wanted: Collection[str], *, deadline: float | None
+    ) -> Computed:
+        """The wanted outputs for one value of every input, its shape and type checked. Raises a ServiceError."""
+        ...
