@@ -87,10 +87,10 @@ class Trainer:
         pixels = augment(self._pixels[indices], self._recipe.augmentation, self._generator)
         images = normalise(pixels, self._recipe.preprocessing).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision is Precision.BF16):
-            logits = self._model(images)
-        loss = functional.cross_entropy(
-            logits.float(), self._labels[indices], label_smoothing=self._recipe.optimization.label_smoothing
-        )
+            logits, *auxiliaries = self._model.with_auxiliaries(images)
+        loss = self._loss(logits, indices)
+        for auxiliary in auxiliaries:
+            loss = loss + self._model.auxiliary_weight * self._loss(auxiliary, indices)
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
         self._optimizer.step()
@@ -98,3 +98,8 @@ class Trainer:
         if self._average is not None:
             self._average.update()
         return loss.detach()
+
+    def _loss(self, logits: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(
+            logits.float(), self._labels[indices], label_smoothing=self._recipe.optimization.label_smoothing
+        )

@@ -14,6 +14,9 @@ class Classifier(nn.Module, ABC):
     classifier: nn.Module
     """The head: embedding (N, D) → logits (N, classes)."""
 
+    auxiliary_weight: float = 0.0
+    """What the loss of each auxiliary head counts for in training."""
+
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """Normalised images (N, C, H, W) → embedding (N, D)."""
@@ -21,3 +24,7 @@ class Classifier(nn.Module, ABC):
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.features(images))
         return logits
+
+    def with_auxiliaries(self, images: Tensor) -> tuple[Tensor, ...]:
+        """For training: the logits, and those of the auxiliary heads of models that have some."""
+        return (self(images),)

@@ -3,24 +3,34 @@
 import pytest
 import torch
 
+from tests.training.models.forms import SMALL_FORMS
 from training.errors import RecipeInvalid
-from training.models import MODELS, build
+from training.models import build
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
-def test_logits_are_the_head_applied_to_the_embedding(name: str) -> None:
+@pytest.mark.parametrize(("name", "arguments"), SMALL_FORMS)
+def test_logits_are_the_head_applied_to_the_embedding(name: str, arguments: dict[str, int]) -> None:
     """The export takes both, so neither may be computed another way."""
-    model = build(name).eval()
+    model = build(name, arguments).eval()
     images = torch.randn(2, *model.input_shape)
     embedding = model.features(images)
     assert embedding.ndim == 2
     assert torch.equal(model(images), model.classifier(embedding))
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
-def test_arguments_reach_the_model(name: str) -> None:
+@pytest.mark.parametrize(("name", "arguments"), SMALL_FORMS)
+def test_arguments_reach_the_model(name: str, arguments: dict[str, int]) -> None:
     """As a record holds them."""
-    assert build(name, {"classes": 4})(torch.zeros(2, *build(name).input_shape)).shape == (2, 4)
+    model = build(name, {**arguments, "classes": 4})
+    assert model(torch.zeros(2, *model.input_shape)).shape == (2, 4)
+
+
+def test_arguments_that_do_not_fit_are_named() -> None:
+    """A size that leaves nothing to pool, and an argument that the model does not take."""
+    with pytest.raises(RecipeInvalid, match=r"alexnet_2012 cannot be built with size=80"):
+        build("alexnet_2012", {"size": 80, "divisor": 0})
+    with pytest.raises(RecipeInvalid, match=r"lenet5 cannot be built with size=64"):
+        build("lenet5", {"size": 64})
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tests.training.models.forms import SMALL_FORMS
 from training.models import MODELS, build
 
 IMAGENET = {
@@ -52,22 +53,6 @@ SMALL = {
     ("densenet121", 28): 6_955_274,
     ("densenet161", 28): 26_480_842,
 }
-STEPPED = (
-    ("lenet5_1998", {}),
-    ("lenet5", {}),
-    ("alexnet_2012", {"channels": 1, "classes": 10, "size": 28, "divisor": 8}),
-    ("alexnet", {"channels": 3, "classes": 10, "size": 32}),
-    ("nin", {"channels": 1, "classes": 10, "size": 28, "divisor": 8}),
-    ("vgg11", {"channels": 1, "classes": 10, "size": 32, "divisor": 8}),
-    ("vgg16_bn", {"channels": 3, "classes": 10, "size": 32, "divisor": 8}),
-    ("googlenet", {"channels": 1, "classes": 10, "size": 28, "divisor": 8}),
-    ("inception_v3", {"channels": 1, "classes": 10, "size": 28}),
-    ("resnet18", {"channels": 1, "classes": 10, "size": 28}),
-    ("resnet20", {}),
-    ("wrn_16_8", {}),
-    ("densenet_bc_100_12", {}),
-    ("densenet121", {"channels": 3, "classes": 10, "size": 32}),
-)
 
 
 def parameters(name: str, **arguments: int) -> int:
@@ -112,7 +97,7 @@ def test_googlenet_has_real_five_by_five_branches() -> None:
     assert kernels.count((5, 5)) == 9
 
 
-@pytest.mark.parametrize(("name", "arguments"), STEPPED)
+@pytest.mark.parametrize(("name", "arguments"), SMALL_FORMS)
 def test_a_training_step_moves_every_weight(name: str, arguments: dict[str, int]) -> None:
     """Gradients reach every parameter, through the auxiliary heads too."""
     torch.manual_seed(0)
@@ -123,7 +108,7 @@ def test_a_training_step_moves_every_weight(name: str, arguments: dict[str, int]
     loss = functional.cross_entropy(logits, labels)
     for auxiliary in auxiliaries:
         loss = loss + model.auxiliary_weight * functional.cross_entropy(auxiliary, labels)
-    loss.backward()
+    torch.autograd.backward(loss)
     assert torch.isfinite(loss)
     assert all(parameter.grad is not None for parameter in model.parameters())
     assert len(auxiliaries) == {"googlenet": 2, "inception_v3": 1}.get(name, 0)

@@ -1,0 +1,71 @@
+"""Network in network (Lin et al. 2013, arXiv 1312.4400): 1 × 1 convolutions between, averages for a head."""
+
+from torch import Tensor, nn
+
+from training.models.classifier import Classifier
+
+SMALL = 64
+
+
+def mlpconv(inputs: int, widths: tuple[int, int, int], kernel: int, stride: int, padding: int) -> nn.Sequential:
+    """A convolution and two of 1 × 1: a small perceptron that slides over the picture."""
+    first, second, third = widths
+    return nn.Sequential(
+        nn.Conv2d(inputs, first, kernel, stride, padding),
+        nn.ReLU(),
+        nn.Conv2d(first, second, kernel_size=1),
+        nn.ReLU(),
+        nn.Conv2d(second, third, kernel_size=1),
+        nn.ReLU(),
+    )
+
+
+class NiN(Classifier):
+    """7,595,176 parameters at 224 pixels and 1,000 classes; 966,986 in the CIFAR form (32 × 32 × 3, ten classes).
+
+    The last block has one map for each class and their averages are the logits, so the embedding is the logits.
+    """
+
+    def __init__(self, *, channels: int = 3, classes: int = 1000, size: int = 224, divisor: int = 1) -> None:
+        super().__init__()
+        self.input_shape = (channels, size, size)
+        build = self._small if size <= SMALL else self._large
+        self.body = build(channels, classes, divisor)
+        self.average = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.classifier = nn.Identity()
+
+    def features(self, images: Tensor) -> Tensor:
+        x = self.average(self.body(images))  # (N, classes, 1, 1)
+        embedding: Tensor = self.flatten(x)  # (N, classes)
+        return embedding
+
+    @staticmethod
+    def _large(channels: int, classes: int, divisor: int) -> nn.Sequential:
+        a, b, c, d = (width // divisor for width in (96, 256, 384, 1024))
+        return nn.Sequential(
+            mlpconv(channels, (a, a, a), kernel=11, stride=4, padding=0),  # (N, 96, 54, 54)
+            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 96, 26, 26)
+            mlpconv(a, (b, b, b), kernel=5, stride=1, padding=2),
+            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 256, 12, 12)
+            mlpconv(b, (c, c, c), kernel=3, stride=1, padding=1),
+            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 384, 5, 5)
+            nn.Dropout(0.5),
+            mlpconv(c, (d, d, classes), kernel=3, stride=1, padding=1),
+        )
+
+    @staticmethod
+    def _small(channels: int, classes: int, divisor: int) -> nn.Sequential:
+        a, b, c = (width // divisor for width in (192, 160, 96))
+        return nn.Sequential(
+            mlpconv(channels, (a, b, c), kernel=5, stride=1, padding=2),  # (N, 96, 32, 32)
+            nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),  # (N, 96, 16, 16)
+            nn.Dropout(0.5),
+            mlpconv(c, (a, a, a), kernel=5, stride=1, padding=2),
+            nn.AvgPool2d(kernel_size=3, stride=2, ceil_mode=True),  # (N, 192, 8, 8)
+            nn.Dropout(0.5),
+            mlpconv(a, (a, a, classes), kernel=3, stride=1, padding=1),
+        )
+
+
+VARIANTS = {"nin": NiN}
