@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from prometheus_client import CollectorRegistry
-from recognition.v1 import recognition_pb2_grpc as pb_grpc
+from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 from structlog.testing import capture_logs
 
 from service.bootstrap import build_server
@@ -19,6 +19,9 @@ from service.config import Settings
 from service.engine.providers import Device
 from service.models.loader import LiveModel
 from service.server import Server
+
+if TYPE_CHECKING:
+    from recognition.v1.recognition_pb2_grpc import RecognitionServiceAsyncStub  # only the type stubs have it
 
 SECONDS = 20.0
 """Within which everything here happens; only a broken service takes as long."""
@@ -44,17 +47,13 @@ class InProcess:
     server: Server
     log: list[MutableMapping[str, Any]]
     grpc_port: int
-    http_port: int | None
+    http_port: int
     metrics_port: int
     channel: grpc.aio.Channel
 
     @property
-    def stub(self) -> pb_grpc.RecognitionServiceStub:
-        return pb_grpc.RecognitionServiceStub(self.channel)
-
-    @property
-    def health(self) -> health_pb2_grpc.HealthStub:
-        return health_pb2_grpc.HealthStub(self.channel)
+    def stub(self) -> "RecognitionServiceAsyncStub":
+        return RecognitionServiceStub(self.channel)
 
     @property
     def metrics(self) -> CollectorRegistry:
@@ -79,6 +78,16 @@ class InProcess:
     async def until_inside(self, calls: int) -> None:
         """Returns when as many calls as that are being worked on."""
         await until(lambda: self.inside == calls)
+
+    async def health(self, name: str = "") -> str:
+        """What the health service says of the server, or of a model."""
+        check: grpc.aio.UnaryUnaryMultiCallable[Any, health_pb2.HealthCheckResponse] = self.channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        answer = await check(health_pb2.HealthCheckRequest(service=name), timeout=SECONDS)
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
     def watch_health(self) -> "grpc.aio.UnaryStreamCall[Any, health_pb2.HealthCheckResponse]":
         """The states of the server as a whole, as the health service tells them to those who watch."""
@@ -109,7 +118,9 @@ async def built(models: Path, **settings: Any) -> AsyncIterator[InProcess]:
                 server=server,
                 log=log,
                 channel=channel,
-                **{name: ports[name] for name in ("grpc_port", "http_port", "metrics_port")},
+                grpc_port=ports["grpc_port"],
+                http_port=ports["http_port"] or 0,
+                metrics_port=ports["metrics_port"],
             )
 
 
