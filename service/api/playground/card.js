@@ -14,6 +14,7 @@ function facts(card) {
     ["Unknown below", card.unknown_threshold === undefined ? "never" : percent(card.unknown_threshold)],
     ["Input", `${card.input.height} × ${card.input.width}, ${card.input.resize.replace("_", " ")}`],
     ["Size", `${card.parameters.toLocaleString("en")} parameters, ${card.macs.toLocaleString("en")} MACs`],
+    ["Precision", card.precision],
     ["Trained on", card.data],
     ["Licence", card.licence],
     ["Digest", element("code", { class: "digest" }, card.digest)],
@@ -59,7 +60,10 @@ function confusion(card) {
       element("th", { scope: "row" }, labels[truth]),
       ...counts.map((count, predicted) => {
         const cell = element("td", { title: `${labels[truth]} taken for ${labels[predicted]}: ${count}` }, String(count));
-        cell.style.setProperty("--share", `${Math.round(100 * Math.sqrt(count / most))}%`);
+        const share = Math.sqrt(count / most); // small counts are what one looks for
+        cell.style.setProperty("--share", `${Math.round(100 * share)}%`);
+        cell.classList.toggle("strong", share > 0.55);
+        cell.classList.toggle("none", count === 0);
         return cell;
       }),
     ),
@@ -68,7 +72,7 @@ function confusion(card) {
     element(
       "table",
       { class: "confusion" },
-      element("caption", {}, "Confusion: rows are the truth, columns the answers"),
+      element("caption", {}, "Confusion: truth in rows, answers in columns"),
       element("thead", {}, element("tr", {}, element("td", {}), ...head)),
       element("tbody", {}, ...rows),
     ),

@@ -17,7 +17,8 @@ export function byId(id) {
 }
 
 export function percent(share) {
-  return `${(share * 100).toFixed(share < 0.9995 ? 1 : 0)} %`;
+  if (share > 0 && share < 0.0005) return "< 0.1%";
+  return `${(share * 100).toFixed(share < 0.9995 ? 1 : 0)}%`;
 }
 
 export function milliseconds(seconds) {

@@ -18,8 +18,7 @@ export class Panel {
     const id = `panel-${(panels += 1)}`;
     this.name = element("select", { id: `${id}-model` });
     this.version = element("select", { id: `${id}-version` });
-    this.precision = element("span", { class: "chip", title: "Precision and provider" });
-    this.remove = element("button", { type: "button", class: "button small", "aria-label": "Remove this model" }, "Remove");
+    this.remove = element("button", { type: "button", class: "remove", title: "Remove", "aria-label": "Remove this model" }, "×");
     this.remove.addEventListener("click", () => onRemove(this));
     this.error = element("p", { class: "error", role: "alert", hidden: true });
     this.bars = element("ol", { class: "bars" });
@@ -28,7 +27,7 @@ export class Panel {
     this.heat = this.makeHeat(id);
     this.card = element("details", { class: "card" }, element("summary", {}, "Model card"), element("div", {}));
     this.card.addEventListener("toggle", () => this.card.open && this.showCard());
-    this.waiting = element("p", { class: "waiting" }, "Waiting for a picture.");
+    this.waiting = element("p", { class: "waiting" }, "Choose a picture, or click on a sample.");
     this.root = element(
       "article",
       { class: "panel", "aria-label": "Model" },
@@ -37,7 +36,6 @@ export class Panel {
         {},
         element("label", { for: this.name.id }, "Model", this.name),
         element("label", { for: this.version.id }, "Version", this.version),
-        this.precision,
         this.remove,
       ),
       this.waiting,
@@ -70,7 +68,6 @@ export class Panel {
       }),
     );
     this.version.value = model.version;
-    this.precision.textContent = `${model.precision} · ${model.provider.replace("ExecutionProvider", "")}`;
     this.root.setAttribute("aria-label", `${model.name} version ${model.version}`);
     this.card.open = false;
     this.onChange(this);
@@ -126,7 +123,9 @@ export class Panel {
     const names = spent.map(([stage, seconds]) =>
       element("div", { class: stage }, element("dt", {}, stage), element("dd", {}, milliseconds(seconds))),
     );
-    const whole = element("p", {}, element("strong", {}, milliseconds(total)), ` in the server, in a batch of ${times.batch_size}`);
+    const { precision, provider } = this.model;
+    const how = `${precision} on ${provider.replace("ExecutionProvider", "")}, batch of ${times.batch_size}`;
+    const whole = element("p", {}, element("strong", {}, milliseconds(total)), ` in the server · ${how}`);
     this.times.replaceChildren(whole, line, element("dl", {}, ...names));
     this.times.hidden = false;
   }
