@@ -14,12 +14,15 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from service.engine.session import Outputs
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ShuttingDown
 
 Tensor = npt.NDArray[np.uint8]
 Run = Callable[[Tensor], Awaitable[Outputs]]
+
+log = structlog.get_logger("service.batcher")
 
 
 class Closed(StrEnum):
@@ -97,6 +100,7 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._batch_seconds = 0.0
+        self._running = False
         self._closing = False
 
     @property
@@ -136,7 +140,9 @@ class Batcher:
                 f"{len(self._queue)} images are waiting already; try again shortly, or send to more replicas.",
                 retry_seconds=max(0.05, self._expected_seconds()),
             )
-        if deadline is not None and now + self._expected_seconds() > deadline:
+        # An idle session is always tried: only a batch that runs mends an estimate that one slow batch has spoilt.
+        expected = self._expected_seconds() if self._running or self._queue else 0.0
+        if deadline is not None and now + expected > deadline:
             raise DeadlineUnreachable("The deadline is too short for the work that is waiting; allow more time.")
 
     def _expected_seconds(self) -> float:
@@ -184,18 +190,29 @@ class Batcher:
 
     async def _execute(self, batch: list[_Waiting], closed: Closed) -> None:
         began = time.monotonic()
+        self._running = True
         try:
             outputs = await self._run(np.stack([item.tensor for item in batch]))
-            if len(outputs.logits) != len(batch):
+            if any(len(rows) != len(batch) for rows in (outputs.logits, outputs.embeddings) if rows is not None):
                 raise InferenceFailed("The model gave another number of answers than it was given images.")
-        except Exception as error:  # noqa: BLE001 - whatever the runtime raises fails this batch and no other
+        except BaseException as error:  # whatever the runtime raises fails this batch and no other
             self._fail(batch, error)
+            if _ends_the_worker(error):
+                raise
             return
+        finally:
+            self._running = False
         seconds = time.monotonic() - began
         self._batch_seconds = seconds if self._batch_seconds == 0.0 else 0.8 * self._batch_seconds + 0.2 * seconds
         self._answer(batch, outputs, began, seconds)
         waits = tuple(began - item.arrival for item in batch)
-        self._observe(BatchReport(size=len(batch), closed=closed, queue_seconds=waits, inference_seconds=seconds))
+        self._report(BatchReport(size=len(batch), closed=closed, queue_seconds=waits, inference_seconds=seconds))
+
+    def _report(self, report: BatchReport) -> None:
+        try:
+            self._observe(report)
+        except Exception:  # who only watches must not stop the work
+            log.exception("observer failed")
 
     @staticmethod
     def _answer(batch: list[_Waiting], outputs: Outputs, began: float, seconds: float) -> None:
@@ -212,9 +229,17 @@ class Batcher:
             item.future.set_result(row)
 
     @staticmethod
-    def _fail(batch: list[_Waiting], error: Exception) -> None:
+    def _fail(batch: list[_Waiting], error: BaseException) -> None:
         failure = InferenceFailed("The model could not compute this batch; the server's log has the cause.")
         failure.__cause__ = error
         for item in batch:
             if not item.future.done():
                 item.future.set_exception(failure)
+
+
+def _ends_the_worker(error: BaseException) -> bool:
+    """Whether the worker itself was told to end: a CancelledError may as well be the session's own."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is None or task.cancelling() > 0
+    return not isinstance(error, Exception)

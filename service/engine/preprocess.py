@@ -17,6 +17,8 @@ FILTERS = {
     Interpolation.BILINEAR: Image.Resampling.BILINEAR,
     Interpolation.BICUBIC: Image.Resampling.BICUBIC,
 }
+LONGEST_STRIP = 8
+"""How many times its shorter side the longer side of a picture may be before the ends are cut off."""
 
 
 def preprocess(pixels: Pixels, spec: InputSpec) -> Pixels:
@@ -34,17 +36,26 @@ def has_bright_border(pixels: Pixels) -> bool:
 
 
 def _resized(pixels: Pixels, spec: InputSpec) -> Pixels:
-    height, width = pixels.shape[:2]
     if spec.resize is Resize.STRETCH:
         return _scaled(pixels, spec.height, spec.width, spec.interpolation)
     assert spec.resize_to is not None  # noqa: S101 - the manifest's own check says so
+    pixels = _middle(pixels)
+    height, width = pixels.shape[:2]
     if width <= height:
-        width, height = spec.resize_to, max(spec.resize_to, round(height * spec.resize_to / width))
+        width, height = spec.resize_to, spec.resize_to * height // width
     else:
-        width, height = max(spec.resize_to, round(width * spec.resize_to / height)), spec.resize_to
+        width, height = spec.resize_to * width // height, spec.resize_to
     pixels = _scaled(pixels, height, width, spec.interpolation)
-    top, left = (height - spec.height) // 2, (width - spec.width) // 2
+    top, left = round((height - spec.height) / 2), round((width - spec.width) / 2)  # as torchvision's CenterCrop does
     return pixels[top : top + spec.height, left : left + spec.width]
+
+
+def _middle(pixels: Pixels) -> Pixels:
+    """Without the ends of a strip, which the crop would drop anyway: scaled up first, they would fill the memory."""
+    height, width = pixels.shape[:2]
+    rows, columns = min(height, LONGEST_STRIP * width), min(width, LONGEST_STRIP * height)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return pixels[top : top + rows, left : left + columns]
 
 
 def _scaled(pixels: Pixels, height: int, width: int, interpolation: Interpolation) -> Pixels:
