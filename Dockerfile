@@ -49,7 +49,8 @@ COPY locks/service-${DEVICE}.lock packages.lock
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/recognition \
     && python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps \
-        --only-binary :all: --require-hashes --requirement packages.lock
+        --only-binary :all: --require-hashes --requirement packages.lock \
+    && find /opt/recognition -type d -name tests -prune -exec rm -r {} +
 COPY --from=wheel /wheels /wheels
 RUN python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps --no-index \
         --no-cache-dir /wheels/*.whl
@@ -60,7 +61,8 @@ COPY locks/training.lock packages.lock
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/recognition \
     && python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps \
-        --only-binary :all: --require-hashes --requirement packages.lock
+        --only-binary :all: --require-hashes --requirement packages.lock \
+    && find /opt/recognition -type d -name tests -prune -exec rm -r {} +
 COPY --from=wheel /wheels /wheels
 RUN python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps --no-index \
         --no-cache-dir /wheels/*.whl
