@@ -1,0 +1,267 @@
+"""The way of one image and of many: order, bad ones among good ones, the clock on each stage, thresholds."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from service.engine.batcher import Batcher, BatchPolicy
+from service.engine.decode import ImageLimits
+from service.engine.pipeline import Answer, Classifier, Embedded, Stage
+from service.errors import (
+    DeadlineUnreachable,
+    ImageTooLarge,
+    ImageUnreadable,
+    InferenceFailed,
+    QueueFull,
+    ServiceError,
+    ShuttingDown,
+)
+from service.models.manifest import Calibration, InputSpec, PixelFormat
+from tests.service.engine.fake_session import FakeSession, wait_until_queued
+from tests.service.packages import encode
+
+SPEC = InputSpec(pixel_format=PixelFormat.GRAY8, height=2, width=3, mean=(0.0,), std=(1.0,))
+LABELS = ("bright", "dark")
+TEMPERATURE = 100.0
+
+
+def file(value: int) -> bytes:
+    """An encoded picture of one colour, of another size than the model's input."""
+    return encode(np.full((5, 4), value, dtype=np.uint8))
+
+
+def share(value: int) -> float:
+    """The probability of `bright` for that colour: the logits are (value, -value)."""
+    return float(1 / (1 + np.exp(-2 * value / TEMPERATURE)))
+
+
+class Subject:
+    """A classifier on a fake session; remembers the stages it was told of."""
+
+    def __init__(self, *, policy: BatchPolicy, calibration: Calibration, chunk_images: int = 4) -> None:
+        self.session = FakeSession()
+        self.stages: list[tuple[Stage, float]] = []
+        self.workers = ThreadPoolExecutor(max_workers=2)
+        self.batcher = Batcher(self.session.run, policy)
+        self.classifier = Classifier(
+            spec=SPEC,
+            labels=LABELS,
+            calibration=calibration,
+            limits=ImageLimits(max_side=100),
+            batcher=self.batcher,
+            workers=self.workers,
+            chunk_images=chunk_images,
+            observe=lambda stage, seconds: self.stages.append((stage, seconds)),
+        )
+
+    async def stop(self) -> None:
+        self.session.gate.set()
+        await self.batcher.drain()
+        self.workers.shutdown()
+
+
+async def started(policy: BatchPolicy | None = None, *, unknown_threshold: float | None = None) -> Subject:
+    calibration = Calibration(temperature=TEMPERATURE, unknown_threshold=unknown_threshold)
+    subject = Subject(policy=policy or BatchPolicy(), calibration=calibration)
+    await subject.batcher.start()
+    return subject
+
+
+@pytest.fixture
+async def subject() -> AsyncIterator[Subject]:
+    subject = await started()
+    yield subject
+    await subject.stop()
+
+
+@pytest.fixture
+async def doubtful() -> AsyncIterator[Subject]:
+    """A model that marks answers below 0.8 as unknown."""
+    subject = await started(unknown_threshold=0.8)
+    yield subject
+    await subject.stop()
+
+
+@pytest.fixture
+async def narrow() -> AsyncIterator[Subject]:
+    """One image a batch, two in the queue."""
+    subject = await started(BatchPolicy(max_batch_size=1, max_queue_images=2))
+    yield subject
+    await subject.stop()
+
+
+def outline(results: Sequence[Answer | ServiceError]) -> list[float | type[ServiceError]]:
+    """The probability of `bright`, or what went wrong."""
+    return [
+        type(result) if isinstance(result, ServiceError) else round(result.classification.predictions[0].probability, 6)
+        for result in results
+    ]
+
+
+async def test_one_image_is_classified(subject: Subject) -> None:
+    """Decoded, resized, computed, calibrated and ranked."""
+    answer = await subject.classifier.classify(file(50), top_k=2)
+    best, other = answer.classification.predictions
+    assert (best.label, best.index, other.label, other.index) == ("bright", 0, "dark", 1)
+    assert best.probability == pytest.approx(share(50))
+    assert other.probability == pytest.approx(1 - share(50))
+    assert not answer.classification.unknown
+
+
+async def test_many_images_are_answered_in_order(subject: Subject) -> None:
+    """Over several chunks and workers, the third answer is that of the third image."""
+    values = [int(value) for value in np.random.default_rng(3).permutation(50)]
+    results = await subject.classifier.classify_many([file(value) for value in values], top_k=1)
+    assert outline(results) == [round(share(value), 6) for value in values]
+    assert sorted(value for batch in subject.session.batches for value in batch) == sorted(values)
+
+
+@pytest.mark.parametrize("bad", [0, 3, 4, 10])
+async def test_a_bad_image_does_not_harm_its_neighbours(subject: Subject, bad: int) -> None:
+    """At the edges of chunks too: its place holds its error, all others their answers."""
+    images = [file(value) for value in range(11)]
+    images[bad] = b"no image"
+    expected: list[float | type[ServiceError]] = [round(share(value), 6) for value in range(11)]
+    expected[bad] = ImageUnreadable
+    assert outline(await subject.classifier.classify_many(images, top_k=1)) == expected
+    assert bad not in [value for batch in subject.session.batches for value in batch]
+
+
+async def test_each_bad_image_has_its_own_error(subject: Subject) -> None:
+    """Broken, empty, too large; the good one between them is answered."""
+    large = encode(np.zeros((101, 2), dtype=np.uint8))
+    results = await subject.classifier.classify_many([b"no image", file(9), large, b""], top_k=1)
+    assert outline(results) == [ImageUnreadable, round(share(9), 6), ImageTooLarge, ImageUnreadable]
+
+
+async def test_a_single_bad_image_raises(subject: Subject) -> None:
+    """And nothing is computed or measured for it."""
+    with pytest.raises(ImageUnreadable):
+        await subject.classifier.classify(b"no image", top_k=1)
+    assert subject.session.batches == []
+    assert subject.stages == []
+
+
+async def test_no_images_give_no_answers(subject: Subject) -> None:
+    """Nothing in, nothing out, nothing computed."""
+    assert await subject.classifier.classify_many([], top_k=1) == []
+    assert subject.session.batches == []
+
+
+async def test_the_clock_runs_on_each_stage(subject: Subject) -> None:
+    """Every stage is told of once an answered image; the answer holds the same figures."""
+    answer = await subject.classifier.classify(file(1), top_k=1)
+    times = answer.times
+    assert subject.stages == [
+        (Stage.DECODE, times.decode),
+        (Stage.PREPROCESS, times.preprocess),
+        (Stage.QUEUE, times.queue),
+        (Stage.INFERENCE, times.inference),
+        (Stage.POSTPROCESS, times.postprocess),
+    ]
+    assert all(seconds >= 0.0 for _, seconds in subject.stages)
+    assert times.decode > 0.0
+    assert times.batch_size == 1
+
+
+async def test_the_time_of_inference_and_of_waiting_is_told_apart(subject: Subject) -> None:
+    """A slow session shows as inference for the first image, as queue for the one behind it."""
+    subject.session.gate.clear()
+    first = asyncio.create_task(subject.classifier.classify(file(1), top_k=1))
+    await subject.session.wait_until_busy()
+    second = asyncio.create_task(subject.classifier.classify(file(2), top_k=1))
+    await wait_until_queued(subject.batcher, 1)
+    await asyncio.sleep(0.05)
+    subject.session.gate.set()
+    slow, waited = (await first).times, (await second).times
+    assert slow.inference >= 0.05 > slow.queue
+    assert waited.queue >= 0.05
+
+
+async def test_stages_are_not_told_of_bad_images(subject: Subject) -> None:
+    """Two good ones among three: ten figures."""
+    await subject.classifier.classify_many([file(1), b"no image", file(2)], top_k=1)
+    assert [stage for stage, _ in subject.stages] == [*Stage, *Stage]
+
+
+async def test_more_labels_than_there_are_give_all(subject: Subject) -> None:
+    """`top_k` is an upper bound."""
+    answer = await subject.classifier.classify(file(1), top_k=99)
+    assert [prediction.label for prediction in answer.classification.predictions] == ["bright", "dark"]
+
+
+@pytest.mark.parametrize(
+    ("value", "min_confidence", "unknown"),
+    [
+        (10, None, True),  # 0.55 under the model's own 0.8
+        (100, None, False),  # 0.88
+        (10, 0.5, False),  # the request's threshold replaces the model's
+        (10, 0.0, False),  # zero too
+        (100, 0.9, True),
+    ],
+)
+async def test_the_threshold_of_the_request_replaces_that_of_the_model(
+    doubtful: Subject, value: int, min_confidence: float | None, unknown: bool
+) -> None:
+    """Without one in the request, what the model was calibrated with counts, for one image and for many."""
+    one = await doubtful.classifier.classify(file(value), top_k=1, min_confidence=min_confidence)
+    (many,) = await doubtful.classifier.classify_many([file(value)], top_k=1, min_confidence=min_confidence)
+    assert isinstance(many, Answer)
+    assert (one.classification.unknown, many.classification.unknown) == (unknown, unknown)
+
+
+async def test_a_deadline_that_has_passed_refuses_each_image(subject: Subject) -> None:
+    """One error an image, nothing computed; alone it raises."""
+    past = time.monotonic() - 1
+    results = await subject.classifier.classify_many([file(1), file(2)], top_k=1, deadline=past)
+    assert outline(results) == [DeadlineUnreachable] * 2
+    with pytest.raises(DeadlineUnreachable):
+        await subject.classifier.classify(file(1), top_k=1, deadline=past)
+    assert subject.session.batches == []
+
+
+async def test_images_that_find_the_queue_full_are_refused_alone(narrow: Subject) -> None:
+    """Those that were accepted are answered."""
+    narrow.session.gate.clear()
+    running = asyncio.create_task(narrow.classifier.classify(file(0), top_k=1))
+    await narrow.session.wait_until_busy()
+    many = asyncio.create_task(narrow.classifier.classify_many([file(value) for value in range(1, 5)], top_k=1))
+    await wait_until_queued(narrow.batcher, 2)
+    narrow.session.gate.set()
+    await running
+    assert outline(await many) == [round(share(1), 6), round(share(2), 6), QueueFull, QueueFull]
+
+
+async def test_a_failing_session_is_an_error_for_each_image(subject: Subject) -> None:
+    """And over with the batch."""
+    subject.session.failures.append(RuntimeError("broken"))
+    with pytest.raises(InferenceFailed):
+        await subject.classifier.classify(file(1), top_k=1)
+    assert outline(await subject.classifier.classify_many([file(1)], top_k=1)) == [round(share(1), 6)]
+
+
+async def test_after_the_drain_images_are_refused(subject: Subject) -> None:
+    """Bad images are still told that they are bad."""
+    await subject.batcher.drain()
+    results = await subject.classifier.classify_many([file(1), b"no image"], top_k=1)
+    assert outline(results) == [ShuttingDown, ImageUnreadable]
+
+
+async def test_embeddings_come_in_order(subject: Subject) -> None:
+    """The vector of each image, an error for the bad one, and the clock as for classifications."""
+    results = await subject.classifier.embed_many([file(3), b"no image", file(250)])
+    vectors = [result.vector.tolist() if isinstance(result, Embedded) else type(result) for result in results]
+    assert vectors == [[3.0], ImageUnreadable, [250.0]]
+    assert [stage for stage, _ in subject.stages] == [*Stage, *Stage]
+
+
+async def test_compute_gives_the_input_beside_the_outputs(subject: Subject) -> None:
+    """The tensor is the image as the model took it."""
+    prepared, row = await subject.classifier.compute(file(7))
+    assert prepared.tensor.shape == (2, 3, 1)
+    assert np.all(prepared.tensor == 7)
+    assert row.logits.tolist() == [7.0, -7.0]
