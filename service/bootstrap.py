@@ -9,24 +9,30 @@ import onnxruntime
 import structlog
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from recognition.oip import open_inference_pb2, open_inference_pb2_grpc
 from recognition.v1 import recognition_pb2, recognition_pb2_grpc
 
 from service.api.calls import Calls
 from service.api.door import Door
 from service.api.health import Health
 from service.api.interceptors import CallInterceptor
+from service.api.oip.core import build_open_inference
+from service.api.oip.errors import open_inference_status
+from service.api.oip.servicer import OpenInferenceServicer
+from service.api.oip.statistics import Statistics
 from service.api.recogniser import Recogniser
 from service.api.recognition import RecognitionServicer
 from service.api.rest.app import build_app
 from service.api.rest.server import HttpServer, listen
 from service.api.rest.uploads import UploadLimits, UploadReader
 from service.config import Settings
-from service.engine.batcher import BatchPolicy
+from service.engine.batcher import BatchPolicy, BatchReport
 from service.engine.decode import ImageLimits
 from service.engine.providers import Provider, choose_provider
 from service.engine.session import available_cores
 from service.metrics import Metrics
 from service.models.loader import LoadObserver, ModelLoader
+from service.models.plain_loader import PlainModelLoader
 from service.models.registry import Entry, Registry, State
 from service.models.repository import ModelRepository
 from service.server import Lifetime, Server
@@ -34,6 +40,9 @@ from service.server import Lifetime, Server
 log = structlog.get_logger("service.bootstrap")
 
 SERVICE_NAME = recognition_pb2.DESCRIPTOR.services_by_name["RecognitionService"].full_name
+OPEN_INFERENCE_NAME = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
+IDENTITY_ONLY = 1
+"""Compressed messages are refused: images are compressed already, and gRPC does not bound what others inflate to."""
 
 
 class StartRefused(Exception):
@@ -53,19 +62,33 @@ async def build_server(settings: Settings) -> Server:
     door = Door()
     metrics.in_flight.set_function(lambda: door.inside)
     calls = Calls(metrics, door)
-    registry = _registry(settings, provider, metrics, status)
+    statistics = Statistics()
+    registry = _registry(settings, provider, metrics, status, statistics)
     recogniser = Recogniser(
         registry,
         metrics,
         max_images=settings.max_request_images,
         default_deadline_seconds=settings.default_deadline_seconds,
     )
+    open_inference = build_open_inference(
+        registry,
+        statistics,
+        status,
+        max_batch_size=settings.max_batch_size,
+        default_deadline_seconds=settings.default_deadline_seconds,
+        explicit_control=settings.model_control == "explicit",
+    )
     grpc_server = _grpc_server(settings, calls)
     recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(
         RecognitionServicer(recogniser, registry), grpc_server
     )
+    open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
+        OpenInferenceServicer(open_inference), grpc_server
+    )
     health_pb2_grpc.add_HealthServicer_to_server(status.servicer, grpc_server)
-    reflection.enable_server_reflection((SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), grpc_server)
+    reflection.enable_server_reflection(
+        (SERVICE_NAME, OPEN_INFERENCE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), grpc_server
+    )
     grpc_port = _bind(grpc_server, settings)
     listener = _listen(settings) if settings.http else None
     metrics_port = _serve_metrics(metrics, settings)
@@ -89,23 +112,36 @@ async def build_server(settings: Settings) -> Server:
     )
 
 
-def _registry(settings: Settings, provider: Provider, metrics: Metrics, status: Health) -> Registry:
+def _registry(
+    settings: Settings, provider: Provider, metrics: Metrics, status: Health, statistics: Statistics
+) -> Registry:
+    threads = settings.threads or available_cores()
+    policy = BatchPolicy(
+        max_batch_size=settings.max_batch_size,
+        max_delay_seconds=settings.max_delay_ms / 1000,
+        max_queue_images=settings.max_queue_images,
+    )
+
+    def observe_batch(name: str, version: int, report: BatchReport) -> None:
+        metrics.observe_batch_of(name, report)
+        statistics.observe_batch(name, version, report)
+
     loader = ModelLoader(
         provider=provider.name,
-        threads=settings.threads or available_cores(),
-        policy=BatchPolicy(
-            max_batch_size=settings.max_batch_size,
-            max_delay_seconds=settings.max_delay_ms / 1000,
-            max_queue_images=settings.max_queue_images,
-        ),
+        threads=threads,
+        policy=policy,
         limits=ImageLimits(
             max_bytes=settings.max_image_bytes,
             max_side=settings.max_image_side,
             max_pixels=settings.max_image_pixels,
         ),
         workers=ThreadPoolExecutor(settings.decode_threads or available_cores(), thread_name_prefix="decode"),
-        observer=LoadObserver(stage=metrics.observe_stage, batch=metrics.observe_batch),
+        observer=LoadObserver(
+            stage=metrics.observe_stage,
+            batch=lambda manifest, report: observe_batch(manifest.name, manifest.version, report),
+        ),
     )
+    plain_loader = PlainModelLoader(provider=provider.name, threads=threads, policy=policy, observe=observe_batch)
 
     async def watch(entry: Entry) -> None:
         metrics.watch_model(entry)
@@ -113,13 +149,23 @@ def _registry(settings: Settings, provider: Provider, metrics: Metrics, status: 
         _log_entry(entry)
 
     repository = ModelRepository(settings.models)
-    return Registry(repository, loader.load, watch=watch, require_all=settings.require_all_models)
+    return Registry(
+        repository,
+        loader.load,
+        watch=watch,
+        require_all=settings.require_all_models,
+        load_plain=plain_loader.load,
+    )
 
 
 def _grpc_server(settings: Settings, calls: Calls) -> grpc.aio.Server:
     return grpc.aio.server(
-        interceptors=[CallInterceptor(calls, service=SERVICE_NAME)],
+        interceptors=[
+            CallInterceptor(calls, service=SERVICE_NAME),
+            CallInterceptor(calls, service=OPEN_INFERENCE_NAME, translate=open_inference_status),
+        ],
         options=[
+            ("grpc.compression_enabled_algorithms_bitset", IDENTITY_ONLY),
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.max_send_message_length", settings.max_message_bytes),
             ("grpc.so_reuseport", 0),
@@ -190,5 +236,8 @@ def _log_entry(entry: Entry) -> None:
             load_seconds=round(entry.live.load_seconds, 3),
             **facts,
         )
+    elif entry.state is State.READY and entry.plain is not None:
+        plain = entry.plain
+        log.info("plain model ready", provider=plain.provider, load_seconds=round(plain.load_seconds, 3), **facts)
     else:
         log.debug("model state", state=entry.state, **facts)

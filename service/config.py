@@ -36,6 +36,8 @@ class Settings(BaseSettings):
 
     models: Path = Path("var/models")
     """Directory of the model repository, as `recognition-export` publishes it."""
+    model_control: Literal["none", "explicit"] = "none"
+    """explicit lets callers load and unload models of the repository (Open Inference Protocol); none refuses that."""
     require_all_models: bool = True
     """Whether a refused version stops the start; otherwise the rest is served and that one is listed as failed."""
     host: str = "127.0.0.1"

@@ -12,16 +12,19 @@ from service.api.calls import CallRefused, Calls
 Handler = Callable[[Any, Any], Awaitable[Any]]
 # Quoted: the stubs know type parameters that the classes themselves do not take.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Translate = Callable[[status_pb2.Status], status_pb2.Status]
 StreamHandler = Callable[[Any, Any], AsyncIterator[Any]]
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]]"
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps every method of our own service; others (health, reflection) pass untouched."""
+    """Wraps every method of one service; others (health, reflection) pass untouched."""
 
-    def __init__(self, calls: Calls, *, service: str) -> None:
+    def __init__(self, calls: Calls, *, service: str, translate: Translate = lambda status: status) -> None:
+        """`translate` gives a status the code that the service's protocol has for it."""
         self._calls = calls
+        self._translate = translate
         self._prefix = f"/{service}/"
 
     async def intercept_service(
@@ -50,7 +53,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 async with self._calls.around(rpc):
                     return await inner(request, context)
             except CallRefused as refused:
-                await abort(context, refused.status)
+                await abort(context, self._translate(refused.status))
 
         return outer
 
@@ -61,7 +64,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     async for response in inner(requests, context):
                         yield response
             except CallRefused as refused:
-                await abort(context, refused.status)
+                await abort(context, self._translate(refused.status))
 
         return outer
 

@@ -1,0 +1,86 @@
+"""Finds the model version that a request of the Open Inference Protocol means, and says so in the protocol's words."""
+
+import re
+
+from service.api.calls import current_call
+from service.errors import ArgumentInvalid, ModelNotFound, ModelNotReady, ServiceError, VersionNotFound
+from service.models.packaged_tensors import PackagedTensors
+from service.models.registry import Entry, Registry, State
+from service.models.tensor_model import TensorModel
+
+
+class Models:
+    """Every live version as a TensorModel."""
+
+    def __init__(self, registry: Registry, *, max_batch_size: int) -> None:
+        """`max_batch_size` is that of packages; plain models bring their own."""
+        self._registry = registry
+        self._max_batch_size = max_batch_size
+
+    def find(self, name: str, version: str = "") -> TensorModel:
+        """The version that answers, noted for the metrics.
+
+        Raises ArgumentInvalid, ModelNotFound, VersionNotFound or ModelNotReady.
+        """
+        number = number_of(version)
+        unknown = f"Request for unknown model: '{name[:64]}'"
+        if not name:
+            raise ModelNotFound(f"{unknown} is not found")
+        try:
+            entry = self._registry.find(name, version=number)
+        except ModelNotFound as error:
+            raise ModelNotFound(f"{unknown} is not found") from error
+        except VersionNotFound as error:
+            raise VersionNotFound(f"{unknown} version {number} is not found", **error.metadata) from error
+        model = self._as_tensors(entry)
+        if model is None:
+            raise ModelNotReady(f"{unknown}, '{name}' version {entry.version} is not at ready state", model=name)
+        call = current_call.get()
+        call.model, call.version = entry.name, str(entry.version)
+        return model
+
+    def is_ready(self, name: str, version: str) -> bool:
+        """Never an error, but for a version that is no number."""
+        number_of(version)
+        try:
+            self.find(name, version)
+        except ServiceError:
+            return False
+        return True
+
+    def versions(self, name: str) -> list[str]:
+        """Those that answer."""
+        return [
+            str(entry.version)
+            for entry in self._registry.entries()
+            if entry.name == name and entry.state is State.READY
+        ]
+
+    def live(self, name: str, version: str) -> list[tuple[str, int]]:
+        """Names and versions that answer, of one model or, where `name` is empty, of all."""
+        if name:
+            self.find(name, version)
+        number = number_of(version)
+        return [
+            (entry.name, entry.version)
+            for entry in self._registry.entries()
+            if entry.answers is not None and name in {"", entry.name} and number in {None, entry.version}
+        ]
+
+    def _as_tensors(self, entry: Entry) -> TensorModel | None:
+        if entry.live is not None:
+            return PackagedTensors(live=entry.live, max_batch_size=self._max_batch_size)
+        return entry.plain
+
+
+def number_of(version: str) -> int | None:
+    """None for the version that answers by default. Raises ArgumentInvalid."""
+    if not version:
+        return None
+    if not re.fullmatch(r"0*[1-9][0-9]{0,17}", version, flags=re.ASCII):
+        raise ArgumentInvalid(
+            f"failed to get model version from specified version string '{version[:32]}', version should be an "
+            "integral value > 0",
+            field="model_version",
+        )
+    return int(version)
