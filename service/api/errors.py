@@ -80,7 +80,8 @@ def status_of(error: errors.ServiceError) -> status_pb2.Status:
         violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=error.sentence)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if isinstance(error, errors.QueueFull):
-        delay = duration_pb2.Duration(nanos=min(999_999_999, int(error.retry_seconds * 1e9)))
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(int(error.retry_seconds * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     return _status(code, error.sentence, details)
 

@@ -20,6 +20,7 @@ from service.models.manifest import (
     MANIFEST_FILE,
     Baseline,
     Calibration,
+    ExplanationGraph,
     FileRecord,
     InputSpec,
     LabelMetrics,
@@ -79,6 +80,32 @@ def graph() -> bytes:
     return bytes(model.SerializeToString())
 
 
+def explanation_graph() -> bytes:
+    """The same, with `class_activation` `[batch, 3, 8, 12]`: what each pixel adds to each logit."""
+    mask = np.zeros((1, 3, HEIGHT, WIDTH), dtype=np.float32)
+    for place in range(3):
+        mask[:, place, :, place * 4 : place * 4 + 4] = GAIN / 255.0 / (HEIGHT * 4)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["floats"], ["pixels"], perm=[0, 3, 1, 2]),
+        helper.make_node("Mul", ["pixels", "mask"], ["class_activation"]),
+        helper.make_node("ReduceSum", ["class_activation", "axes"], ["logits"], keepdims=0),
+    ]
+    inputs = [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", HEIGHT, WIDTH, 1])]
+    outputs = [
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3]),
+        helper.make_tensor_value_info("class_activation", TensorProto.FLOAT, ["batch", 3, HEIGHT, WIDTH]),
+    ]
+    constants = [
+        numpy_helper.from_array(mask, "mask"),
+        numpy_helper.from_array(np.array([2, 3], dtype=np.int64), "axes"),
+    ]
+    body = helper.make_graph(nodes, "thirds", inputs, outputs, initializer=constants)
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
 def golden(*, shift: float = 0.0) -> GoldenSamples:
     """Eighteen samples; `shift` makes their logits wrong on purpose."""
     pictures = [picture(place, brightness=100 + 8 * step) for step in range(6) for place in range(3)]
@@ -101,6 +128,7 @@ class PackageRecipe:
     name: str = "thirds"
     version: int = 1
     graph: bytes = b""
+    explanation: bytes = b""
     golden: GoldenSamples | None = None
     calibration: Calibration = UNCALIBRATED
 
@@ -124,6 +152,7 @@ class PackageRecipe:
                     file="model.onnx", golden_tolerance=1e-3, metrics=metrics(), max_abs_difference=0.0
                 )
             },
+            explanation=ExplanationGraph(file="model.explain.onnx") if self.explanation else None,
             baseline=Baseline(images=18, label_shares=(1 / 3, 1 / 3, 1 / 3), confidence_shares=(0.5, 0.5)),
             data=TrainingData(name="drawn", sha256="0" * 64, splits={"test": 18}),
             files=records,
@@ -137,6 +166,8 @@ class PackageRecipe:
         """Publishes the package under `root`; returns its directory."""
         samples = golden() if self.golden is None else self.golden
         files = {"model.onnx": self.graph or graph(), GOLDEN_FILE: samples.to_bytes()}
+        if self.explanation:
+            files["model.explain.onnx"] = self.explanation
         directory = root / self.name / str(self.version)
         directory.mkdir(parents=True)
         for name, content in files.items():

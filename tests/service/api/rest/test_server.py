@@ -1,0 +1,45 @@
+"""uvicorn inside the service's loop."""
+
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from service.api.rest.server import HttpServer, listen
+from service.bootstrap import StartRefused, build_server
+from service.config import Settings
+from tests.service.in_process import QUICK
+
+
+async def test_it_answers_and_stops_and_leaves_the_signals_alone() -> None:
+    """The port is free again afterwards."""
+    app = FastAPI()
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    server = HttpServer(app, listener)
+    await server.start()
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"http://127.0.0.1:{port}/openapi.json")).status_code == 200
+        assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+        await server.stop()
+    listen("127.0.0.1", port).close()
+
+
+async def test_a_server_that_never_started_gives_its_port_back() -> None:
+    """Where the models were refused before."""
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    await HttpServer(FastAPI(), listener).stop()
+    listen("127.0.0.1", port).close()
+
+
+async def test_a_port_that_is_taken_stops_the_start(models: Path) -> None:
+    """With a sentence that names the port and the ways out."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartRefused, match=rf"port {port} .* --http-port, or do without with --no-http"):
+            await build_server(Settings(**(QUICK | {"models": models, "http": True, "http_port": port})))

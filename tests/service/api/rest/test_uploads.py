@@ -1,0 +1,83 @@
+"""Bodies, read within limits."""
+
+import asyncio
+
+import pytest
+from starlette.requests import Request
+
+from service.api.rest.uploads import UploadLimits, UploadReader
+from service.errors import ArgumentInvalid, CallerGone, DeadlineUnreachable, ImageTooLarge, ServiceError
+
+LIMITS = UploadLimits(max_image_bytes=100, max_images=3, max_body_bytes=1000, seconds=5.0)
+
+
+def request(*chunks: bytes | None, **headers: str) -> Request:
+    """A request whose body comes in these pieces; None is a caller who hangs up."""
+    waiting = list(chunks)
+
+    async def receive() -> dict[str, object]:
+        if not waiting:
+            await asyncio.sleep(3600)
+        chunk = waiting.pop(0)
+        if chunk is None:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": chunk, "more_body": chunk != b""}
+
+    encoded = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "method": "POST", "headers": encoded}, receive)
+
+
+async def test_a_raw_body_is_one_image() -> None:
+    """Put together from its pieces."""
+    assert await UploadReader(LIMITS).image(request(b"one", b"two", b"")) == b"onetwo"
+
+
+async def test_an_image_that_is_too_large_is_read_to_its_end_and_refused() -> None:
+    """So that the caller, who is still sending, gets to read the answer."""
+    coming = request(*[bytes(60)] * 5, b"")
+    with pytest.raises(ImageTooLarge):
+        await UploadReader(LIMITS).image(coming)
+    assert coming._stream_consumed
+
+
+@pytest.mark.parametrize("length", ["1001", "9" * 30])
+async def test_a_body_that_announces_too_much_is_not_read(length: str) -> None:
+    """Refused by its header alone; nothing would ever come here."""
+    with pytest.raises(ImageTooLarge, match="1,000"):
+        await UploadReader(LIMITS).image(request(content_length=length))
+
+
+async def test_a_body_that_announces_nothing_ends_where_it_becomes_too_large() -> None:
+    """Although its sender would never stop."""
+    with pytest.raises(ImageTooLarge, match="1,000"):
+        await UploadReader(LIMITS).image(request(*[bytes(60)] * 20))
+
+
+async def test_a_body_that_dawdles_is_refused() -> None:
+    """It may not keep its place for ever."""
+    hasty = UploadReader(UploadLimits(max_image_bytes=100, max_images=3, max_body_bytes=1000, seconds=0.05))
+    with pytest.raises(DeadlineUnreachable):
+        await hasty.image(request(b"one"))
+
+
+async def test_a_caller_who_hangs_up_is_no_fault_of_the_server() -> None:
+    """CALLER_GONE, and no traceback in the log."""
+    with pytest.raises(CallerGone):
+        await UploadReader(LIMITS).image(request(b"one", None))
+
+
+async def test_calls_for_one_image_take_a_form_of_one_file() -> None:
+    """And refuse one of two, and the error of a file that is too large is theirs."""
+    reader = UploadReader(LIMITS)
+    assert await reader.image(form(b"one")) == b"one"
+    with pytest.raises(ArgumentInvalid, match="2 files"):
+        await reader.image(form(b"one", b"two"))
+    with pytest.raises(ServiceError) as refused:
+        await reader.image(form(bytes(101)))
+    assert refused.value.reason == "IMAGE_TOO_LARGE"
+
+
+def form(*contents: bytes) -> Request:
+    head = b'--f\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
+    body = b"".join(head + content + b"\r\n" for content in contents) + b"--f--\r\n"
+    return request(body, b"", content_type="multipart/form-data; boundary=f")
