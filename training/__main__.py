@@ -120,18 +120,26 @@ def evaluate(
         _console().print(metrics_report(metrics))
 
 
-@app.command(short_help="Prints the layers of MODEL.", epilog="Example: recognition-train describe fashion_cnn --json")
+@app.command(
+    short_help="Prints the layers of MODEL.", epilog="Example: recognition-train describe alexnet --input 3x224x224"
+)
 def describe(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, such as fashion_cnn.")],
+    shape: Annotated[
+        str | None,
+        typer.Option(
+            "--input", metavar="CxHxW", help="Shape of the pictures, such as 3x224x224. Default: the model's."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prints the layers of MODEL: output size with its formula, parameters, multiply-accumulates."""
+    """Prints the layers of MODEL: output size with its formula, receptive field, parameters, multiply-accumulates."""
+    from training.describe import build_for, parse_shape
     from training.describe import describe as describe_model
-    from training.models import build
     from training.tables import layers_table
     from training.typed_json import encode
 
-    description = describe_model(model, build(model))
+    description = describe_model(model, build_for(model, parse_shape(shape)))
     if as_json:
         _print_json(encode(description))
     else:

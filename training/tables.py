@@ -35,7 +35,8 @@ def layers_table(description: "Description") -> Table:
     """One row for each layer, totals below; sizes follow W_out = (W - F + 2P)/S + 1."""
     table = Table(
         title=f"{description.name}, input {_size(description.input)}",
-        caption="output size: W_out = (W - F + 2P)/S + 1; MACs: multiply-accumulates for one picture",
+        caption="output size: W_out = (W - F + 2P)/S + 1; sees: receptive field in pixels of the picture; "
+        "MACs: multiply-accumulates for one picture",
         title_justify="left",
         caption_justify="left",
         box=None,
@@ -46,11 +47,13 @@ def layers_table(description: "Description") -> Table:
     table.add_column("kind")
     table.add_column("output")
     table.add_column("formula")
+    table.add_column("sees", justify="right")
     table.add_column("parameters", justify="right", footer=f"{description.parameters:,}")
     table.add_column("MACs", justify="right", footer=f"{description.macs:,}")
     for layer in description.layers:
         counts = (f"{count:,}" if count else "" for count in (layer.parameters, layer.macs))
-        table.add_row(layer.name, layer.kind, _size(layer.output), layer.formula, *counts)
+        formula = f"{layer.formula}\n{layer.note}".rstrip()
+        table.add_row(layer.name, layer.kind, _size(layer.output), formula, _size(layer.receptive_field), *counts)
     return table
 
 

@@ -1,10 +1,12 @@
 """The layer table agrees with the course's formula and with a count by hand."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from training.describe import describe
-from training.models import Classifier, build
+from training.describe import build_for, describe, parse_shape
+from training.errors import RecipeInvalid
+from training.models import MODELS, Classifier, build
 
 
 class Odd(Classifier):
@@ -49,6 +51,68 @@ def test_a_size_that_is_not_whole_is_shown_with_what_it_is_rounded_to() -> None:
     formulas = {layer.name: layer.formula for layer in describe("odd", Odd()).layers}
     assert formulas["conv"] == "(224 - 11 + 2*0)/4 + 1 = 54.25 -> 54"
     assert formulas["flat"].startswith("height (54 - 2 + 2*0)/2 + 1 = 27; width (54 - 3 + 2*0)/2 + 1 = 26.5 -> 26")
+
+
+def test_what_is_lost_to_rounding_is_said_with_the_sizes_that_fit() -> None:
+    """AlexNet's 224 against 227; nothing is said where the size is whole."""
+    notes = {layer.name: layer.note for layer in describe("odd", Odd()).layers}
+    assert notes["conv"] == "not whole, rounded down: the last 1 of 224 are not seen; 223 or 227 would fit"
+    assert notes["flat"].startswith("width not whole, rounded down: the last 1 of 54")
+    assert not any(layer.note for layer in describe("alexnet_2012", build_for("alexnet_2012", (3, 227, 227))).layers)
+
+
+def test_a_size_that_is_rounded_up_is_explained_too() -> None:
+    """GoogLeNet's poolings hang over the edge."""
+    notes = {layer.kind: layer.note for layer in describe("googlenet", build_for("googlenet", None)).layers}
+    assert notes["MaxPool2d"] == ""
+    stem = next(
+        layer for layer in describe("googlenet", build_for("googlenet", None)).layers if layer.kind == "MaxPool2d"
+    )
+    assert stem.note == "not whole, rounded up: the last window hangs over by 1; 111 or 113 would fit"
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_every_model_is_described_whole(name: str) -> None:
+    """The layers account for every parameter that inference uses, and the last one sees the whole picture."""
+    model = build_for(name, None)
+    description = describe(name, model)
+    auxiliary = sum(p.numel() for path, p in model.named_parameters() if path.startswith("auxiliar"))
+    assert sum(layer.parameters for layer in description.layers) == description.parameters - auxiliary
+    assert description.macs > 0
+    assert min(description.layers[-1].receptive_field) >= model.input_shape[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "sees"),
+    [("vgg16", "body.30", 212), ("alexnet_2012", "pool", 195), ("resnet50", "layer4.2.conv3", 427)],
+)
+def test_receptive_fields_are_the_published_ones(name: str, layer: str, sees: int) -> None:
+    """Of the last pooling of VGG-16 and AlexNet, and of ResNet-50's last stage."""
+    last = [row for row in describe(name, build_for(name, None)).layers if row.name == layer][-1]
+    assert last.receptive_field == (sees, sees)
+
+
+def test_operations_between_layers_have_rows_of_their_own() -> None:
+    """Sums of residual blocks, concatenations with their depths, poolings that are called as functions."""
+    kinds = {layer.kind for layer in describe("inception_v3", build_for("inception_v3", None)).layers}
+    assert {"concatenate", "AvgPool2d", "MaxPool2d"} <= kinds
+    depths = [layer.formula for layer in describe("googlenet", build_for("googlenet", None)).layers]
+    assert "64 + 128 + 32 + 32 = 256" in depths
+    assert any(layer.name == "(add)" for layer in describe("resnet20", build("resnet20")).layers)
+
+
+def test_the_input_changes_the_model() -> None:
+    """Channels and size reach it; a shape that it cannot take is refused in words."""
+    assert parse_shape(None) is None
+    description = describe("resnet18", build_for("resnet18", parse_shape("1x28x28")))
+    assert (description.input, description.layers[0].output) == ((1, 28, 28), (64, 28, 28))
+    for text in ("3x224", "axbxc", "3x0x5"):
+        with pytest.raises(RecipeInvalid, match="such as 3x224x224"):
+            parse_shape(text)
+    with pytest.raises(RecipeInvalid, match="square"):
+        build_for("resnet18", (3, 200, 100))
+    with pytest.raises(RecipeInvalid, match="fashion_cnn cannot be built"):
+        build_for("fashion_cnn", (1, 64, 64))
 
 
 def test_a_layer_that_runs_twice_is_listed_twice() -> None:

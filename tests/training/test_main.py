@@ -108,9 +108,22 @@ def test_describe_counts_the_courses_cnn(recognition_train: Command) -> None:
         "kind": "Conv2d",
         "output": [16, 28, 28],
         "formula": "(28 - 5 + 2*2)/1 + 1 = 28",
+        "note": "",
         "parameters": 416,
         "macs": 313_600,
+        "receptive_field": [5, 5],
     }
+
+
+def test_describe_takes_the_shape_of_the_pictures(recognition_train: Command) -> None:
+    """AlexNet at 224 pixels: the size that is not whole is explained; a shape that makes no sense is refused."""
+    text = recognition_train("describe", "alexnet_2012", "--input", "3x224x224").stdout
+    assert "54.25 -> 54" in text
+    assert "not whole" in text
+    assert "227 would fit" in " ".join(text.split())
+    refused = recognition_train("describe", "alexnet", "--input", "224")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "such as 3x224x224" in refused.stderr
 
 
 def test_recipes_are_listed(recognition_train: Command) -> None:
@@ -134,7 +147,7 @@ def test_data_says_where_the_data_set_is(sample_directory: Path, recognition_tra
         (("fit", "resnet"), 2, "no recipe named resnet; the recipes are: fashion_cnn"),
         (("fit", "fashion_cnn", "--data", "nowhere"), 1, "nowhere does not hold the data set"),
         (("fit", "fashion_cnn", "--epochs", "0"), 2, "--epochs"),
-        (("describe", "resnet"), 2, "no model named resnet; the models are: fashion_cnn"),
+        (("describe", "resnet"), 2, "no model named resnet; the models are: alexnet"),
         (("evaluate", "nowhere"), 1, "does not exist; `recognition-train fit RECIPE --output nowhere` makes a run"),
         (("data", "--dataset", "imagenet"), 2, "no data set named imagenet"),
         (("train",), 2, "train"),
