@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 from service.models.manifest import ManifestInvalid
 
+KINDS = {"data": ("u", 1), "offsets": ("i", 1), "logits": ("f", 2), "labels": ("i", 1)}
+"""The arrays of the file: kind of their numbers (unsigned, integer, floating) and dimensions."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenSamples:
@@ -40,16 +43,20 @@ class GoldenSamples:
         """Reads the file. Raises ManifestInvalid where it is not what `to_bytes` writes; never unpickles."""
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                data, offsets = arrays["data"], arrays["offsets"]
-                logits, labels = arrays["logits"], arrays["labels"]
-        except (ValueError, KeyError, OSError, EOFError) as error:
+                data, offsets, logits, labels = (arrays[name] for name in KINDS)
+        except Exception as error:  # NumPy and zipfile raise errors of all kinds for a damaged file
             raise ManifestInvalid(
                 "golden.npz cannot be read: it needs the arrays data, offsets, logits, labels"
             ) from error
+        kinds = [(array.dtype.kind, array.ndim) for array in (data, offsets, logits, labels)]
+        if kinds != list(KINDS.values()) or data.itemsize != 1:
+            raise ManifestInvalid("golden.npz: data, offsets, logits or labels are not of their type")
         count = len(labels)
-        if logits.ndim != 2 or len(logits) != count or len(offsets) != count + 1 or count == 0:
+        if len(logits) != count or len(offsets) != count + 1 or count == 0:
             raise ManifestInvalid("golden.npz: data, offsets, logits and labels do not belong together")
         if offsets[0] != 0 or offsets[-1] != len(data) or bool(np.any(np.diff(offsets) < 0)):
             raise ManifestInvalid("golden.npz: offsets do not fit the data")
+        if bool(np.any((labels < 0) | (labels >= logits.shape[1]))):
+            raise ManifestInvalid("golden.npz: a label has no logit")
         images = tuple(data[start:end].tobytes() for start, end in itertools.pairwise(offsets))
         return cls(images=images, logits=logits.astype(np.float32), labels=labels.astype(np.int64))
