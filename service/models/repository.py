@@ -34,7 +34,7 @@ class ModelRepository:
                 f"the model repository {self._root} cannot be read ({error.strerror}). "
                 "Give a directory that `recognition-export` has published to."
             ) from error
-        return [name for name in entries if re.match(NAME_PATTERN, name) and self.versions(name)]
+        return [name for name in entries if re.fullmatch(NAME_PATTERN, name) and self.versions(name)]
 
     def versions(self, name: str) -> list[int]:
         """Published versions, ascending."""
