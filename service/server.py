@@ -17,7 +17,6 @@ from service.api.health import Health
 from service.api.rest.server import HttpServer
 from service.metrics import Metrics
 from service.models.registry import Registry
-from service.models.repository import PackageRefused
 
 LAST_SECONDS = 1.0
 """What the port's closing may take once the door is empty."""
@@ -67,13 +66,13 @@ class Server:
         self._stop.set()
 
     async def run(self) -> None:
-        """Raises PackageRefused where the models cannot be served; the door is closed again then."""
+        """Raises what stood in the way of the start, such as PackageRefused; the ports are closed again then."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.request_stop)
         try:
             await self.start()
-        except PackageRefused:
+        except Exception:
             await self._close_ports(seconds=None)
             raise
         await self._stop.wait()
