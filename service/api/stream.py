@@ -49,5 +49,5 @@ async def answers_as_ready(
 async def _first_error_of(reader: asyncio.Task[None]) -> None:
     try:
         await reader
-    except* Exception as group:  # noqa: BLE001 - the group is only unwrapped
+    except ExceptionGroup as group:
         raise group.exceptions[0] from None

@@ -1,0 +1,48 @@
+"""What a caller reads out of an error: its code, its words, and the details of google.rpc."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An error of a call, or of one image of many."""
+
+    code: str
+    message: str
+    reason: str
+    domain: str
+    metadata: Mapping[str, str]
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Field of the request → what is wrong with it."""
+    retry_seconds: float | None = None
+
+
+def refusal_of(status: status_pb2.Status) -> Refusal:
+    """The status as it lies in a result."""
+    info, request, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+    found = {detail.TypeName() for detail in status.details for part in (info, request, retry) if detail.Unpack(part)}
+    assert info.DESCRIPTOR.full_name in found, "every error carries an ErrorInfo"
+    return Refusal(
+        code=next(code.name for code in grpc.StatusCode if code.value[0] == status.code),
+        message=status.message,
+        reason=info.reason,
+        domain=info.domain,
+        metadata=dict(info.metadata),
+        fields={violation.field: violation.description for violation in request.field_violations},
+        retry_seconds=retry.retry_delay.ToTimedelta().total_seconds() if retry.DESCRIPTOR.full_name in found else None,
+    )
+
+
+def refusal(error: grpc.aio.AioRpcError) -> Refusal:
+    """The status that a call ended with; its code and words are those of the details."""
+    status = rpc_status.from_call(cast("grpc.Call", error))  # it has all that is asked of one
+    assert status is not None, f"no details: {error.code()} {error.details()}"
+    found = refusal_of(status)
+    assert (found.code, found.message) == (error.code().name, error.details())
+    return found

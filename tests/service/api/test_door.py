@@ -1,0 +1,62 @@
+"""The door: who comes in, who is refused, and when it is empty."""
+
+import asyncio
+import time
+
+import pytest
+
+from service.api.door import QUIET_SECONDS, Door
+from service.errors import ShuttingDown
+
+
+def test_an_open_door_counts_who_is_inside() -> None:
+    """In and out."""
+    door = Door()
+    for _ in range(3):
+        door.enter()
+    door.leave()
+    assert door.inside == 2
+
+
+async def test_a_closed_door_refuses() -> None:
+    """With an error that clients take elsewhere; nobody more is inside."""
+    door = Door()
+    await door.close(within_seconds=0)
+    with pytest.raises(ShuttingDown, match="another"):
+        door.enter()
+    assert door.inside == 0
+
+
+async def test_closing_waits_for_the_last_to_leave() -> None:
+    """And for a moment of quiet."""
+    door = Door()
+    door.enter()
+    closing = asyncio.create_task(door.close(within_seconds=60))
+    await asyncio.wait({closing}, timeout=2 * QUIET_SECONDS)
+    assert not closing.done()
+    door.leave()
+    await asyncio.wait_for(closing, 5)
+
+
+async def test_closing_waits_until_nobody_knocks() -> None:
+    """Calls that were on their way when the door closed get their answer, so the port stays open for them."""
+    door = Door()
+    closing = asyncio.create_task(door.close(within_seconds=60))
+    knocked = 0.0
+    for _ in range(5):
+        await asyncio.wait({closing}, timeout=QUIET_SECONDS / 4)
+        knocked = time.monotonic()
+        with pytest.raises(ShuttingDown):
+            door.enter()
+    await asyncio.wait_for(closing, 5)
+    assert time.monotonic() - knocked >= QUIET_SECONDS
+
+
+async def test_the_wait_has_an_end() -> None:
+    """A call that never leaves does not keep the server."""
+    door = Door()
+    door.enter()
+    began = time.monotonic()
+    await asyncio.wait_for(door.close(within_seconds=0.05), 5)
+    assert time.monotonic() - began >= 0.05
+    assert door.inside == 1
