@@ -1,5 +1,6 @@
 """The main job, run small and for real: train on the sample → export → serve."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from service.models.manifest import MANIFEST_FILE, Manifest
 from tests.integration.running_service import ROOT, RunningService, running_service
 
 SAMPLE = ROOT / "tests" / "data" / "fashion-mnist-sample"
@@ -26,6 +28,18 @@ def models(run_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A model repository that the real export has published to."""
     repository = tmp_path_factory.mktemp("models")
     command("export", str(run_directory), "--to", str(repository), "--data", str(SAMPLE))
+    return repository
+
+
+@pytest.fixture(scope="session")
+def two_models(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same repository with a second model: the same files under another name."""
+    repository = tmp_path_factory.mktemp("two-models")
+    for name in ("fashion_cnn", "fashion_twin"):
+        source, package = models / "fashion_cnn" / "1", repository / name / "1"
+        shutil.copytree(source, package)
+        manifest = Manifest.from_bytes((source / MANIFEST_FILE).read_bytes()).model_copy(update={"name": name})
+        (package / MANIFEST_FILE).write_bytes(manifest.to_bytes())
     return repository
 
 
