@@ -90,8 +90,8 @@ async def build_server(settings: Settings) -> Server:
         (SERVICE_NAME, OPEN_INFERENCE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), grpc_server
     )
     grpc_port = _bind(grpc_server, settings)
-    listener = _listen(settings) if settings.http else None
     metrics_port = _serve_metrics(metrics, settings)
+    listener = _listen(settings) if settings.http else None
     http_port = None if listener is None else listener.getsockname()[1]
     log.info("ports bound", host=settings.host, grpc_port=grpc_port, http_port=http_port, metrics_port=metrics_port)
     http_server = None
