@@ -150,7 +150,7 @@ class Registry:
     async def load(self, name: str) -> None:
         """Serves the versions that the repository selects now, and no others; what answers goes on meanwhile.
 
-        Raises ModelNotFound, and PackageRefused where a version is refused.
+        Raises ModelNotFound, and PackageRefused where a version is refused: then all that answered before stays.
         """
         if name not in self._repository.names():
             raise ModelNotFound(f"The repository holds no model {name[:64]!r}.")
@@ -160,8 +160,9 @@ class Registry:
             for version in selected:
                 if self._entries[name, version].answers is None:
                     await self._load_version(name, version)
-            await self._release(name, keep=selected)
             refused = [self._entries[name, version] for version in selected if not self._entries[name, version].answers]
+            if not refused:  # else what answered before stays
+                await self._release(name, keep=selected)
         if refused:
             raise PackageRefused(f"{name} version {refused[0].version} is refused: {refused[0].reason}")
 
@@ -180,11 +181,15 @@ class Registry:
                 await entry.answers.drain()
 
     async def _look_up(self, name: str) -> None:
-        """Notes the aliases of a model, and the versions that are not known yet."""
+        """Notes the aliases of a model as they are now, and the versions that are not known yet."""
         self._aliases[name] = self._repository.aliases(name)
         for version in self._repository.versions(name):
-            if (name, version) not in self._entries:
-                await self._set(self._found(name, version))
+            found = self._found(name, version)
+            known = self._entries.get((name, version))
+            if known is None:
+                await self._set(found)
+            elif known.aliases != found.aliases:
+                await self._set(replace(known, aliases=found.aliases))
 
     def _only_name(self) -> str:
         names = {name for name, _ in self._entries}
