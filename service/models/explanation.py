@@ -51,4 +51,4 @@ def map_error(session: ActivationSession, golden: GoldenSamples, *, prepare: Cal
     activations = session.run(np.stack([prepare(image) for image in golden.images]))
     off = np.abs(activations.logits - golden.logits).max()
     rest = golden.logits - activations.maps.sum(axis=(2, 3))  # (N, labels), the bias of each label
-    return float(max(off, np.ptp(rest, axis=0).max()))
+    return float(np.maximum(off, np.ptp(rest, axis=0).max()))  # NaN in either is NaN

@@ -11,11 +11,11 @@ from tests.service.in_process import built, serving
 from tests.service.packages import PackageRecipe, explanation_graph, graph
 
 
-def skewed_graph() -> bytes:
-    """A graph whose logits are right and whose maps are not: one pixel of them is doubled."""
+def skewed_graph(factor: float = 2.0) -> bytes:
+    """A graph whose logits are right and whose maps are not: one column of them is multiplied."""
     model = load_model_from_string(explanation_graph())
     double = np.ones((1, 1, 8, 12), dtype=np.float32)
-    double[..., 5] = 2.0
+    double[..., 5] = factor
     model.graph.initializer.append(numpy_helper.from_array(double, "double"))
     for node in model.graph.node:
         node.input[:] = ["exact" if name == "class_activation" else name for name in node.input]
@@ -28,10 +28,11 @@ def skewed_graph() -> bytes:
     ("content", "complaint"),
     [
         (skewed_graph(), "maps miss the golden logits"),
+        (skewed_graph(float("nan")), "maps miss the golden logits by nan"),
         (graph(), "cannot be loaded and run as the manifest says"),
         (b"no graph", "cannot be loaded and run as the manifest says"),
     ],
-    ids=["maps that do not add up", "no maps", "no graph"],
+    ids=["maps that do not add up", "maps of NaN", "no maps", "no graph"],
 )
 async def test_a_graph_that_explains_something_else_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
     """The version does not start, and the sentence names the file."""
