@@ -11,33 +11,46 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
+
+from service.models.variant import FILE_PATTERN, Frozen, LabelMetrics, Metrics, Precision, Share, Variant
+
+__all__ = [
+    "FILE_PATTERN",
+    "GOLDEN_FILE",
+    "MANIFEST_FILE",
+    "NAME_PATTERN",
+    "Baseline",
+    "Calibration",
+    "ExplanationGraph",
+    "FileRecord",
+    "InputSpec",
+    "Interpolation",
+    "LabelMetrics",
+    "Manifest",
+    "ManifestInvalid",
+    "Metrics",
+    "OutputSpec",
+    "PixelFormat",
+    "Polarity",
+    "Precision",
+    "Resize",
+    "TrainingData",
+    "Variant",
+    "digest_of",
+]
 
 MANIFEST_FILE = "manifest.json"
 GOLDEN_FILE = "golden.npz"
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-FILE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Pixels = Annotated[int, Field(ge=1, le=8192)]
 
 
 class ManifestInvalid(Exception):
     """The manifest cannot be read; the text names the field and what is wrong with it."""
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Precision(StrEnum):
-    """Arithmetic of a variant."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    INT8 = "int8"
 
 
 class PixelFormat(StrEnum):
@@ -74,7 +87,7 @@ class Polarity(StrEnum):
     pixels above 127) is inverted first."""
 
 
-class InputSpec(_Frozen):
+class InputSpec(Frozen):
     """How an encoded image becomes the model's input: uint8 `[batch, height, width, channels]`.
 
     `mean` and `std` (one for each channel, for pixels scaled to [0, 1]) are applied inside the graph and are stated
@@ -107,7 +120,7 @@ class InputSpec(_Frozen):
         return self
 
 
-class OutputSpec(_Frozen):
+class OutputSpec(Frozen):
     """Names of the graph's outputs: logits float32 `[batch, labels]`, embedding float32 `[batch, embedding_size]`."""
 
     logits: str = "logits"
@@ -115,7 +128,7 @@ class OutputSpec(_Frozen):
     embedding_size: Annotated[int, Field(ge=0)] = 0
 
 
-class Calibration(_Frozen):
+class Calibration(Frozen):
     """Makes probabilities honest: softmax(logits / temperature), fitted on the validation split."""
 
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
@@ -127,38 +140,7 @@ class Calibration(_Frozen):
     """Share of the validation split that stays above the threshold."""
 
 
-class LabelMetrics(_Frozen):
-    label: str
-    precision: Share
-    recall: Share
-    f1: Share
-    support: Annotated[int, Field(ge=0)]
-
-
-class Metrics(_Frozen):
-    """What a variant reached on one split, measured through the service's own decode and inference path."""
-
-    split: str
-    images: Annotated[int, Field(ge=1)]
-    accuracy: Share
-    macro_f1: Share
-    ece: Share
-    per_label: tuple[LabelMetrics, ...]
-    confusion: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = ()
-    """Counts; rows are true labels, columns predicted ones, in the order of the labels. Empty: not recorded."""
-
-
-class Variant(_Frozen):
-    """One graph of the package. `golden_tolerance` bounds |logit − golden logit| in the replay at load."""
-
-    file: Annotated[str, Field(pattern=FILE_PATTERN)]
-    golden_tolerance: Annotated[float, Field(gt=0.0)]
-    metrics: Metrics
-    max_abs_difference: Annotated[float, Field(ge=0.0)]
-    """Largest difference between this variant's logits and those of training, over the images of the export's check."""
-
-
-class ExplanationGraph(_Frozen):
+class ExplanationGraph(Frozen):
     """A graph for heat maps, in a file of its own so that the fast path pays nothing: fp32, with one more output. Only
     where the head is linear on the last feature map: a label's map, added up, is its logit less the label's bias.
     """
@@ -168,13 +150,13 @@ class ExplanationGraph(_Frozen):
     """Float32 `[batch, labels, rows, columns]`, beside the logits."""
 
 
-class TrainingData(_Frozen):
+class TrainingData(Frozen):
     name: str
     sha256: Sha256
     splits: dict[str, Annotated[int, Field(ge=0)]]
 
 
-class Baseline(_Frozen):
+class Baseline(Frozen):
     """How predictions and confidences were distributed on the validation split; live traffic is compared with it."""
 
     images: Annotated[int, Field(ge=1)]
@@ -183,12 +165,12 @@ class Baseline(_Frozen):
     """Share of images whose best probability lies in each of the equal bins of [0, 1]."""
 
 
-class FileRecord(_Frozen):
+class FileRecord(Frozen):
     sha256: Sha256
     size_bytes: Annotated[int, Field(ge=0)]
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """One version of one model, described so that it can be served and checked without asking anyone."""
 
     schema_version: Literal[1] = 1
@@ -204,6 +186,8 @@ class Manifest(_Frozen):
     macs: Annotated[int, Field(ge=0)]
     calibration: Calibration
     variants: dict[Precision, Variant]
+    left_out: dict[Precision, str] = Field(default_factory=dict)
+    """Variants that were asked for and not published, with the reason."""
     explanation: ExplanationGraph | None = None
     baseline: Baseline
     golden_decode: Literal["exact", "scaled"] = "exact"
