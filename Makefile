@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+CONFORMANCE := $(VENV)/conformance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data demo serve test lint check format lock proto clean
+.PHONY: help setup data demo serve conformance test lint check format lock proto clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,7 +30,16 @@ demo: setup  ## train, export, serve and classify the 10,000 test images; exit c
 serve: setup  ## serve var/models
 	@$(BIN)/recognition-serve --models var/models
 
-test: setup  ## every test that needs no network
+conformance: $(CONFORMANCE)/.installed  ## the environment of tritonclient, which clashes with ours
+
+$(CONFORMANCE)/.installed: tests/integration/conformance/requirements.lock | $(READY)
+	@echo 'Installing tritonclient into $(CONFORMANCE) (200 MB) ...'
+	@$(PYTHON) -m venv $(CONFORMANCE) \
+		&& $(CONFORMANCE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< \
+		&& touch $@ \
+		|| { rm -rf $(CONFORMANCE); echo 'tritonclient cannot be installed here: its tests will be skipped'; }
+
+test: setup conformance  ## every test that needs no network
 	@$(BIN)/python -m pytest
 
 lint: setup  ## format, lint, types, spelling

@@ -18,6 +18,7 @@ from service.api.health import Health
 from service.api.interceptors import CallInterceptor
 from service.api.oip.core import build_open_inference
 from service.api.oip.errors import open_inference_status
+from service.api.oip.rest.router import open_inference_router
 from service.api.oip.servicer import OpenInferenceServicer
 from service.api.oip.statistics import Statistics
 from service.api.recogniser import Recogniser
@@ -96,14 +97,16 @@ async def build_server(settings: Settings) -> Server:
     log.info("ports bound", host=settings.host, grpc_port=grpc_port, http_port=http_port, metrics_port=metrics_port)
     http_server = None
     if listener is not None:
+        uploads = _upload_reader(settings)
         app = build_app(
             calls=calls,
             recogniser=recogniser,
             registry=registry,
             metrics=metrics,
             health=status,
-            uploads=_upload_reader(settings),
+            uploads=uploads,
             grpc_port=grpc_port,
+            routers=[open_inference_router(open_inference, calls=calls, uploads=uploads)],
         )
         http_server = HttpServer(app, listener)
     lifetime = Lifetime(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)

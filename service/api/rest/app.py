@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from service.api.calls import Calls
 from service.api.health import Health
+from service.api.oip.rest.routes import no_such_route
 from service.api.recogniser import Recogniser
 from service.api.rest.card import add_card
 from service.api.rest.classify import add_classify
@@ -26,6 +27,7 @@ from service.api.rest.uploads import UploadReader
 from service.metrics import Metrics
 from service.models.registry import Registry
 
+OPEN_INFERENCE_PREFIX = "/v2"
 ROUTING_ERRORS = {
     404: Error(
         code="NOT_FOUND", reason="ROUTE_NOT_FOUND", message="There is nothing here; /openapi.json lists what is."
@@ -75,6 +77,8 @@ def build_app(
     return app
 
 
-async def _no_such_route(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the signature is Starlette's
+async def _no_such_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    if request.url.path.startswith(OPEN_INFERENCE_PREFIX):
+        return no_such_route(error.status_code, error.headers or {})
     return error_answer(error.status_code, ROUTING_ERRORS[error.status_code], dict(error.headers or {}))

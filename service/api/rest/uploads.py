@@ -36,6 +36,10 @@ class UploadReader:
     def __init__(self, limits: UploadLimits) -> None:
         self._limits = limits
 
+    @property
+    def max_body_bytes(self) -> int:
+        return self._limits.max_body_bytes
+
     async def image(self, request: Request) -> bytes:
         """The one image of a call: the raw body, or the only file of a form. Raises a ServiceError."""
         uploads = await self.files(request)
@@ -57,6 +61,11 @@ class UploadReader:
             async for chunk in self._chunks(request):
                 form.feed(chunk)
         return form.finish()
+
+    async def body(self, request: Request) -> bytes:
+        """All of it, whatever it holds. Raises a ServiceError."""
+        async with self._reading():
+            return b"".join([chunk async for chunk in self._chunks(request)])
 
     async def _raw(self, request: Request) -> bytes:
         limit = self._limits.max_image_bytes

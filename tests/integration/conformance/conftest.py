@@ -1,0 +1,68 @@
+"""A service with a package and plain models of every kind, and what runs tritonclient against it.
+
+tritonclient pins another protobuf and registers messages of the same names, so it lives in an environment of its own,
+which `make test` creates from the locked requirements here.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.running_service import ROOT, RunningService, running_service
+from tests.service import plain_models
+from tests.service.packages import PackageRecipe
+
+PYTHON = ROOT / ".venv" / "conformance" / "bin" / "python"
+CHECKS = Path(__file__).parent / "checks"
+DENSE = """
+name: "dense"
+platform: "onnxruntime_onnx"
+max_batch_size: 0
+input [ { name: "image" data_type: TYPE_FP32 format: FORMAT_NCHW dims: [ 3, 2, 2 ] reshape { shape: [ 1, 3, 2, 2 ] } } ]
+output [
+  {
+    name: "scores"
+    data_type: TYPE_FP32
+    dims: [ 12 ]
+    reshape { shape: [ 1, 12, 1, 1 ] }
+    label_filename: "labels.txt"
+  }
+]
+optimization { graph { level: 1 } }
+instance_group [ { count: 2 kind: KIND_CPU } ]
+"""
+
+
+@pytest.fixture(scope="session")
+def open_inference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """Loads and unloads models by request."""
+    root = tmp_path_factory.mktemp("repository")
+    PackageRecipe().write(root)
+    for datatype in plain_models.ONNX_TYPES:
+        graph = plain_models.identity(datatype)
+        plain_models.write(root, f"identity_{datatype.lower()}", graph, labels_txt="a\nb\nc\n")
+    plain_models.write(root, "pair", plain_models.sum_and_difference())
+    plain_models.write(root, "total", plain_models.total())
+    labels = "\n".join(f"l{index}" for index in range(12))
+    plain_models.write(root, "dense", plain_models.flattened(), config_pbtxt=DENSE, labels_txt=labels)
+    with running_service(root, "--model-control", "explicit") as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def run_checks(open_inference: RunningService) -> Callable[[str], str]:
+    """Runs every check of one door in tritonclient's environment; what it prints."""
+    if not PYTHON.exists():
+        pytest.skip("tritonclient's environment is not there; `make conformance` creates it where packages can be had")
+    ports = {"grpc": open_inference.grpc_port, "aio": open_inference.grpc_port, "http": open_inference.http_port}
+
+    def run(door: str) -> str:
+        command: list[Any] = [PYTHON, CHECKS / "run.py", door, f"localhost:{ports[door]}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
