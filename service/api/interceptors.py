@@ -4,14 +4,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn, TypeAlias, cast
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from service.api.calls import CallRefused, Calls
+from service.errors import ArgumentInvalid
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 # Quoted: the stubs know type parameters that the classes themselves do not take.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Parse = Callable[[bytes], Any]
 Translate = Callable[[status_pb2.Status], status_pb2.Status]
 StreamHandler = Callable[[Any, Any], AsyncIterator[Any]]
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -35,38 +38,48 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler is None or not method.startswith(self._prefix):
             return handler
         rpc = method.removeprefix(self._prefix)
+        parse = _parser(handler.request_deserializer)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
-                self._around(rpc, handler.unary_unary),
-                request_deserializer=handler.request_deserializer,
-                response_serializer=handler.response_serializer,
+                self._around(rpc, handler.unary_unary, parse), response_serializer=handler.response_serializer
             )
         return grpc.stream_stream_rpc_method_handler(
-            self._around_stream(rpc, cast("StreamHandler", handler.stream_stream)),
-            request_deserializer=handler.request_deserializer,
+            self._around_stream(rpc, cast("StreamHandler", handler.stream_stream), parse),
             response_serializer=handler.response_serializer,
         )
 
-    def _around(self, rpc: str, inner: Handler) -> Handler:
-        async def outer(request: Any, context: Context) -> Any:
+    def _around(self, rpc: str, inner: Handler, parse: Parse) -> Handler:
+        async def outer(request: bytes, context: Context) -> Any:
             try:
                 async with self._calls.around(rpc):
-                    return await inner(request, context)
+                    return await inner(parse(request), context)
             except CallRefused as refused:
                 await abort(context, self._translate(refused.status))
 
         return outer
 
-    def _around_stream(self, rpc: str, inner: StreamHandler) -> StreamHandler:
-        async def outer(requests: Any, context: Context) -> AsyncIterator[Any]:
+    def _around_stream(self, rpc: str, inner: StreamHandler, parse: Parse) -> StreamHandler:
+        async def outer(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
             try:
                 async with self._calls.around(rpc):
-                    async for response in inner(requests, context):
+                    async for response in inner((parse(request) async for request in requests), context):
                         yield response
             except CallRefused as refused:
                 await abort(context, self._translate(refused.status))
 
         return outer
+
+
+def _parser(deserializer: Parse | None) -> Parse:
+    """Messages are parsed inside the call: gRPC itself would answer bytes that are none with its own words."""
+
+    def parse(request: bytes) -> Any:
+        try:
+            return request if deserializer is None else deserializer(request)
+        except DecodeError as error:
+            raise ArgumentInvalid("The request is not the message that this call takes.", field="request") from error
+
+    return parse
 
 
 async def abort(context: Context, status: status_pb2.Status) -> NoReturn:
