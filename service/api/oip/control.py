@@ -44,7 +44,8 @@ class Control:
         self._check(repository, name, "load")
         if parameters:
             raise ArgumentInvalid(
-                "models are loaded as they lie in the repository; no config and no file is taken from callers",
+                f"failed to load '{name[:64]}': models are loaded as they lie in the repository; no config and no file "
+                "is taken from callers",
                 field="parameters",
             )
         try:

@@ -6,7 +6,6 @@ which `make test` creates from the locked requirements here.
 
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from tests.service import plain_models
 from tests.service.packages import PackageRecipe
 
 PYTHON = ROOT / ".venv" / "conformance" / "bin" / "python"
-CHECKS = Path(__file__).parent / "checks"
+RUN = "tests.integration.conformance.checks.run"
 DENSE = """
 name: "dense"
 platform: "onnxruntime_onnx"
@@ -60,8 +59,8 @@ def run_checks(open_inference: RunningService) -> Callable[[str], str]:
     ports = {"grpc": open_inference.grpc_port, "aio": open_inference.grpc_port, "http": open_inference.http_port}
 
     def run(door: str) -> str:
-        command: list[Any] = [PYTHON, CHECKS / "run.py", door, f"localhost:{ports[door]}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+        command: list[Any] = [PYTHON, "-m", RUN, door, f"localhost:{ports[door]}"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import tritonclient.grpc.aio as triton  # type: ignore[import-not-found] # only in its own environment
-from expectations import PACKAGE, images, picture, refused_async
 from tritonclient.grpc.aio.auth import BasicAuth  # type: ignore[import-not-found] # the same
+
+from tests.integration.conformance.checks.expectations import PACKAGE, images, picture, refused_async
 
 connect = triton.InferenceServerClient
 Client: TypeAlias = Any

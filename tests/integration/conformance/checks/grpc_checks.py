@@ -8,9 +8,18 @@ from typing import Any, TypeAlias
 import ml_dtypes  # type: ignore[import-untyped,unused-ignore] # comes with tritonclient
 import numpy as np
 import tritonclient.grpc as triton  # type: ignore[import-not-found] # only in its own environment
-from expectations import DATATYPES, LABELS, PACKAGE, images, picture, refused, sample
-from tritonclient.grpc import service_pb2  # type: ignore[import-not-found] # the same
+from tritonclient.grpc import service_pb2
 from tritonclient.grpc.auth import BasicAuth  # type: ignore[import-not-found] # the same
+
+from tests.integration.conformance.checks.expectations import (
+    DATATYPES,
+    LABELS,
+    PACKAGE,
+    images,
+    picture,
+    refused,
+    sample,
+)
 
 connect = triton.InferenceServerClient
 Client: TypeAlias = Any
@@ -275,7 +284,7 @@ def check_classification(client: Client) -> None:
         ("UINT64", [b"3:1:b", b"1:0:a", b"0:2:c"]),
     ):
         numbers = {"FP16": [-1, 0.5, 0], "INT8": [-1, 3, 0], "UINT64": [1, 3, 0]}[datatype]
-        values = np.array([numbers], dtype=DATATYPES[datatype])
+        values: Any = np.array([numbers], dtype=DATATYPES[datatype])
         result = client.infer(f"identity_{datatype.lower()}", [given("x", values, datatype)], outputs=wanted)
         assert result.as_numpy("y").tolist() == [texts], datatype
     text = given("x", sample("BYTES"), "BYTES")

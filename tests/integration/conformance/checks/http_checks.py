@@ -10,7 +10,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import tritonclient.http as triton  # type: ignore[import-not-found] # only in its own environment
-from expectations import DATATYPES, LABELS, PACKAGE, images, picture, png, refused, sample
+
+from tests.integration.conformance.checks.expectations import (
+    DATATYPES,
+    LABELS,
+    PACKAGE,
+    images,
+    picture,
+    png,
+    refused,
+    sample,
+)
 
 connect = triton.InferenceServerClient
 Client: TypeAlias = Any

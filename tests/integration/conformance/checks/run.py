@@ -1,4 +1,4 @@
-"""Runs every check of one door and prints the outcome of each as JSON: `run.py grpc|aio|http URL`, or `run.py list`."""
+"""Runs every check of one door and prints the outcome of each as JSON: `python -m … grpc|aio|http HOST:PORT`."""
 
 import asyncio
 import importlib
@@ -37,7 +37,7 @@ async def _with_async_client(check: Callable[..., Any], module: ModuleType, url:
 
 
 def main(door: str, url: str) -> None:
-    module = importlib.import_module(f"{door}_checks")
+    module = importlib.import_module(f"tests.integration.conformance.checks.{door}_checks")
     outcomes = {name: outcome(check, module, url) for name, check in checks_of(module).items()}
     sys.stdout.write(json.dumps(outcomes))
 
