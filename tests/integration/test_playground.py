@@ -1,0 +1,234 @@
+"""The playground in a real browser, as people use it."""
+
+import base64
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.integration.running_service import RunningService, running_service
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs a browser: the Debian packages chromium and chromium-driver"
+)
+
+SECONDS = 15
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+DROP = """
+const [name, kind, text] = arguments;
+const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const transfer = new DataTransfer();
+transfer.items.add(new File([bytes], name, {type: kind}));
+document.getElementById("stage").dispatchEvent(
+  new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+"""
+
+
+@pytest.fixture(scope="module")
+def playground(two_models: Path) -> Iterator[RunningService]:
+    with running_service(two_models) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+class Page:
+    """The page as a visitor sees it."""
+
+    def __init__(self, browser: webdriver.Chrome, url: str) -> None:
+        self.browser = browser
+        self.complaints()
+        browser.get(url)
+        self.until(lambda: len(self.all("#samples button")) == 10)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector: str) -> WebElement:
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def until(self, condition: Callable[[], Any]) -> None:
+        WebDriverWait(self.browser, SECONDS, poll_frequency=0.05).until(lambda _: condition())
+
+    def labels(self, panel: int = 0) -> list[str]:
+        """The ranked labels of a panel; none while it waits."""
+        shown = self.all(".panel")[panel]
+        if shown.get_attribute("aria-busy"):
+            return []
+        return [label.text for label in shown.find_elements(By.CSS_SELECTOR, ".bars .label")]
+
+    def drop(self, name: str, kind: str, content: bytes) -> None:
+        self.browser.execute_script(DROP, name, kind, base64.b64encode(content).decode())
+
+    def _log(self) -> list[dict[str, Any]]:
+        log: list[dict[str, Any]] = self.browser.get_log("browser")  # type: ignore[no-untyped-call] # selenium has no type for it
+        return log
+
+    def complaints(self) -> list[str]:
+        """What the browser's console says beyond notes."""
+        return [entry["message"] for entry in self._log() if entry["level"] != "INFO"]
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, playground: RunningService) -> Iterator[Page]:
+    """A fresh page, which must not have complained in the end."""
+    page = Page(browser, playground.url)
+    yield page
+    assert page.complaints() == []
+
+
+def trousers() -> bytes:
+    """Bright trousers on black, drawn large."""
+    picture = Image.new("L", (280, 280))
+    draw = ImageDraw.Draw(picture)
+    draw.polygon([(95, 15), (185, 15), (200, 265), (150, 265), (140, 90), (130, 265), (80, 265)], fill=210)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_dropped_image_gets_labels(page: Page) -> None:
+    """Five of them with their probabilities, the stages' times, and the picture itself."""
+    page.drop("trousers.png", "image/png", trousers())
+    page.until(lambda: len(page.labels()) == 5)
+    assert all("%" in share.text for share in page.all(".bars .probability"))
+    assert page.one(".times").text.count("ms") == 6
+    assert page.one("#shown").get_attribute("aria-label") == "trousers.png"
+    assert page.labels()[0] in str(page.one("#announcement").get_attribute("textContent"))
+
+
+def test_one_click_on_a_sample_shows_a_result(page: Page) -> None:
+    """By mouse, and by keyboard alone."""
+    page.all("#samples button")[1].click()
+    page.until(page.labels)
+    first = page.one("#shown").get_attribute("aria-label")
+    page.all("#samples button")[8].send_keys(Keys.ENTER)
+    page.until(lambda: page.one("#shown").get_attribute("aria-label") != first and page.labels())
+
+
+def test_another_model_can_be_chosen(page: Page) -> None:
+    """It looks at the same picture at once, and the snippets name it."""
+    page.all("#samples button")[1].click()
+    page.until(page.labels)
+    Select(page.one(".panel select")).select_by_visible_text("fashion_twin")
+    page.until(lambda: page.one(".panel").get_attribute("aria-label") == "fashion_twin version 1" and page.labels())
+    for tab in page.all("[role=tab]"):
+        tab.click()
+        assert "fashion_twin" in page.one("#snippet code").text
+        assert tab.get_attribute("aria-selected") == "true"
+
+
+def test_two_models_look_at_one_picture_side_by_side(page: Page) -> None:
+    """Both answer, next to each other, and one can be taken away again."""
+    page.browser.set_window_size(1280, 900)
+    page.all("#samples button")[3].click()
+    page.until(page.labels)
+    page.one("#compare").click()
+    page.until(lambda: len(page.all(".panel")) == 2 and page.labels(1))
+    left, right = page.all(".panel")
+    assert [left.get_attribute("aria-label"), right.get_attribute("aria-label")] == [
+        "fashion_cnn version 1",
+        "fashion_twin version 1",
+    ]
+    assert left.location["y"] == right.location["y"]
+    assert left.location["x"] < right.location["x"]
+    assert page.labels(0) == page.labels(1)
+    right.find_element(By.CSS_SELECTOR, ".remove").click()
+    page.until(lambda: len(page.all(".panel")) == 1)
+
+
+def test_the_heat_map_is_shown_on_demand(page: Page) -> None:
+    """It is painted, its strength follows the slider, and another label has another map."""
+    page.all("#samples button")[8].click()
+    page.until(page.labels)
+    page.one(".heat button").click()
+    page.until(lambda: page.one(".heat-body").is_displayed())
+    pixels = "const c = document.querySelector('.heat .map'); return c.toDataURL()"
+    first = page.browser.execute_script(pixels)
+    slider = page.one(".heat input[type=range]")
+    slider.send_keys(Keys.HOME)
+    page.until(lambda: page.one(".heat .map").value_of_css_property("opacity") == "0")
+    Select(page.one(".heat select")).select_by_index(1)
+    page.until(lambda: page.browser.execute_script(pixels) != first)
+
+
+def test_the_card_tells_of_the_model(page: Page, playground: RunningService) -> None:
+    """Accuracy, each label, and the whole digest."""
+    page.one(".card summary").click()
+    page.until(lambda: page.all(".card tbody tr"))
+    assert len(page.all(".card table:first-of-type tbody tr")) >= 10
+    assert len(page.one(".digest").text) == 64
+
+
+def test_a_text_file_shows_an_error(browser: webdriver.Chrome, playground: RunningService) -> None:
+    """The server's own sentence, in place of labels; the next picture is answered again."""
+    page = Page(browser, playground.url)
+    page.drop("notes.txt", "text/plain", b"This is no picture.")
+    page.until(lambda: page.one(".panel .error").is_displayed())
+    assert "not an image" in page.one(".panel .error").text
+    assert page.labels() == []
+    page.drop("trousers.png", "image/png", trousers())
+    page.until(lambda: len(page.labels()) == 5)
+    assert not page.one(".panel .error").is_displayed()
+    (complaint,) = page.complaints()  # the browser itself notes every 400
+    assert "400" in complaint
+
+
+def test_the_live_strip_follows_the_metrics(page: Page) -> None:
+    """Latency appears once something was asked."""
+    page.all("#samples button")[0].click()
+    page.until(lambda: "ms" in page.one("[data-live=p50]").text)
+    assert float(page.one("[data-live=rate]").text) >= 0.0
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])
+def test_nothing_runs_over_the_edge(page: Page, width: int, height: int) -> None:
+    """At the width of a phone and of a desk, with two models, their heat maps and cards."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.all("#samples button")[1].click()
+    page.until(page.labels)
+    page.one("#compare").click()
+    page.until(lambda: len(page.all(".panel")) == 2 and page.labels(1))
+    for button in page.all(".heat > button"):
+        button.click()
+    page.until(lambda: all(body.is_displayed() for body in page.all(".heat-body")))
+    for summary in page.all(".card summary"):
+        summary.click()
+    page.until(lambda: len(page.all(".digest")) == 2)
+    page_width = page.browser.execute_script("return document.documentElement.scrollWidth")
+    page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert page_width <= width
