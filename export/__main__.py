@@ -12,6 +12,7 @@ from training.errors import TrainingError
 
 if TYPE_CHECKING:
     from export.pipeline import Outcome
+    from service.models.variant import Precision
 
 DEFAULT_COMMAND = "run"
 
@@ -62,6 +63,12 @@ def export_command(
     again: Annotated[
         bool, typer.Option("--again", help="Publish a new version even if the newest is the same.")
     ] = False,
+    precisions: Annotated[
+        str, typer.Option(metavar="LIST", help="Of fp32, fp16, int8, with commas between; fp32 is always made.")
+    ] = "fp32",
+    max_accuracy_loss: Annotated[
+        float, typer.Option(min=0, metavar="POINTS", help="A variant that loses more on validation is left out.")
+    ] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a line.")] = False,
 ) -> None:
     """Exports the finished run in RUN to ONNX, proves it against training and publishes it as the next version.
@@ -74,8 +81,9 @@ def export_command(
     from export.progress import ExportProgress
     from training.checkpoint import Run
 
+    chosen = _precisions(precisions)
     loaded = Run.load(run)
-    with ExportProgress(Console(file=sys.stderr), steps=STEPS) as progress:
+    with ExportProgress(Console(file=sys.stderr), steps=STEPS + len(chosen) - 1) as progress:
         outcome = export_run(
             loaded,
             repository=to,
@@ -83,8 +91,24 @@ def export_command(
             data_directory=data,
             again=again,
             progress=progress,
+            precisions=chosen,
+            max_accuracy_loss=max_accuracy_loss,
         )
     _report(outcome, as_json=as_json)
+
+
+def _precisions(text: str) -> tuple["Precision", ...]:
+    """fp32 and those named. Wrong use for any other word."""
+    from service.models.variant import Precision
+
+    try:
+        named = {Precision(word.strip()) for word in text.split(",")}
+    except ValueError:
+        known = ", ".join(Precision)
+        raise typer.BadParameter(
+            f"{text!r}: name any of {known}, with commas between", param_hint="--precisions"
+        ) from None
+    return tuple(precision for precision in Precision if precision in named | {Precision.FP32})
 
 
 def _report(outcome: "Outcome", *, as_json: bool) -> None:

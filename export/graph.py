@@ -4,6 +4,7 @@ Everything that needs arithmetic on the pictures' values (layout, cast, scaling,
 no server and no client can get it wrong.
 """
 
+import copy
 import io
 import json
 import logging
@@ -16,10 +17,10 @@ from torch import Tensor, nn
 
 from export.errors import GraphUnsupported
 from service.models.manifest import OutputSpec
+from training.checkpoint import Run
 from training.config import Preprocessing
 from training.evaluate import normalise
 from training.models import Classifier
-from training.record import RunRecord
 from training.typed_json import encode
 
 OPSET = 20
@@ -39,17 +40,31 @@ class ServedModel(nn.Module):
         self.preprocessing = preprocessing
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        pixels = image.permute(0, 3, 1, 2)  # (N, C, H, W)
+        # Contiguous: the exporter spells the strides of a mere view out, as arithmetic on indices.
+        pixels = image.permute(0, 3, 1, 2).contiguous()  # (N, C, H, W)
         embedding = self.model.features(normalise(pixels, self.preprocessing))  # (N, D)
         return self.model.classifier(embedding), embedding
 
 
-def build_graph(model: Classifier, record: RunRecord) -> onnx.ModelProto:
+class HalfModel(ServedModel):
+    """The same in half precision between the normalisation and the outputs, which stay float32."""
+
+    def __init__(self, model: Classifier, preprocessing: Preprocessing) -> None:
+        super().__init__(copy.deepcopy(model).half(), preprocessing)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        pixels = image.permute(0, 3, 1, 2).contiguous()
+        embedding = self.model.features(normalise(pixels, self.preprocessing).half())
+        return self.model.classifier(embedding).float(), embedding.float()
+
+
+def build_graph(model: Classifier, run: Run, *, served_as: type[ServedModel] = ServedModel) -> onnx.ModelProto:
     """The checked graph of a model in evaluation mode. Raises GraphUnsupported."""
-    graph = _exported(ServedModel(model, record.preprocessing).eval(), record.preprocessing)
+    record = run.record
+    graph = _exported(served_as(model, record.preprocessing).eval(), record.preprocessing)
     _strip_traces(graph)
     graph.graph.name = record.family
-    onnx.helper.set_model_props(graph, _properties(record))
+    onnx.helper.set_model_props(graph, _properties(run))
     onnx.checker.check_model(graph, full_check=True)
     return graph
 
@@ -112,9 +127,11 @@ def _strip_traces(graph: onnx.ModelProto) -> None:
     graph.graph.ClearField("metadata_props")
 
 
-def _properties(record: RunRecord) -> dict[str, str]:
-    """What other runtimes and people find in the file itself."""
+def _properties(run: Run) -> dict[str, str]:
+    """What other runtimes and people find in the file itself; the digest is the run's."""
+    record = run.record
     return {
+        "digest": run.digest,
         "family": record.family,
         "labels": json.dumps(record.labels, ensure_ascii=False),
         "preprocessing": json.dumps(encode(record.preprocessing)),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from export.errors import SkewTooLarge
-from export.verify import LIMITS, logits_of
+from export.verify import LIMITS, Pixels, logits_of
 from service.engine.decode import decode
 from service.engine.postprocess import probabilities_of
 from service.engine.preprocess import preprocess
@@ -33,13 +33,18 @@ def measure_service(
     temperature: float,
 ) -> Metrics:
     """Metrics of the test split, given as encoded images and their true labels (N,)."""
-    images = np.stack([preprocess(decode(file, pixel_format=spec.pixel_format, limits=LIMITS), spec) for file in files])
+    images = np.stack([prepare_image(file, spec) for file in files])
     probabilities = probabilities_of(logits_of(session, images), temperature)
     # softmax(log p) = p: training's metrics, computed from the service's probabilities.
     scores = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(np.float32)
     values = encode(measure(scores, labels, names=names, split="test"))
     del values["confusion"]
     return Metrics.model_validate(values)
+
+
+def prepare_image(file: bytes, spec: InputSpec) -> Pixels:
+    """An encoded image on the service's way to the graph: uint8 (H, W, C)."""
+    return preprocess(decode(file, pixel_format=spec.pixel_format, limits=LIMITS), spec)
 
 
 def check_skew(served: Metrics, *, trained_accuracy: float) -> float:

@@ -67,7 +67,7 @@ def test(run: Run, splits: Splits) -> Predictions:
 
 @pytest.fixture(scope="session")
 def graph(run: Run) -> onnx.ModelProto:
-    return build_graph(run.build_model(), run.record)
+    return build_graph(run.build_model(), run)
 
 
 @pytest.fixture(scope="session")

@@ -64,6 +64,7 @@ def test_carries_labels_preprocessing_and_family(graph: onnx.ModelProto, run: Ru
     """For runtimes that know nothing of the manifest."""
     properties = {entry.key: entry.value for entry in graph.metadata_props}
     assert properties["family"] == "fashion_cnn"
+    assert properties["digest"] == run.digest
     assert json.loads(properties["labels"]) == list(run.record.labels)
     assert json.loads(properties["preprocessing"])["mean"] == [0.286]
 
@@ -76,7 +77,7 @@ def test_says_nothing_of_the_machine_that_exported(graph: onnx.ModelProto) -> No
 
 def test_the_same_run_gives_the_same_bytes(graph: onnx.ModelProto, run: Run) -> None:
     """So digests can be compared."""
-    assert to_bytes(build_graph(run.build_model(), run.record)) == to_bytes(graph)
+    assert to_bytes(build_graph(run.build_model(), run)) == to_bytes(graph)
 
 
 @pytest.mark.parametrize("count", [1, 3, 64])
@@ -111,6 +112,6 @@ class Undecided(Classifier):
 def test_a_model_that_onnx_cannot_express_is_refused_in_one_line(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
     """With the cause; the exporter's own report is not shown."""
     with pytest.raises(GraphUnsupported, match="cannot be expressed in ONNX, opset 20") as caught:
-        build_graph(Undecided().eval(), run.record)
+        build_graph(Undecided().eval(), run)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")

@@ -126,6 +126,13 @@ def test_wrong_use_ends_with_two(command: Callable[..., Result], arguments: tupl
     assert "Usage: recognition-export" in result.out + result.err
 
 
+def test_a_precision_that_does_not_exist_is_wrong_use(command: Callable[..., Result], run: Run, tmp_path: Path) -> None:
+    """Those that do are named."""
+    result = command(run.directory, "--to", tmp_path, "--precisions", "fp32,fp8")
+    assert result.code == 2
+    assert "fp32, fp16, int8" in result.err
+
+
 def test_a_bad_name_is_wrong_use(command: Callable[..., Result], run: Run, tmp_path: Path) -> None:
     """It could lead out of the repository."""
     result = command(run.directory, "--to", tmp_path, "--name", "../x")

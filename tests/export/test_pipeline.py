@@ -101,3 +101,36 @@ def test_a_bad_name_ends_before_any_work(
             progress=progress,
         )
     assert not repository.exists()
+
+
+def test_other_precisions_are_taken_in_or_left_out(
+    run: Run, repository: Path, progress: ExportProgress, sample_directory: Path
+) -> None:
+    """With their figures, or with the reason; the same wish is not fulfilled twice, another one is."""
+
+    def wish(*precisions: Precision, max_accuracy_loss: float = 5.0) -> Outcome:
+        return export_run(
+            run,
+            repository=repository,
+            name="clothes",
+            data_directory=sample_directory,
+            again=False,
+            progress=progress,
+            precisions=precisions,
+            max_accuracy_loss=max_accuracy_loss,
+        )
+
+    manifest = wish(Precision.FP16, Precision.INT8).package.manifest
+    assert set(manifest.variants) == set(Precision)
+    variant = manifest.variants[Precision.INT8]
+    assert variant.file == "model.int8.onnx"
+    assert variant.quantisation is not None
+    assert variant.comparison is not None
+    assert variant.comparison.images == 50
+    assert variant.tolerance_reason
+    assert not wish(Precision.INT8, Precision.FP16).published
+
+    strict = wish(Precision.FP16, max_accuracy_loss=-1.0)
+    assert strict.published
+    assert set(strict.package.manifest.variants) == {Precision.FP32}
+    assert "points of accuracy" in strict.package.manifest.left_out[Precision.FP16]

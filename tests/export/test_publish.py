@@ -31,7 +31,7 @@ def test_a_reader_finds_what_was_published(draft: Draft, tmp_path: Path) -> None
     package = ModelRepository(tmp_path).open("clothes", 1)
     package.check_files()
     assert package == published
-    assert set(contents(package.path)) == {"manifest.json", "model.onnx", "golden.npz", "card.md"}
+    assert set(contents(package.path)) == {"manifest.json", "model.onnx", "model.explain.onnx", "golden.npz", "card.md"}
 
 
 def test_versions_count_up_and_nothing_is_overwritten(draft: Draft, tmp_path: Path) -> None:

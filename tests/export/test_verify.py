@@ -28,7 +28,7 @@ def test_the_graph_computes_what_torch_computes(session: Session, splits: Splits
 def test_another_normalisation_is_noticed(run: Run, splits: Splits, test: Predictions) -> None:
     """A mean that is wrong in the third decimal is too much."""
     preprocessing = replace(run.record.preprocessing, mean=(0.287,))
-    graph = build_graph(run.build_model(), replace(run.record, preprocessing=preprocessing))
+    graph = build_graph(run.build_model(), replace(run, record=replace(run.record, preprocessing=preprocessing)))
     with pytest.raises(DifferenceTooLarge, match="differ from training's by"):
         check_difference(load_session(to_bytes(graph), OUTPUTS), splits.test.pixels, test.logits)
 

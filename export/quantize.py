@@ -1,0 +1,142 @@
+"""The int8 form of a graph: static QDQ, weights int8 for each channel, activations uint8, ranges from training images.
+
+How ranges are chosen (entropy, percentile) and whether the first and the last layer stay in float32 is decided by how
+often the answers on the validation split stay those of the float32 graph.
+"""
+
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from export.graph import INPUT, OUTPUTS, to_bytes
+from export.verify import Logits, Pixels, load_session, logits_of
+from service.models.variant import Quantisation
+
+Method = Literal["entropy", "percentile"]
+Layer = Literal["first", "last"]
+
+METHODS: dict[Method, CalibrationMethod] = {
+    "entropy": CalibrationMethod.Entropy,
+    "percentile": CalibrationMethod.Percentile,
+}
+FLOAT_LAYERS: tuple[tuple[Layer, ...], ...] = ((), ("first",), ("last",), ("first", "last"))
+WORTH = 0.002
+"""A layer stays in float32 only where this share more of the answers is kept by it."""
+CALIBRATION_IMAGES = 512
+BATCH_SIZE = 16
+"""The calibrator keeps all activations of this many images at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantised:
+    """The graph that was chosen, and what speaks for it."""
+
+    graph: onnx.ModelProto
+    facts: Quantisation
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc] # the library has no types
+    """Hands the images out in batches; `set_range` and the length let the library take them piece by piece."""
+
+    def __init__(self, images: Pixels) -> None:
+        self._batches = np.split(images, range(BATCH_SIZE, len(images), BATCH_SIZE))
+        self._left = iter(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        self._left = iter(self._batches[start_index:end_index])
+
+    def get_next(self) -> dict[str, Pixels] | None:
+        batch = next(self._left, None)
+        return None if batch is None else {INPUT: batch}
+
+
+def calibration_images(training: Pixels) -> Pixels:
+    """Evenly spread over the training split."""
+    count = min(CALIBRATION_IMAGES, len(training))
+    return training[np.linspace(0, len(training) - 1, count).round().astype(np.int64)]
+
+
+def quantize(graph: onnx.ModelProto, *, calibration: Pixels, validation: Pixels, reference: Logits) -> Quantised:
+    """The setting that agrees best with `reference`, the float32 logits of the validation images (N, labels)."""
+    tried: dict[tuple[Method, tuple[Layer, ...]], tuple[float, onnx.ModelProto]] = {}
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        original, prepared = Path(folder) / "original.onnx", Path(folder) / "prepared.onnx"
+        original.write_bytes(to_bytes(graph))  # the library would move the weights of a graph in memory to a file
+        quant_pre_process(str(original), str(prepared), skip_symbolic_shape=True)
+
+        def attempt(method: Method, layers: tuple[Layer, ...]) -> None:
+            candidate = _quantized(prepared, method, layers, calibration)
+            answers = logits_of(load_session(to_bytes(candidate), OUTPUTS), validation).argmax(axis=1)
+            tried[method, layers] = float(np.mean(answers == reference.argmax(axis=1))), candidate
+
+        for method in METHODS:
+            attempt(method, ())
+        best = max(METHODS, key=lambda method: tried[method, ()][0])
+        for layers in FLOAT_LAYERS[1:]:
+            attempt(best, layers)
+    layers = max(FLOAT_LAYERS, key=lambda layers: tried[best, layers][0] - WORTH * len(layers))
+    chosen = tried[best, layers][1]
+    chosen.graph.name = graph.graph.name
+    onnx.helper.set_model_props(chosen, {entry.key: entry.value for entry in graph.metadata_props})
+    return Quantised(
+        graph=chosen,
+        facts=Quantisation(
+            method=best,
+            calibration_images=len(calibration),
+            float_layers=layers,
+            agreements={"+".join((method, *layers)): share for (method, layers), (share, _) in tried.items()},
+        ),
+    )
+
+
+def _quantized(prepared: Path, method: Method, layers: tuple[Layer, ...], images: Pixels) -> onnx.ModelProto:
+    weighted = [node.name for node in onnx.load(prepared).graph.node if node.op_type in {"Conv", "Gemm", "MatMul"}]
+    ends: dict[Layer, str] = {"first": weighted[0], "last": weighted[-1]}
+    target = prepared.with_name("quantized.onnx")
+    quantize_static(
+        str(prepared),
+        str(target),
+        _Reader(images),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        nodes_to_exclude=[ends[layer] for layer in layers],
+        calibrate_method=METHODS[method],
+        calibration_cache_path=prepared.with_name(f"{method}.json"),
+        extra_options={"CalibStridedMinMax": 1},
+    )
+    quantized = onnx.load(target)
+    used = {node.domain for node in quantized.graph.node}
+    declared = [opset for opset in quantized.opset_import if opset.domain in used]
+    del quantized.opset_import[:]
+    quantized.opset_import.extend(declared)
+    onnx.checker.check_model(quantized, full_check=True)
+    return quantized
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The library prints and logs what its caller cannot act on."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
