@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-from service.models.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest, ManifestInvalid, digest_of
+from service.models.manifest import GOLDEN_FILE, MANIFEST_FILE, NAME_PATTERN, Manifest, ManifestInvalid, digest_of
 from service.models.package import Package, PackageRefused
 from service.models.plain_model import PlainModel, open_plain_model
 from service.models.triton_config import ConfigInvalid, read_config, versions_to_serve
@@ -74,9 +74,10 @@ class ModelRepository:
         return sorted({*chosen, *self.aliases(name).values()})
 
     def is_plain(self, name: str, version: int) -> bool:
-        """Whether the version is a bare ONNX model rather than a package."""
+        """Whether the version is a bare ONNX model. A package that lost its manifest is none: it must stay refused."""
         path = self._root / name / str(version)
-        return not (path / MANIFEST_FILE).exists() and any(path.glob("*.onnx"))
+        of_a_package = (path / MANIFEST_FILE).exists() or (path / GOLDEN_FILE).exists()
+        return not of_a_package and any(path.glob("*.onnx"))
 
     def open_plain(self, name: str, version: int) -> PlainModel:
         """Reads what lies beside the graph. Raises PackageRefused."""

@@ -125,3 +125,16 @@ def test_a_package_that_was_moved_is_refused(root: Path, target: str) -> None:
     name, version = target.split("/")
     with pytest.raises(PackageRefused, match=rf"{target}/manifest\.json describes thirds version 1: .* moved"):
         ModelRepository(root).open(name, int(version))
+
+
+def test_a_package_without_its_manifest_is_no_plain_model(root: Path) -> None:
+    """Losing one file must not turn the proof off."""
+    (PackageRecipe().write(root) / MANIFEST_FILE).unlink()
+    assert not ModelRepository(root).is_plain("thirds", 1)
+
+
+def test_a_graph_alone_is_a_plain_model(root: Path) -> None:
+    """Anyone's ONNX file, as Triton lays it out."""
+    (root / "anyone" / "1").mkdir(parents=True)
+    (root / "anyone" / "1" / "model.onnx").write_bytes(b"graph")
+    assert ModelRepository(root).is_plain("anyone", 1)
