@@ -57,7 +57,8 @@ def picture(place: int, *, brightness: int = 240) -> npt.NDArray[np.uint8]:
 def expected_logits(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """What the graph computes, written with NumPy."""
     thirds = pixels.astype(np.float32).reshape(HEIGHT, 3, 4).mean(axis=(0, 2)) / 255.0
-    return (thirds * GAIN).astype(np.float32)
+    logits: npt.NDArray[np.float32] = (thirds * GAIN).astype(np.float32)
+    return logits
 
 
 def graph() -> bytes:
