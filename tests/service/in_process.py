@@ -139,13 +139,24 @@ async def serving(models: Path, **settings: Any) -> AsyncIterator[InProcess]:
 @contextmanager
 def held(live: LiveModel) -> Iterator[threading.Event]:
     """Nothing is computed until the event is set, or the block is left: another job keeps the session's thread."""
-    release = threading.Event()
-    job = live.runner.submit(release.wait, SECONDS)
+    begun, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        release.wait(SECONDS)
+
+    job = live.runner.submit(hold)
+    assert begun.wait(SECONDS)
     try:
         yield release
     finally:
         release.set()
         job.result(SECONDS)
+
+
+async def until_at_work(live: LiveModel) -> None:
+    """Returns when a batch lies before the session, which is held."""
+    await until(lambda: live.runner._work_queue.qsize() > 0)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -1,8 +1,13 @@
 """Requests for the model `thirds`, which every test of the doors asks."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+import pytest_asyncio
 from recognition.v1 import recognition_pb2 as pb
 
+from tests.service.api.house import LIMITS, furnish
+from tests.service.in_process import InProcess, serving
 from tests.service.packages import encode, picture
 
 
@@ -15,3 +20,12 @@ def image() -> bytes:
 @pytest.fixture
 def request_for_one(image: bytes) -> pb.ClassifyRequest:
     return pb.ClassifyRequest(model=pb.ModelSelector(name="thirds"), image=image)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InProcess]:
+    """A service with versions in every state and small limits, shared by the tests of a module."""
+    root = tmp_path_factory.mktemp("models")
+    furnish(root)
+    async with serving(root, require_all_models=False, **LIMITS) as running:
+        yield running

@@ -1,10 +1,12 @@
 """What a caller reads out of an error: its code, its words, and the details of google.rpc."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
 import grpc
+import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -46,3 +48,13 @@ def refusal(error: grpc.aio.AioRpcError) -> Refusal:
     found = refusal_of(status)
     assert (found.code, found.message) == (error.code().name, error.details())
     return found
+
+
+async def refused(call: Awaitable[object]) -> Refusal:
+    """The error that a call ends with; it never tells where files lie, nor what the runtime said."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    for words in (repr(error.value), str(refusal(error.value))):
+        assert not re.search(r"(^|[\s'\"(=])/[a-z]", words), words
+        assert not re.search(r"onnx|Traceback|0x[0-9a-f]{6}", words, re.IGNORECASE), words
+    return refusal(error.value)
