@@ -132,6 +132,7 @@ def _registry(
     loader = ModelLoader(
         provider=provider.name,
         threads=threads,
+        precision=settings.precision,
         policy=policy,
         limits=ImageLimits(
             max_bytes=settings.max_image_bytes,

@@ -24,6 +24,15 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
+class PrecisionChoice(StrEnum):
+    """What the settings of a server may ask for."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
 class LabelMetrics(Frozen):
     label: str
     precision: Share
