@@ -21,6 +21,7 @@ RecognitionError, with the service's reason; the images of a batch fail one by o
 from recognition_client.aio import AsyncRecognitionClient
 from recognition_client.batches import Image
 from recognition_client.client import RecognitionClient
+from recognition_client.embeddings import Embedding
 from recognition_client.errors import (
     AccessDenied,
     ArgumentInvalid,
@@ -38,6 +39,7 @@ from recognition_client.errors import (
     Unavailable,
     VersionNotFound,
 )
+from recognition_client.explanations import Explanation, ExplanationMethod
 from recognition_client.models import HealthStatus, ModelInfo, ModelState
 from recognition_client.results import (
     Classification,
@@ -57,7 +59,10 @@ __all__ = [
     "Classification",
     "ClassifyResult",
     "DeadlineExceeded",
+    "Embedding",
     "ErrorDetails",
+    "Explanation",
+    "ExplanationMethod",
     "HealthStatus",
     "Image",
     "ImageError",

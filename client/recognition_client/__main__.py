@@ -17,7 +17,9 @@ from rich.console import Console
 from recognition_client.client import RecognitionClient
 from recognition_client.display import (
     classification_record,
+    explanation_record,
     show_classification,
+    show_explanation,
     show_json,
     show_line,
     show_models,
@@ -76,6 +78,35 @@ def classify(
                     show_classification(out, path, outcome)
     if failed:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: recognition explain shoe.png --label Sneaker --output map.png")
+def explain(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="Image file: JPEG, PNG, WebP, GIF or BMP.")],
+    label: Annotated[str, typer.Option(help="Which label; left out: the most probable one.")] = "",
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the PNG goes; left out: IMAGE-explained.png.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Which model; not needed where the service has one.")] = "",
+    version: Annotated[int | None, typer.Option(min=1, help="Which version of it.")] = None,
+    alias: Annotated[str | None, typer.Option(help="Which alias instead of a version, such as canary.")] = None,
+    as_json: Json = False,
+    server: Server = DEFAULT_SERVER,
+    timeout: Timeout = 10.0,
+) -> None:
+    """Draws a heat map of what speaks for a label, laid over the image as the model saw it."""
+    output = output or Path(f"{image.stem}-explained.png")
+    try:
+        with _connected(server, timeout) as client:
+            found = client.explain(image, label=label, model=model, version=version, alias=alias)
+        output.write_bytes(found.overlay_png)
+    except OSError as error:
+        show_line(Console(stderr=True), f"recognition: {error.filename}: {error.strerror}")
+        raise typer.Exit(1) from error
+    if as_json:
+        show_json(Console(), explanation_record(image, output, found))
+    else:
+        show_explanation(Console(), output, found)
 
 
 @app.command(epilog="Example: recognition models --server gpu-box:8001")

@@ -1,7 +1,7 @@
 """The asyncio client. Everything but the waiting is shared with its blocking twin in client.py."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -12,19 +12,22 @@ from grpc_health.v1 import health_pb2
 from recognition.v1 import recognition_pb2 as pb
 from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 
-from recognition_client.batches import IMAGES_PER_REQUEST, Batch, Image, Outcome, batches, read_image
+from recognition_client.batches import IMAGES_PER_REQUEST, Image, Outcome, batches, read_image
 from recognition_client.channel import ChannelConfig, open_aio_channel
-from recognition_client.errors import BatchTooLarge, ImageRejected, ModelNotFound, error_of_call
+from recognition_client.embeddings import Embedding, embeddings
+from recognition_client.errors import ModelNotFound, error_of_call
+from recognition_client.explanations import Explanation, explanation
+from recognition_client.fan_out import fan_out
 from recognition_client.models import HealthStatus, ModelInfo, health_status, model_info
 from recognition_client.requests import (
     HEALTH_CHECK,
-    Question,
     health_request,
     list_models_request,
     question,
     selector,
 )
 from recognition_client.results import ClassifyResult, ImageError, classify_result, outcomes
+from recognition_client.stream import Answered, Named, StreamRequests, answered
 
 if TYPE_CHECKING:
     from recognition.v1.recognition_pb2_grpc import RecognitionServiceAsyncStub  # only the type stubs have it
@@ -88,25 +91,80 @@ class AsyncRecognitionClient:
         Any number may be given: they travel in requests of at most `images_per_request` images, `concurrency` of them
         at a time, and the deadline is that of one request. The first request that fails as a whole ends the others.
         """
-        if concurrency < 1:
-            raise ValueError(f"concurrency is 1 or more, and not {concurrency}")
         asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
-        waiting = batches(images, images_per_request=images_per_request)
-        slots = asyncio.Semaphore(concurrency)
-        tasks: list[asyncio.Task[list[Outcome]]] = []
+
+        async def ask(part: list[bytes]) -> list[Outcome]:
+            response = await self._call(self._stub.BatchClassify, asked.of_images(part), timeout_seconds)
+            return outcomes(response, expected=len(part))
+
+        return await fan_out(batches(images, images_per_request=images_per_request), ask, concurrency=concurrency)
+
+    async def classify_stream(
+        self,
+        images: Iterable[Named] | AsyncIterable[Named],
+        *,
+        model: str = "",
+        version: int | None = None,
+        alias: str | None = None,
+        top_k: int = 5,
+        min_confidence: float | None = None,
+        timeout_seconds: float | None = None,
+    ) -> AsyncIterator[Answered]:
+        """Labels pairs of id and image as they come: pairs of id and outcome, as they are ready and not in order.
+
+        The server takes no more than it can hold, so `images` may be endless. The deadline is that of the whole stream;
+        left out, there is none.
+        """
+        asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
+        requests = StreamRequests(images, asked)
+        call = self._stub.ClassifyStream(aiter(requests), timeout=timeout_seconds)
         try:
-            async with asyncio.TaskGroup() as group:
-                await slots.acquire()
-                while (batch := await asyncio.to_thread(next, waiting, None)) is not None:
-                    task = group.create_task(self._classify_batch(batch, asked, timeout_seconds))
-                    task.add_done_callback(lambda _: slots.release())
-                    tasks.append(task)
-                    await slots.acquire()
-        except* Exception as failures:  # noqa: BLE001 - whatever it is, it is raised again, out of its group
-            failure = failures.exceptions[0]
-        else:
-            return [outcome for task in tasks for outcome in task.result()]
-        raise failure
+            async for response in call:
+                for unread in requests.unread():
+                    yield unread
+                yield answered(response)
+        except grpc.RpcError as error:
+            raise error_of_call(error, target=self._config.target) from error
+        finally:
+            call.cancel()
+        for unread in requests.unread():
+            yield unread
+        requests.check()
+
+    async def embed(
+        self,
+        images: Iterable[Image],
+        *,
+        model: str = "",
+        version: int | None = None,
+        alias: str | None = None,
+        timeout_seconds: float | None = None,
+        images_per_request: int = IMAGES_PER_REQUEST,
+        concurrency: int = 4,
+    ) -> list[Embedding | ImageError]:
+        """Turns images into vectors, as `batch_classify` labels them."""
+        chosen = selector(model=model, version=version, alias=alias)
+
+        async def ask(part: list[bytes]) -> list[Embedding | ImageError]:
+            request = pb.EmbedRequest(model=chosen, images=part)
+            return embeddings(await self._call(self._stub.Embed, request, timeout_seconds), expected=len(part))
+
+        return await fan_out(batches(images, images_per_request=images_per_request), ask, concurrency=concurrency)
+
+    async def explain(
+        self,
+        image: Image,
+        *,
+        label: str = "",
+        model: str = "",
+        version: int | None = None,
+        alias: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Explanation:
+        """A heat map of what speaks for a label; left out, for the most probable one. Raises what `classify` raises."""
+        chosen = selector(model=model, version=version, alias=alias)
+        request = pb.ExplainRequest(model=chosen, image=await asyncio.to_thread(read_image, image), label=label)
+        return explanation(await self._call(self._stub.Explain, request, timeout_seconds))
 
     async def list_models(self, *, timeout_seconds: float | None = None) -> list[ModelInfo]:
         """All model versions of the server, ready or not, sorted by name and version."""
@@ -137,19 +195,6 @@ class AsyncRecognitionClient:
             return health_status(await self._call(self._check_health, health_request(service), timeout_seconds))
         except ModelNotFound:
             return HealthStatus.SERVICE_UNKNOWN
-
-    async def _classify_batch(self, batch: Batch, asked: Question, timeout_seconds: float | None) -> list[Outcome]:
-        if not batch.images:
-            return batch.merge([])
-        try:
-            response = await self._call(self._stub.BatchClassify, asked.of_images(batch.images), timeout_seconds)
-        except (BatchTooLarge, ImageRejected) as error:
-            if len(batch.images) == 1:
-                return batch.merge([ImageError.from_details(error.details)])
-            first, second = batch.halves()
-            answers = await self._classify_batch(first, asked, timeout_seconds)
-            return answers + await self._classify_batch(second, asked, timeout_seconds)
-        return batch.merge(outcomes(response, expected=len(batch.images)))
 
     async def _call(
         self,

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import grpc
 
@@ -16,6 +16,7 @@ from recognition_client.status import IMAGE_TOO_LARGE, ErrorDetails
 Image: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str]
 """An encoded image (JPEG, PNG, ...), or the path of a file that holds one."""
 
+Answer = TypeVar("Answer")
 Outcome: TypeAlias = Classification | ImageError
 
 IMAGES_PER_REQUEST = 64
@@ -37,7 +38,7 @@ class Batch:
         middle = len(self.entries) // 2
         return Batch(self.entries[:middle]), Batch(self.entries[middle:])
 
-    def merge(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    def merge(self, outcomes: Sequence[Answer | ImageError]) -> list[Answer | ImageError]:
         """One outcome for each entry: the server's for what was sent, its own for what was not."""
         answered = iter(outcomes)
         return [entry if isinstance(entry, ImageError) else next(answered) for entry in self.entries]
@@ -52,7 +53,7 @@ def batches(images: Iterable[Image], *, images_per_request: int = IMAGES_PER_REQ
     entries: list[bytes | ImageError] = []
     size = 0
     for image in images:
-        entry = _entry(image)
+        entry = entry_of(image)
         length = len(entry) if isinstance(entry, bytes) else 0
         if len(entries) == images_per_request or (entries and size + length > BYTES_PER_REQUEST):
             yield Batch(tuple(entries))
@@ -80,7 +81,8 @@ def read_image(image: Image) -> bytes:
     return data
 
 
-def _entry(image: Image) -> bytes | ImageError:
+def entry_of(image: Image) -> bytes | ImageError:
+    """The bytes of an image, or why there are none."""
     try:
         return read_image(image)
     except ImageRejected as error:

@@ -1,6 +1,6 @@
 """The blocking client. Everything but the waiting is shared with its twin in aio.py."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -9,9 +9,11 @@ from grpc_health.v1 import health_pb2
 from recognition.v1 import recognition_pb2 as pb
 from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 
-from recognition_client.batches import IMAGES_PER_REQUEST, Batch, Image, Outcome, batches, read_image
+from recognition_client.batches import IMAGES_PER_REQUEST, Answer, Batch, Image, Outcome, batches, read_image
 from recognition_client.channel import ChannelConfig, open_channel
+from recognition_client.embeddings import Embedding, embeddings
 from recognition_client.errors import BatchTooLarge, ImageRejected, ModelNotFound, error_of_call
+from recognition_client.explanations import Explanation, explanation
 from recognition_client.models import HealthStatus, ModelInfo, health_status, model_info
 from recognition_client.requests import (
     HEALTH_CHECK,
@@ -22,6 +24,7 @@ from recognition_client.requests import (
     selector,
 )
 from recognition_client.results import ClassifyResult, ImageError, classify_result, outcomes
+from recognition_client.stream import Answered, Named, StreamRequests, answered
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -94,8 +97,70 @@ class RecognitionClient:
         asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
         answers: list[Outcome] = []
         for batch in batches(images, images_per_request=images_per_request):
-            answers += self._classify_batch(batch, asked, timeout_seconds)
+            answers += self._whole_or_halved(batch, lambda part: self._classify_images(part, asked, timeout_seconds))
         return answers
+
+    def classify_stream(
+        self,
+        images: Iterable[Named],
+        *,
+        model: str = "",
+        version: int | None = None,
+        alias: str | None = None,
+        top_k: int = 5,
+        min_confidence: float | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Iterator[Answered]:
+        """Labels pairs of id and image as they come: pairs of id and outcome, as they are ready and not in order.
+
+        The server takes no more than it can hold, so `images` may be endless. The deadline is that of the whole stream;
+        left out, there is none.
+        """
+        asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
+        requests = StreamRequests(images, asked)
+        call = self._stub.ClassifyStream(iter(requests), timeout=timeout_seconds)
+        try:
+            for response in call:
+                yield from requests.unread()
+                yield answered(response)
+        except grpc.RpcError as error:
+            raise error_of_call(error, target=self._config.target) from error
+        finally:
+            call.cancel()
+        yield from requests.unread()
+        requests.check()
+
+    def embed(
+        self,
+        images: Iterable[Image],
+        *,
+        model: str = "",
+        version: int | None = None,
+        alias: str | None = None,
+        timeout_seconds: float | None = None,
+        images_per_request: int = IMAGES_PER_REQUEST,
+    ) -> list[Embedding | ImageError]:
+        """Turns images into vectors, as `batch_classify` labels them."""
+        chosen = selector(model=model, version=version, alias=alias)
+        answers: list[Embedding | ImageError] = []
+        for batch in batches(images, images_per_request=images_per_request):
+            answers += self._whole_or_halved(batch, lambda part: self._embed_images(part, chosen, timeout_seconds))
+        return answers
+
+    def explain(
+        self,
+        image: Image,
+        *,
+        label: str = "",
+        model: str = "",
+        version: int | None = None,
+        alias: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Explanation:
+        """A heat map of what speaks for a label; left out, for the most probable one. Raises what `classify` raises."""
+        chosen = selector(model=model, version=version, alias=alias)
+        request = pb.ExplainRequest(model=chosen, image=read_image(image), label=label)
+        return explanation(self._call(self._stub.Explain, request, timeout_seconds))
 
     def list_models(self, *, timeout_seconds: float | None = None) -> list[ModelInfo]:
         """All model versions of the server, ready or not, sorted by name and version."""
@@ -127,18 +192,29 @@ class RecognitionClient:
         except ModelNotFound:
             return HealthStatus.SERVICE_UNKNOWN
 
-    def _classify_batch(self, batch: Batch, asked: Question, timeout_seconds: float | None) -> list[Outcome]:
+    def _classify_images(self, images: list[bytes], asked: Question, timeout_seconds: float | None) -> list[Outcome]:
+        response = self._call(self._stub.BatchClassify, asked.of_images(images), timeout_seconds)
+        return outcomes(response, expected=len(images))
+
+    def _embed_images(
+        self, images: list[bytes], chosen: pb.ModelSelector, timeout_seconds: float | None
+    ) -> list[Embedding | ImageError]:
+        response = self._call(self._stub.Embed, pb.EmbedRequest(model=chosen, images=images), timeout_seconds)
+        return embeddings(response, expected=len(images))
+
+    def _whole_or_halved(
+        self, batch: Batch, ask: Callable[[list[bytes]], list[Answer | ImageError]]
+    ) -> list[Answer | ImageError]:
+        """Asks for a batch in one request, and in smaller ones where the server finds it too large."""
         if not batch.images:
             return batch.merge([])
         try:
-            response = self._call(self._stub.BatchClassify, asked.of_images(batch.images), timeout_seconds)
+            return batch.merge(ask(batch.images))
         except (BatchTooLarge, ImageRejected) as error:
             if len(batch.images) == 1:
                 return batch.merge([ImageError.from_details(error.details)])
             first, second = batch.halves()
-            answers = self._classify_batch(first, asked, timeout_seconds)
-            return answers + self._classify_batch(second, asked, timeout_seconds)
-        return batch.merge(outcomes(response, expected=len(batch.images)))
+            return self._whole_or_halved(first, ask) + self._whole_or_halved(second, ask)
 
     def _call(
         self,

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from recognition_client.explanations import Explanation
 from recognition_client.models import ModelInfo, ModelState
 from recognition_client.results import Classification, ImageError
 
@@ -49,6 +50,12 @@ def show_classification(console: Console, path: Path, answer: Classification) ->
     console.print(bars)
 
 
+def show_explanation(console: Console, output: Path, found: Explanation) -> None:
+    how = found.method.lower().replace("_", " ")
+    answer = f"{found.prediction.label} {found.prediction.probability:.2%}"
+    show_line(console, f"{output}: {answer}, by {how}, {found.model.name} version {found.model.version}")
+
+
 def show_models(console: Console, models: Sequence[ModelInfo]) -> None:
     if not console.is_terminal:
         for model in models:
@@ -76,6 +83,13 @@ def classification_record(path: Path, outcome: Classification | ImageError) -> d
         error = {"code": outcome.code.name, "reason": outcome.reason, "message": outcome.message}
         return {"path": str(path), "error": error | {"metadata": dict(outcome.metadata)}}
     return {"path": str(path)} | asdict(outcome)
+
+
+def explanation_record(path: Path, output: Path, found: Explanation) -> dict[str, Any]:
+    """A heat map as JSON; the picture of it is the file `output`."""
+    record = asdict(found)
+    del record["overlay_png"]
+    return {"path": str(path), "output": str(output)} | record
 
 
 def _model_line(model: ModelInfo) -> str:

@@ -23,6 +23,9 @@ class Question:
     def of_images(self, images: Sequence[bytes]) -> pb.BatchClassifyRequest:
         return pb.BatchClassifyRequest(model=self.model, images=images, options=self.options)
 
+    def of_stream(self, name: str, image: bytes) -> pb.ClassifyStreamRequest:
+        return pb.ClassifyStreamRequest(id=name, image=image, model=self.model, options=self.options)
+
 
 def question(
     *, model: str, version: int | None, alias: str | None, top_k: int, min_confidence: float | None

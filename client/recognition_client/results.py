@@ -80,52 +80,55 @@ class ImageError(ErrorDetails):
 
 def classify_result(response: pb.ClassifyResponse) -> ClassifyResult:
     answer = response.classification
-    times = response.times
     return ClassifyResult(
-        predictions=_predictions(answer.predictions),
+        predictions=predictions(answer.predictions),
         unknown=answer.unknown,
-        model=_served_model(response.model),
-        times=StageTimes(
-            decode_seconds=times.decode_seconds,
-            preprocess_seconds=times.preprocess_seconds,
-            queue_seconds=times.queue_seconds,
-            inference_seconds=times.inference_seconds,
-            postprocess_seconds=times.postprocess_seconds,
-            batch_size=times.batch_size,
-        ),
+        model=served_model(response.model),
+        times=stage_times(response.times),
     )
 
 
 def outcomes(response: pb.BatchClassifyResponse, *, expected: int) -> list[Classification | ImageError]:
     """One outcome for each image of the request, in its order."""
     if len(response.results) != expected:
-        raise _invalid(f"The server answered {len(response.results)} results for {expected} images")
-    model = _served_model(response.model)
-    return [_outcome(result, model) for result in response.results]
+        raise invalid_response(f"The server answered {len(response.results)} results for {expected} images")
+    model = served_model(response.model)
+    return [outcome_of(result, model) for result in response.results]
 
 
 def image_error(status: Status) -> ImageError:
     return ImageError.from_details(details_of_status(status))
 
 
-def _outcome(result: pb.ClassifyResult, model: ServedModel) -> Classification | ImageError:
+def outcome_of(result: pb.ClassifyResult, model: ServedModel) -> Classification | ImageError:
     match result.WhichOneof("outcome"):
         case "classification":
             answer = result.classification
-            return Classification(predictions=_predictions(answer.predictions), unknown=answer.unknown, model=model)
+            return Classification(predictions=predictions(answer.predictions), unknown=answer.unknown, model=model)
         case "error":
             return image_error(result.error)
         case _:
-            raise _invalid("The server answered neither a classification nor an error for one of the images")
+            raise invalid_response("The server answered neither a classification nor an error for one of the images")
 
 
-def _predictions(predictions: Iterable[pb.Prediction]) -> tuple[Prediction, ...]:
+def predictions(predictions: Iterable[pb.Prediction]) -> tuple[Prediction, ...]:
     return tuple(Prediction(index=p.index, label=p.label, probability=p.probability) for p in predictions)
 
 
-def _served_model(model: pb.ServedModel) -> ServedModel:
+def stage_times(times: pb.StageTimes) -> StageTimes:
+    return StageTimes(
+        decode_seconds=times.decode_seconds,
+        preprocess_seconds=times.preprocess_seconds,
+        queue_seconds=times.queue_seconds,
+        inference_seconds=times.inference_seconds,
+        postprocess_seconds=times.postprocess_seconds,
+        batch_size=times.batch_size,
+    )
+
+
+def served_model(model: pb.ServedModel) -> ServedModel:
     return ServedModel(name=model.name, version=model.version, digest=model.digest)
 
 
-def _invalid(sentence: str) -> ResponseInvalid:
+def invalid_response(sentence: str) -> ResponseInvalid:
     return ResponseInvalid(ErrorDetails(code=grpc.StatusCode.INTERNAL, reason="RESPONSE_INVALID", message=sentence))

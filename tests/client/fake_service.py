@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -90,14 +90,51 @@ class FakeService(RecognitionServiceServicer):
         self._note(request, context)
         return pb.GetModelResponse(model=pb.Model(name=request.model.name, version=request.model.version))
 
-    def ClassifyStream(self, request_iterator: object, context: grpc.ServicerContext) -> None:  # type: ignore[override]  # noqa: N802 - the client has no call for it
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+    def ClassifyStream(  # noqa: N802
+        self, request_iterator: Iterator[pb.ClassifyStreamRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.ClassifyStreamResponse]:
+        """Answers in pairs, the second of each before the first."""
+        waiting: list[pb.ClassifyStreamResponse] = []
+        for request in request_iterator:
+            self._note(request, context)
+            result = (
+                pb.ClassifyResult(error=unreadable())
+                if request.image.startswith(b"bad")
+                else pb.ClassifyResult(classification=classification(request.image, request.options))
+            )
+            waiting.insert(0, pb.ClassifyStreamResponse(id=request.id, result=result, model=MODEL, times=TIMES))
+            if len(waiting) == 2:
+                yield from waiting
+                waiting.clear()
+        yield from waiting
 
     def Embed(self, request: pb.EmbedRequest, context: grpc.ServicerContext) -> pb.EmbedResponse:  # noqa: N802
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        """The vector of an image is the length of its file, once and doubled."""
+        self._note(request, context)
+        if len(request.images) > self.max_images:
+            self._abort(context, status(grpc.StatusCode.INVALID_ARGUMENT, "BATCH_TOO_LARGE", "Too many images."))
+        results = [
+            pb.EmbedResult(error=unreadable())
+            if image.startswith(b"bad")
+            else pb.EmbedResult(embedding=pb.Embedding(values=[len(image), 2 * len(image)]))
+            for image in request.images
+        ]
+        return pb.EmbedResponse(results=results[self.dropped_results :], model=MODEL, times=TIMES)
 
     def Explain(self, request: pb.ExplainRequest, context: grpc.ServicerContext) -> pb.ExplainResponse:  # noqa: N802
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        self._note(request, context)
+        if request.image.startswith(b"bad"):
+            self._abort(context, unreadable())
+        return pb.ExplainResponse(
+            overlay_png=b"a picture of " + request.image,
+            values=[0.0, 0.25, 0.5, -1.0, -2.0, -4.0],
+            rows=2,
+            columns=3,
+            prediction=pb.Prediction(index=4, label=request.label or "best", probability=0.75),
+            method=pb.EXPLANATION_METHOD_OCCLUSION,
+            model=MODEL,
+            times=TIMES,
+        )
 
     def _note(self, request: object, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
