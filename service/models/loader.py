@@ -1,6 +1,7 @@
 """From a package on disk to a model that answers: read → build the session → prove → warm up → start."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +17,13 @@ from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage
 from service.engine.providers import ProviderUnavailable
 from service.engine.session import Outputs, Session
+from service.models.choice import Candidate, candidates_of
 from service.models.explanation import load_activation
 from service.models.golden import GoldenSamples
 from service.models.manifest import GOLDEN_FILE, Manifest, Precision
 from service.models.repository import Package, PackageRefused
 from service.models.samples import Sample, choose_samples
+from service.models.variant import PrecisionChoice
 from service.models.verification import golden_difference
 
 WARM_UP_RUNS = 3
@@ -68,8 +71,10 @@ class ModelLoader:
         limits: ImageLimits,
         workers: ThreadPoolExecutor,
         observer: LoadObserver,
+        precision: PrecisionChoice = PrecisionChoice.AUTO,
     ) -> None:
         self._provider = provider
+        self._precision = precision
         self._threads = threads
         self._policy = policy
         self._limits = limits
@@ -80,20 +85,19 @@ class ModelLoader:
         """Raises PackageRefused where the package is damaged or disagrees with its golden samples."""
         began = time.monotonic()
         manifest = package.manifest
-        precision = Precision.FP32
         runner = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"session-{manifest.name}-{manifest.version}")
         loop = asyncio.get_running_loop()
         try:
-            session = await loop.run_in_executor(runner, self._build_session, package, precision)
+            candidates = await loop.run_in_executor(runner, self._candidates, package)
+            session = candidates[0].session
 
             async def run(images: Tensor) -> Outputs:
                 return await loop.run_in_executor(runner, session.run, images)
 
             batcher = Batcher(run, self._policy, observe=lambda report: self._observer.batch(manifest, report))
             classifier = self._build_classifier(manifest, batcher)
-            difference = await loop.run_in_executor(
-                runner, lambda: self._prove(package, precision, classifier, session)
-            )
+            chosen, difference = await loop.run_in_executor(runner, self._first_proved, package, candidates, classifier)
+            session = chosen.session
             activation = await loop.run_in_executor(runner, self._load_activation, package, classifier)
             samples = choose_samples(GoldenSamples.from_bytes(package.read(GOLDEN_FILE)), manifest.labels)
         except BaseException:
@@ -103,7 +107,7 @@ class ModelLoader:
         return LiveModel(
             manifest=manifest,
             digest=package.digest,
-            precision=precision,
+            precision=chosen.precision,
             provider=session.provider,
             golden_difference=difference,
             load_seconds=time.monotonic() - began,
@@ -114,9 +118,22 @@ class ModelLoader:
             runner=runner,
         )
 
+    def _candidates(self, package: Package) -> tuple[Candidate, ...]:
+        package.check_files()
+        return candidates_of(package, self._precision, provider=self._provider, build=self._build_session)
+
+    def _first_proved(
+        self, package: Package, candidates: tuple[Candidate, ...], classifier: Classifier
+    ) -> tuple[Candidate, float]:
+        """The best candidate that agrees with the golden samples, and how closely. Raises what the last one raises."""
+        *rivals, last = candidates
+        for candidate in rivals:
+            with contextlib.suppress(PackageRefused):
+                return candidate, self._prove(package, candidate.precision, classifier, candidate.session)
+        return last, self._prove(package, last.precision, classifier, last.session)
+
     def _build_session(self, package: Package, precision: Precision) -> Session:
         manifest = package.manifest
-        package.check_files()
         graph = package.read(manifest.variants[precision].file)
         try:
             return Session.load(
