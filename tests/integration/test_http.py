@@ -1,6 +1,8 @@
 """The HTTP door of the running service: one set of rules for both doors, and answers as they are described."""
 
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from recognition.v1 import recognition_pb2 as pb
 from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 from recognition_client import Classification, RecognitionClient
 
-from tests.integration.running_service import RunningService, running_service
+from tests.integration.running_service import ROOT, RunningService, running_service
 from tests.integration.test_wrong_input import WRONG_IMAGES
 
 MODEL = "/v1/models/fashion_cnn"
@@ -92,6 +94,24 @@ def test_both_doors_answer_alike(service: RunningService, client: httpx.Client, 
     explained = client.post(f"{MODEL}:explain?label=Bag", content=image).json()
     assert (explained["rows"], explained["columns"]) == (explanation.rows, explanation.columns)
     assert explained["values"] == pytest.approx(list(explanation.values), abs=1e-4)
+
+
+def test_the_command_draws_a_heat_map(service: RunningService, pictures: list[bytes], tmp_path: Path) -> None:
+    """`recognition explain` writes a PNG and says what is in it."""
+    image, output = tmp_path / "noise.png", tmp_path / "map.png"
+    image.write_bytes(pictures[0])
+    line = [sys.executable, "-m", "recognition_client", "explain", str(image), "--label", "Bag"]
+    done = subprocess.run(
+        [*line, "--output", str(output), "--server", service.target],
+        capture_output=True,
+        text=True,
+        cwd=ROOT / "client",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Bag" in done.stdout
+    with Image.open(output) as overlay:
+        assert overlay.format == "PNG"
 
 
 def test_a_flood_of_bytes_is_not_held_in_memory(service: RunningService) -> None:
