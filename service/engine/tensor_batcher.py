@@ -62,6 +62,7 @@ class TensorBatcher:
         self._arrived = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._batch_seconds = 0.0
+        self._running = False
         self._closing = False
 
     @property
@@ -103,7 +104,8 @@ class TensorBatcher:
                 f"{self._rows} items are waiting already; try again shortly, or send to more replicas.",
                 retry_seconds=max(0.05, expected),
             )
-        if deadline is not None and now + expected > deadline:
+        # An idle session is always tried: only a batch that runs mends an estimate that one slow batch has spoilt.
+        if deadline is not None and now + (expected if self._running or self._queue else 0.0) > deadline:
             raise DeadlineUnreachable("The deadline is too short for the work that is waiting; allow more time.")
 
     async def _serve(self) -> None:
@@ -154,12 +156,18 @@ class TensorBatcher:
 
     async def _execute(self, batch: list[_Waiting], closed: Closed) -> None:
         began = time.monotonic()
+        self._running = True
         try:
             outputs = await self._run(_joined(batch))
             parts = _split(outputs, [item.rows for item in batch])
         except Exception as error:  # noqa: BLE001 - whatever the runtime raises fails this batch and no other
             _fail(batch, error)
             return
+        except BaseException as error:  # the worker is told to end; nobody may wait for it in vain
+            _fail(batch, error)
+            raise
+        finally:
+            self._running = False
         seconds = time.monotonic() - began
         self._batch_seconds = seconds if self._batch_seconds == 0.0 else 0.8 * self._batch_seconds + 0.2 * seconds
         for item, part in zip(batch, parts, strict=True):
@@ -195,7 +203,7 @@ def _split(outputs: Tensors, rows: list[int]) -> list[Tensors]:
     ]
 
 
-def _fail(batch: list[_Waiting], error: Exception) -> None:
+def _fail(batch: list[_Waiting], error: BaseException) -> None:
     """An error that is the caller's own is told as it is where there is one caller."""
     if isinstance(error, InferenceFailed) or (isinstance(error, ServiceError) and len(batch) == 1):
         failure: ServiceError = error

@@ -1,0 +1,42 @@
+"""Stands in for a live model behind the core: takes what it is given and doubles it."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from recognition.oip.model_config_pb2 import ModelConfig
+
+from service.engine.datatypes import AnyTensor, Datatype
+from service.engine.tensor_session import TensorSpec
+from service.models.tensor_model import Computed, TensorModel
+
+
+def spec(name: str, *shape: int, datatype: Datatype = Datatype.FP32, takes_images: bool = False) -> TensorSpec:
+    return TensorSpec(name=name, datatype=datatype, shape=shape, takes_images=takes_images)
+
+
+@dataclass(slots=True, kw_only=True)
+class Doubling:
+    """A TensorModel of one's own measure."""
+
+    inputs: tuple[TensorSpec, ...] = (spec("x", -1, 3),)
+    outputs: tuple[TensorSpec, ...] = (spec("y", -1, 3),)
+    outputs_on_request: tuple[TensorSpec, ...] = ()
+    max_batch_size: int = 4
+    name: str = "m"
+    version: int = 1
+    deadlines: list[float | None] = field(default_factory=list)
+
+    @property
+    def config(self) -> ModelConfig:
+        return ModelConfig(name=self.name, max_batch_size=self.max_batch_size)
+
+    async def compute(
+        self, tensors: Mapping[str, AnyTensor], wanted: Collection[str], *, deadline: float | None
+    ) -> Computed:
+        self.deadlines.append(deadline)
+        return Computed(outputs=dict.fromkeys(wanted, next(iter(tensors.values())) * 2))
+
+
+def as_model(model: Doubling) -> TensorModel:
+    """The type checker agrees that it is one."""
+    return model
