@@ -1,165 +1,159 @@
-"""ClassifyStream at a real server: every id is answered, errors stay with their image, the sender is held back."""
+"""ClassifyStream of recognition.v1 at a real server: every id answered, errors of single images, and early ends."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 from recognition.v1 import recognition_pb2 as pb
 
+from service.models.registry import Registry
+from tests.service.api.house import THIRDS
 from tests.service.api.refusals import refusal, refusal_of
-from tests.service.in_process import SECONDS, InProcess, held, serving, until
-from tests.service.packages import LABELS, PackageRecipe, encode, picture
+from tests.service.in_process import InProcess, held, serving, until, until_at_work
+from tests.service.packages import LABELS, encode, picture
 
-THIRDS = pb.ModelSelector(name="thirds")
-
-
-def tasks() -> set["asyncio.Task[Any]"]:
-    return {task for task in asyncio.all_tasks() if "answers_as_ready" in repr(task.get_coro())}
+IMAGES = [encode(picture(place)) for place in range(3)]
 
 
-async def answers(service: InProcess, requests: Iterable[pb.ClassifyStreamRequest]) -> dict[str, Any]:
-    """Sends all of them; the answers by their ids."""
-    found = [answer async for answer in service.stub.ClassifyStream(iter(requests), timeout=SECONDS)]
-    assert len({answer.id for answer in found}) == len(found)
-    return {answer.id: answer for answer in found}
+def request(number: int, image: bytes | None = None) -> pb.ClassifyStreamRequest:
+    return pb.ClassifyStreamRequest(id=str(number), image=IMAGES[number % 3] if image is None else image)
 
 
-async def error_of(service: InProcess, *requests: pb.ClassifyStreamRequest) -> grpc.aio.AioRpcError:
-    """What the stream ends with."""
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+async def answers(service: InProcess, requests: Iterable[pb.ClassifyStreamRequest]) -> list[pb.ClassifyStreamResponse]:
+    return [answer async for answer in service.stub.ClassifyStream(iter(requests))]
+
+
+async def ends_with(service: InProcess, *requests: pb.ClassifyStreamRequest) -> tuple[str, str]:
+    """(code, reason) of the error that ends a stream of these."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
         await answers(service, requests)
-    return refused.value
+    return refusal(error.value).code, refusal(error.value).reason
 
 
-def best(answer: pb.ClassifyStreamResponse) -> str:
-    return answer.result.classification.predictions[0].label
+def others() -> set["asyncio.Task[object]"]:
+    return asyncio.all_tasks() - {asyncio.current_task()}
 
 
-async def test_every_id_is_answered(service: InProcess) -> None:
-    """Once, with what belongs to it, and with the model that answered."""
-    pictures = [encode(picture(place)) for place in range(3)]
-    found = await answers(service, (pb.ClassifyStreamRequest(id=str(i), image=pictures[i % 3]) for i in range(300)))
-    assert {id_: best(answer) for id_, answer in found.items()} == {str(i): LABELS[i % 3] for i in range(300)}
-    assert all(answer.model.digest == service.live().digest for answer in found.values())
-    assert all(answer.times.batch_size >= 1 for answer in found.values())
+async def test_every_id_is_answered_once_with_its_own_answer(service: InProcess) -> None:
+    """Hundreds at a time: no answer goes to another's id."""
+    got = await answers(service, map(request, range(300)))
+    assert sorted(int(answer.id) for answer in got) == list(range(300))
+    for answer in got:
+        assert answer.result.classification.predictions[0].label == LABELS[int(answer.id) % 3]
+        assert answer.model.digest == service.live().digest
+        assert answer.times.batch_size >= 1
     assert service.sum("recognition_images_total", outcome="ok") == 300
+    assert service.sum("recognition_requests_total", rpc="ClassifyStream", code="OK") == 1
 
 
-async def test_an_answer_comes_before_the_next_request(service: InProcess, image: bytes) -> None:
-    """A caller may take turns; nothing waits for the end of the stream."""
-    call = service.stub.ClassifyStream(timeout=SECONDS)
-    for id_ in ("a", "b", ""):
-        await call.write(pb.ClassifyStreamRequest(id=id_, image=image))
-        answer = await call.read()
-        assert isinstance(answer, pb.ClassifyStreamResponse)
-        assert (answer.id, best(answer)) == (id_, "right")
-    await call.done_writing()
-    assert await call.read() is grpc.aio.EOF
-
-
-async def test_a_bad_image_has_an_error_of_its_own(service: InProcess, image: bytes) -> None:
+async def test_a_bad_image_has_only_its_own_error(service: InProcess) -> None:
     """The others are answered, and the stream ends well."""
-    images = {"good": image, "text": b"text", "empty": b"", "tiff": b"II*\x00", "also good": image}
-    found = await answers(service, (pb.ClassifyStreamRequest(id=id_, image=data) for id_, data in images.items()))
-    reasons = {id_: refusal_of(found[id_].result.error).reason for id_ in ("text", "empty", "tiff")}
-    assert reasons == {"text": "IMAGE_UNREADABLE", "empty": "IMAGE_UNREADABLE", "tiff": "IMAGE_UNSUPPORTED"}
-    assert best(found["good"]) == best(found["also good"]) == "right"
-    assert service.sum("recognition_images_total", outcome="error") == 3
+    got = await answers(service, [request(0), request(1, b"no image"), request(2), request(3, b"")])
+    failed = {answer.id: refusal_of(answer.result.error) for answer in got if answer.result.HasField("error")}
+    assert {key: (found.code, found.reason) for key, found in failed.items()} == {
+        "1": ("INVALID_ARGUMENT", "IMAGE_UNREADABLE"),
+        "3": ("INVALID_ARGUMENT", "IMAGE_UNREADABLE"),
+    }
+    assert {answer.id for answer in got} == {"0", "1", "2", "3"}
+    assert service.sum("recognition_images_total", outcome="error") == 2
 
 
-async def test_model_and_options_hold_until_others_are_named(models: Path, image: bytes) -> None:
-    """Each message stands in for the fields that it leaves out by those of the one before it."""
-    PackageRecipe(name="other").write(models)
-    async with serving(models) as service:
-        one, all_of_them = pb.ClassifyOptions(top_k=1), pb.ClassifyOptions(top_k=3, min_confidence=1.0)
-        found = await answers(
-            service,
-            [
-                pb.ClassifyStreamRequest(id="1", image=image, model=THIRDS, options=one),
-                pb.ClassifyStreamRequest(id="2", image=image),
-                pb.ClassifyStreamRequest(id="3", image=image, model=pb.ModelSelector(name="other")),
-                pb.ClassifyStreamRequest(id="4", image=image, options=all_of_them),
-                pb.ClassifyStreamRequest(id="5", image=image),
-            ],
-        )
-    assert [found[id_].model.name for id_ in "12345"] == ["thirds", "thirds", "other", "other", "other"]
-    assert [len(found[id_].result.classification.predictions) for id_ in "12345"] == [1, 1, 1, 3, 3]
-    assert [found[id_].result.classification.unknown for id_ in "12345"] == [False, False, False, True, True]
+async def test_model_and_options_stand_until_others_are_named(service: InProcess) -> None:
+    """As the comment of each field says."""
+    one = pb.ClassifyStreamRequest(id="0", image=IMAGES[0], model=THIRDS, options=pb.ClassifyOptions(top_k=1))
+    three = pb.ClassifyStreamRequest(id="2", image=IMAGES[2], options=pb.ClassifyOptions(top_k=3))
+    got = {answer.id: answer for answer in await answers(service, [one, request(1), three, request(3)])}
+    assert [len(got[str(number)].result.classification.predictions) for number in range(4)] == [1, 1, 3, 3]
 
 
-@pytest.mark.parametrize("copies", [1, 3])
-async def test_a_model_that_is_not_there_ends_the_stream(service: InProcess, image: bytes, copies: int) -> None:
-    """With the error that Classify gives, however many images ask for it at once; nothing stays behind."""
-    nobody = pb.ClassifyStreamRequest(image=image, model=pb.ModelSelector(name="nobody"))
-    found = refusal(await error_of(service, *[nobody] * copies))
-    assert (found.code, found.reason) == ("NOT_FOUND", "MODEL_NOT_FOUND")
-    await service.until_inside(0)
+async def test_what_concerns_the_whole_stream_ends_it(service: InProcess) -> None:
+    """An unknown model, options that mean nothing, an endless id: the error of a call, with its own code."""
+    nobody = pb.ClassifyStreamRequest(id="0", model=pb.ModelSelector(name="nobody"))
+    nonsense = pb.ClassifyStreamRequest(id="0", options=pb.ClassifyOptions(top_k=-1))
+    endless = pb.ClassifyStreamRequest(id="x" * 257, image=IMAGES[0])
+    assert await ends_with(service, nobody) == ("NOT_FOUND", "MODEL_NOT_FOUND")
+    assert await ends_with(service, request(1), nonsense) == ("INVALID_ARGUMENT", "ARGUMENT_INVALID")
+    assert await ends_with(service, endless, request(1)) == ("INVALID_ARGUMENT", "ARGUMENT_INVALID")
+    assert (await answers(service, [request(1)]))[0].id == "1"
 
 
-@pytest.mark.parametrize(
-    ("request_", "field"),
-    [
-        (pb.ClassifyStreamRequest(id="é" * 129), "id"),
-        (pb.ClassifyStreamRequest(options=pb.ClassifyOptions(top_k=-1)), "options.top_k"),
-    ],
-)
-async def test_a_request_that_means_nothing_ends_the_stream(
-    service: InProcess, request_: pb.ClassifyStreamRequest, field: str
-) -> None:
-    """By the name of its field."""
-    found = refusal(await error_of(service, request_))
-    assert (found.code, list(found.fields)) == ("INVALID_ARGUMENT", [field])
+async def test_a_fast_sender_is_held_back_and_never_refused(models: Path) -> None:
+    """While nothing is computed it comes to a stand, though the queue is short; afterwards all are answered."""
+    asked: list[int] = []
 
+    async def sender() -> AsyncIterator[pb.ClassifyStreamRequest]:
+        for number in range(300):
+            asked.append(number)
+            yield request(number, big)
 
-async def test_the_longest_id_comes_back(service: InProcess, image: bytes) -> None:
-    """256 bytes of UTF-8."""
-    longest = "é" * 128
-    assert list(await answers(service, [pb.ClassifyStreamRequest(id=longest, image=image)])) == [longest]
-
-
-async def test_a_fast_sender_is_held_back(models: Path, image: bytes) -> None:
-    """No more are at work than one request may bring, and all are answered in the end."""
-    async with serving(models, max_request_images=4) as service:
-        live = service.live()
-        with held(live) as release:
-            call = service.stub.ClassifyStream(timeout=SECONDS)
-            for i in range(50):
-                await call.write(pb.ClassifyStreamRequest(id=str(i), image=image))
-            await call.done_writing()
-            await until(lambda: live.batcher.waiting == 3)  # the fourth is in the session
-            await service.stub.ListModels(pb.ListModelsRequest())  # a round trip, in which more could be read
-            assert live.batcher.waiting == 3
+    big = IMAGES[0] + bytes(100_000)  # the transport's own buffers are megabytes
+    async with serving(models, max_request_images=4, max_queue_images=1) as service:
+        with held(service.live()) as release:
+            got: list[str] = []
+            call = service.stub.ClassifyStream(sender())
+            reader = asyncio.create_task(collect(call, got))
+            await until_at_work(service.live())
+            seen = -1
+            while seen < len(asked):  # until the sender stands still
+                seen = len(asked)
+                await asyncio.sleep(0.1)
+            assert len(asked) < 200
+            assert got == []
             release.set()
-        assert len({answer.id async for answer in call}) == 50
+            await reader
+        assert sorted(map(int, got)) == list(range(300))
+        assert service.sum("recognition_rejected_total") == 0
 
 
-async def test_a_full_queue_holds_the_sender_back_and_refuses_nothing(models: Path, image: bytes) -> None:
-    """Where Classify is told QUEUE_FULL, a stream waits for its place."""
-    async with serving(models, max_queue_images=1, max_batch_size=1, max_request_images=16) as service:
-        found = await answers(service, (pb.ClassifyStreamRequest(id=str(i), image=image) for i in range(32)))
-    assert {best(answer) for answer in found.values()} == {"right"}
-    assert len(found) == 32
+async def collect(
+    call: "grpc.aio.StreamStreamCall[pb.ClassifyStreamRequest, pb.ClassifyStreamResponse]", into: list[str]
+) -> None:
+    async for answer in call:
+        assert answer.result.HasField("classification")
+        into.append(answer.id)
 
 
-@pytest.mark.parametrize("read_first", [0, 1, 5])
-async def test_a_caller_that_hangs_up_leaves_nothing_behind(service: InProcess, image: bytes, read_first: int) -> None:
-    """Neither a task nor a call that counts as being worked on; others are answered as before."""
-    requests = (pb.ClassifyStreamRequest(id=str(i), image=image) for i in range(1000))
-    call = service.stub.ClassifyStream(requests)
-    if read_first == 0:
-        await service.until_inside(1)
-    for _ in range(read_first):
-        await call.read()
-    call.cancel()
-    await service.until_inside(0)
-    await until(lambda: not tasks() and service.live().batcher.waiting == 0)
+@pytest.mark.parametrize("when", ["while it is computed", "between two answers"])
+async def test_a_stream_that_is_given_up_leaves_nothing(service: InProcess, when: str) -> None:
+    """No task stays, the call is counted as cancelled, and others are answered."""
+
+    async def endless() -> AsyncIterator[pb.ClassifyStreamRequest]:
+        number = 0
+        while True:
+            yield request(number)
+            number += 1
+
+    await answers(service, [request(0)])
+    before = len(others())
+    call = service.stub.ClassifyStream(endless())
+    if when == "between two answers":
+        await anext(aiter(call))
+        call.cancel()
+    else:
+        with held(service.live()):
+            await until_at_work(service.live())
+            call.cancel()
+            await until(lambda: service.inside == 0)
+    await until(lambda: service.inside == 0)
+    await until(lambda: len(others()) <= before)
     assert service.sum("recognition_requests_total", rpc="ClassifyStream", code="CANCELLED") == 1
-    assert (await service.stub.Classify(pb.ClassifyRequest(image=image))).model.name == "thirds"
+    assert (await service.stub.Classify(pb.ClassifyRequest(image=IMAGES[1]))).model.name == "thirds"
 
 
-async def test_a_stream_of_nothing_ends_well(service: InProcess) -> None:
-    """With no answers."""
-    assert await answers(service, []) == {}
+async def test_a_fault_ends_the_stream_without_a_word_of_it(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INTERNAL and an id, also where it happens in the middle of several images."""
+    resolve: Callable[..., object] = Registry.resolve
+
+    def faulty(registry: Registry, name: str, **selector: object) -> object:
+        if name == "faulty":
+            raise RuntimeError("secret words")
+        return resolve(registry, name, **selector)
+
+    monkeypatch.setattr(Registry, "resolve", faulty)
+    bad = pb.ClassifyStreamRequest(id="1", image=IMAGES[0], model=pb.ModelSelector(name="faulty"))
+    assert await ends_with(service, request(0), bad, request(2)) == ("INTERNAL", "INTERNAL")
+    assert len(service.events("call failed")) == 1
