@@ -6,7 +6,7 @@ READY := $(VENV)/.installed
 CONFORMANCE := $(VENV)/conformance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data demo serve conformance test lint check format lock proto clean
+.PHONY: help setup data demo serve conformance test lint check format lock proto monitoring clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,9 @@ lock:  ## resolve requirements.lock and the image's locks/ anew (needs uv)
 	$(RESOLVE) pyproject.toml --extra cuda --extra otel --constraint requirements.lock -o locks/service-gpu.lock
 	$(RESOLVE) pyproject.toml --extra export --constraint requirements.lock -o locks/training.lock
 	echo hatchling | $(RESOLVE) - --constraint requirements.lock -o locks/build.lock
+
+monitoring: setup  ## write the dashboard and the operator's copy of the alerts
+	@$(BIN)/python k8s/monitoring/generate.py
 
 clean:  ## remove what was built, trained and exported
 	rm -rf $(VENV) var

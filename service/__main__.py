@@ -90,12 +90,13 @@ def _settings(command_line: dict[str, Any], config: Path | None) -> SettingsWith
 
 
 def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
+    from service.api.calls import add_call
     from service.bootstrap import StartRefused, build_server
     from service.engine.providers import ProviderUnavailable
     from service.logs import configure_logs
     from service.models.repository import PackageRefused
 
-    configure_logs(level=read.settings.log_level, form=read.settings.log_format)
+    configure_logs(level=read.settings.log_level, form=read.settings.log_format, processors=[add_call])
 
     async def run() -> None:
         server = await build_server(read.settings)

@@ -37,6 +37,7 @@ from service.models.plain_loader import PlainModelLoader
 from service.models.registry import Entry, Registry, State
 from service.models.repository import ModelRepository
 from service.server import Lifetime, Server
+from service.tracing import TracesUnavailable, Tracing, build_tracing
 
 log = structlog.get_logger("service.bootstrap")
 
@@ -57,14 +58,15 @@ async def build_server(settings: Settings) -> Server:
     """
     provider = choose_provider(settings.device)
     log.info("provider chosen", provider=provider.name, reason=provider.reason)
-    metrics = Metrics()
+    tracing = _tracing(settings)
+    metrics = Metrics(exemplar=tracing.ids)
     _describe_build(metrics, provider)
     status = Health()
     door = Door()
     metrics.in_flight.set_function(lambda: door.inside)
-    calls = Calls(metrics, door)
+    calls = Calls(metrics, door, tracing)
     statistics = Statistics()
-    registry = _registry(settings, provider, metrics, status, statistics)
+    registry = _registry(settings, provider, metrics, status, statistics, tracing)
     recogniser = Recogniser(
         registry,
         metrics,
@@ -115,8 +117,24 @@ async def build_server(settings: Settings) -> Server:
     )
 
 
+def _tracing(settings: Settings) -> Tracing:
+    try:
+        return build_tracing(
+            settings.traces_endpoint,
+            share=settings.traces_share,
+            version=importlib.metadata.version("recognition"),
+        )
+    except TracesUnavailable as error:
+        raise StartRefused(str(error)) from error
+
+
 def _registry(
-    settings: Settings, provider: Provider, metrics: Metrics, status: Health, statistics: Statistics
+    settings: Settings,
+    provider: Provider,
+    metrics: Metrics,
+    status: Health,
+    statistics: Statistics,
+    tracing: Tracing,
 ) -> Registry:
     threads = settings.threads or available_cores()
     policy = BatchPolicy(
@@ -128,6 +146,7 @@ def _registry(
     def observe_batch(name: str, version: int, report: BatchReport) -> None:
         metrics.observe_batch_of(name, report)
         statistics.observe_batch(name, version, report)
+        tracing.batch(name, version, report)
 
     loader = ModelLoader(
         provider=provider.name,
@@ -143,6 +162,7 @@ def _registry(
         observer=LoadObserver(
             stage=metrics.observe_stage,
             batch=lambda manifest, report: observe_batch(manifest.name, manifest.version, report),
+            image=tracing.image,
         ),
     )
     plain_loader = PlainModelLoader(provider=provider.name, threads=threads, policy=policy, observe=observe_batch)

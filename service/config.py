@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     """After SIGTERM: how long calls are still taken while the health checks already say NOT_SERVING."""
     grace_seconds: Annotated[float, Field(ge=0, le=600)] = 20.0
     """After that: how long accepted calls may take to finish."""
+    traces_endpoint: str = ""
+    """OTLP collector that traces are sent to over gRPC, as http://HOST:4317; empty sends none."""
+    traces_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the calls that are traced, where the caller has not decided."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is logged; debug adds a line for every call."""
     log_format: Literal["auto", "json", "text"] = "auto"

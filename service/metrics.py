@@ -3,6 +3,8 @@
 The registry is this process's own and is served from its own thread and port, so that it answers under any load.
 """
 
+from collections.abc import Callable, Mapping
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -15,6 +17,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import start_http_server
 
+from service.drift import Drift
 from service.engine.batcher import BatchReport
 from service.engine.pipeline import Stage
 from service.models.loader import LiveModel
@@ -31,9 +34,12 @@ OTHER = "other"
 class Metrics:
     """Every metric of the service, by the names of the README's table."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exemplar: Callable[[], Mapping[str, str]] = dict) -> None:
+        """`exemplar` gives the labels that lead from a measured time to its trace; empty where there is none."""
         disable_created_metrics()  # type: ignore[no-untyped-call] # the time of creation would double the series
         self.registry = CollectorRegistry()
+        self._exemplar = exemplar
+        self._drifts: dict[tuple[str, int], Drift] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._describe_requests()
@@ -111,6 +117,18 @@ class Metrics:
             model,
             registry=registry,
         )
+        self.golden_tolerance = Gauge(
+            "recognition_golden_tolerance",
+            "Difference of a golden sample's logits beyond which a version is refused",
+            model,
+            registry=registry,
+        )
+        self.drift = Gauge(
+            "recognition_drift_psi",
+            "Recent labels and confidences against the manifest's baseline, as population stability index",
+            [*model, "of"],
+            registry=registry,
+        )
         self.build = Info("recognition_build", "What is running", registry=registry)
 
     def totals(self) -> dict[str, int]:
@@ -143,10 +161,22 @@ class Metrics:
         self.model_info.labels(name, version, live.digest, live.precision, live.provider).set(1)
         self.load_seconds.labels(name, version).set(live.load_seconds)
         self.golden_difference.labels(name, version).set(live.golden_difference)
+        tolerance = live.manifest.variants[live.precision].golden_tolerance
+        self.golden_tolerance.labels(name, version).set(tolerance)
         self.queue_depth.labels(name, version).set_function(lambda: live.batcher.waiting)
+        drift = self._drifts[name, live.manifest.version] = Drift(live.manifest.baseline)
+        self.drift.labels(name, version, "labels").set_function(drift.labels.psi)
+        self.drift.labels(name, version, "confidences").set_function(drift.confidences.psi)
+
+    def observe_request(self, rpc: str, seconds: float) -> None:
+        self.request_seconds.labels(rpc).observe(seconds, self._trace())
 
     def observe_stage(self, manifest: Manifest, stage: Stage, seconds: float) -> None:
-        self.stage_seconds.labels(stage, manifest.name).observe(seconds)
+        self.stage_seconds.labels(stage, manifest.name).observe(seconds, self._trace())
+
+    def _trace(self) -> dict[str, str] | None:
+        ids = self._exemplar()
+        return {"trace_id": ids["trace_id"]} if ids else None
 
     def observe_batch(self, manifest: Manifest, report: BatchReport) -> None:
         self.observe_batch_of(manifest.name, report)
@@ -161,6 +191,8 @@ class Metrics:
         self.predictions.labels(manifest.name, str(manifest.version), label).inc()
         self.confidence.labels(manifest.name).observe(probability)
         self.images.labels("ok").inc()
+        if (drift := self._drifts.get((manifest.name, manifest.version))) is not None:
+            drift.observe(index, probability)
 
     def observe_refusal(self, reason: str) -> None:
         self.rejected.labels(reason).inc()

@@ -51,7 +51,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _around(self, rpc: str, inner: Handler, parse: Parse) -> Handler:
         async def outer(request: bytes, context: Context) -> Any:
             try:
-                async with self._calls.around(rpc):
+                async with self._calls.around(rpc, context.invocation_metadata() or ()):
                     return await inner(parse(request), context)
             except CallRefused as refused:
                 await abort(context, self._translate(refused.status))
@@ -61,7 +61,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _around_stream(self, rpc: str, inner: StreamHandler, parse: Parse) -> StreamHandler:
         async def outer(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
             try:
-                async with self._calls.around(rpc):
+                async with self._calls.around(rpc, context.invocation_metadata() or ()):
                     async for response in inner((parse(request) async for request in requests), context):
                         yield response
             except CallRefused as refused:

@@ -6,6 +6,7 @@ never restarts.
 """
 
 import asyncio
+import contextvars
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -66,6 +67,8 @@ class BatchReport:
     closed: Closed
     queue_seconds: tuple[float, ...]
     inference_seconds: float
+    callers: tuple[contextvars.Context, ...] = ()
+    """In which each of the images was submitted, so that whoever watches can say for whom the batch ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,8 @@ class Row:
     queue_seconds: float
     inference_seconds: float
     batch_size: int
+    computed_at: float = 0.0
+    """When the batch began, on the clock of `time.monotonic`."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -85,6 +90,7 @@ class _Waiting:
     future: asyncio.Future[Row]
     arrival: float
     deadline: float | None
+    caller: contextvars.Context
 
 
 class Batcher:
@@ -121,7 +127,9 @@ class Batcher:
         now = time.monotonic()
         self._admit(now, deadline)
         future: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(tensor=tensor, future=future, arrival=now, deadline=deadline))
+        self._queue.append(
+            _Waiting(tensor=tensor, future=future, arrival=now, deadline=deadline, caller=contextvars.copy_context())
+        )
         self._arrived.set()
         return await future
 
@@ -206,7 +214,15 @@ class Batcher:
         self._batch_seconds = seconds if self._batch_seconds == 0.0 else 0.8 * self._batch_seconds + 0.2 * seconds
         self._answer(batch, outputs, began, seconds)
         waits = tuple(began - item.arrival for item in batch)
-        self._report(BatchReport(size=len(batch), closed=closed, queue_seconds=waits, inference_seconds=seconds))
+        self._report(
+            BatchReport(
+                size=len(batch),
+                closed=closed,
+                queue_seconds=waits,
+                inference_seconds=seconds,
+                callers=tuple(item.caller for item in batch),
+            )
+        )
 
     def _report(self, report: BatchReport) -> None:
         try:
@@ -225,6 +241,7 @@ class Batcher:
                 queue_seconds=began - item.arrival,
                 inference_seconds=seconds,
                 batch_size=len(batch),
+                computed_at=began,
             )
             item.future.set_result(row)
 

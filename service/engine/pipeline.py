@@ -43,6 +43,10 @@ class Times:
     inference: float = 0.0
     postprocess: float = 0.0
     batch_size: int = 0
+    began_at: float = 0.0
+    """When decoding began, on the clock of `time.monotonic`."""
+    computed_at: float = 0.0
+    """When the batch began, on the same clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,8 @@ class Prepared:
     tensor: Tensor  # (H, W, C)
     decode_seconds: float
     preprocess_seconds: float
+    began_at: float = 0.0
+    """When decoding began, on the clock of `time.monotonic`."""
 
 
 class Classifier:
@@ -84,6 +90,7 @@ class Classifier:
         workers: ThreadPoolExecutor,
         chunk_images: int = 16,
         observe: ObserveStage = lambda _stage, _seconds: None,
+        observe_image: Callable[[Times], None] = lambda _times: None,
     ) -> None:
         self._spec = spec
         self._labels = labels
@@ -93,6 +100,7 @@ class Classifier:
         self._workers = workers
         self._chunk_images = chunk_images
         self._observe = observe
+        self._observe_image = observe_image
 
     async def classify(
         self, image: bytes, *, top_k: int, min_confidence: float | None = None, deadline: float | None = None
@@ -158,7 +166,12 @@ class Classifier:
         pixels = decode(image, pixel_format=self._spec.pixel_format, limits=self._limits)
         decoded = time.monotonic()
         tensor = preprocess(pixels, self._spec)
-        return Prepared(tensor=tensor, decode_seconds=decoded - began, preprocess_seconds=time.monotonic() - decoded)
+        return Prepared(
+            tensor=tensor,
+            decode_seconds=decoded - began,
+            preprocess_seconds=time.monotonic() - decoded,
+            began_at=began,
+        )
 
     def _prepare_all(self, images: Sequence[bytes]) -> list[Prepared | ServiceError]:
         results: list[Prepared | ServiceError] = []
@@ -194,6 +207,7 @@ class Classifier:
         self._observe(Stage.QUEUE, times.queue)
         self._observe(Stage.INFERENCE, times.inference)
         self._observe(Stage.POSTPROCESS, times.postprocess)
+        self._observe_image(times)
 
 
 def times_of(prepared: Prepared, row: Row, *, postprocess_seconds: float = 0.0) -> Times:
@@ -205,4 +219,6 @@ def times_of(prepared: Prepared, row: Row, *, postprocess_seconds: float = 0.0) 
         inference=row.inference_seconds,
         postprocess=postprocess_seconds,
         batch_size=row.batch_size,
+        began_at=prepared.began_at,
+        computed_at=row.computed_at,
     )

@@ -14,7 +14,7 @@ from service.engine.activation import ActivationSession
 from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Tensor
 from service.engine.decode import ImageLimits
 from service.engine.explain import Explainer, LabelMaps
-from service.engine.pipeline import Classifier, Stage
+from service.engine.pipeline import Classifier, Stage, Times
 from service.engine.providers import ProviderUnavailable
 from service.engine.session import Outputs, Session
 from service.models.choice import Candidate, candidates_of
@@ -57,6 +57,7 @@ class LoadObserver:
 
     stage: Callable[[Manifest, Stage, float], None]
     batch: Callable[[Manifest, BatchReport], None]
+    image: Callable[[Times], None] = lambda _times: None
 
 
 class ModelLoader:
@@ -158,6 +159,7 @@ class ModelLoader:
             batcher=batcher,
             workers=self._workers,
             observe=lambda stage, seconds: self._observer.stage(manifest, stage, seconds),
+            observe_image=self._observer.image,
         )
 
     def _load_activation(self, package: Package, classifier: Classifier) -> ActivationSession | None:

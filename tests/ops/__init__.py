@@ -1,1 +1,1 @@
-"""The operations side: images, compose, Kubernetes, dashboards, alerts, traces, each checked by the tool that will read it."""
+"""The operations side: images, compose, Kubernetes, dashboards, alerts and traces, each checked by a tool or a run."""

@@ -1,4 +1,4 @@
-"""The Dockerfile: what the linter says, and the image built for real out of Debian packages, and run as it will be run."""
+"""The Dockerfile: what the linter says, and the image built for real out of Debian packages, and run."""
 
 import json
 import os
@@ -65,9 +65,9 @@ def container(image: Image, models: Path) -> Iterator["subprocess.Popen[str]"]:
     """The image's own command with its own environment, on free ports of this machine."""
     command = [*image.config["Entrypoint"], "--host", "127.0.0.1"]
     ports = [option for name in ("grpc", "http", "metrics") for option in (f"--{name}-port", "0")]
+    script = [str(ROOT / "tests" / "ops" / "run_image.sh"), str(image.root), str(models)]
     process = subprocess.Popen(
-        ["unshare", "--mount", "--pid", "--fork", "--kill-child", str(ROOT / "tests" / "ops" / "run_image.sh")]
-        + [str(image.root), str(models), *image.config["Env"], *command, *ports],
+        ["unshare", "--mount", "--pid", "--fork", "--kill-child", *script, *image.config["Env"], *command, *ports],
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -82,7 +82,7 @@ def container(image: Image, models: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def test_the_linter_accepts_the_dockerfile() -> None:
-    """hadolint has nothing to say."""
+    """The linter has nothing to say."""
     assert run(tool("hadolint"), "Dockerfile") == ""
 
 
@@ -130,7 +130,7 @@ class TestBuiltImage:
         assert not (image.root / "root/.cache/pip").exists()
 
     def test_its_settings_say_how_to_run_it(self, image: Image) -> None:
-        """uid 10001, SIGTERM, a health check by the client, labels."""
+        """User 10001, SIGTERM, a health check by the client, labels."""
         assert image.config["User"] == "10001:10001"
         assert image.config["StopSignal"] == "SIGTERM"
         assert image.config["Healthcheck"]["Test"][:3] == ["CMD", "recognition", "health"]

@@ -23,7 +23,7 @@ def call_router(calls: Calls) -> APIRouter:
 
             async def outer(request: Request) -> Response:
                 try:
-                    async with calls.around(rpc):
+                    async with calls.around(rpc, request.headers.items()):
                         return await _translated(inner, request)
                 except CallRefused as refused:
                     return refusal(refused.status)
