@@ -1,7 +1,8 @@
 """What can go wrong on the way run → graph → proof → package → repository, as sentences that name what to do next.
 
     name        -- NameInvalid          a package cannot be called that
-    graph       -- GraphUnsupported     the model cannot be expressed in ONNX
+    graph       -- GraphUnsupported     the model cannot be expressed in ONNX, or is none that can be imported
+    import      -- ImportInvalid        labels, preprocessing or images do not go with the model
     verify      -- DifferenceTooLarge   the graph does not compute what torch computes
     measure     -- SkewTooLarge         the service's way to the logits loses accuracy
     publish     -- PublicationFailed    the repository cannot be written, or the package fails the service's own proof
@@ -21,6 +22,10 @@ class NameInvalid(ExportError):
 
 
 class GraphUnsupported(ExportError):
+    pass
+
+
+class ImportInvalid(ExportError):
     pass
 
 

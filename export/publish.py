@@ -15,8 +15,10 @@ from pathlib import Path
 
 from export.draft import Draft
 from export.errors import NameInvalid, PublicationFailed
+from export.triton import MARK, triton_files
 from service.models.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest, digest_of
 from service.models.repository import ModelRepository, Package, PackageRefused
+from service.models.triton_config import CONFIG_FILE
 
 TAKEN = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR})
 """What a rename to a number that exists already fails with."""
@@ -45,12 +47,17 @@ def newest(root: Path, name: str) -> Package | None:
 def publish(draft: Draft, root: Path, *, prove: Callable[[Package], None]) -> Package:
     """Publishes as the version after the highest. Raises PublicationFailed, having left nothing behind."""
     home = root / draft.manifest.name
+    beside = triton_files(draft.manifest)
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with _staging(home) as staging:
-            for file, content in draft.files.items():
-                _write(staging / file, content)
-            return _number(draft.manifest, staging, home, prove)
+        with _staging(home) as staging, _staging(home) as waiting:
+            for place, files in ((staging, draft.files), (waiting, beside)):
+                for file, content in files.items():
+                    _write(place / file, content)
+            package = _number(draft.manifest, staging, home, prove)
+            for file in beside:
+                _renew(home / file, waiting / file, ours=_is_ours(home))
+            return package
     except OSError as error:
         raise PublicationFailed(
             f"cannot write to {home}: {error.strerror or error}. Nothing was published; "
@@ -79,6 +86,17 @@ def _number(manifest: Manifest, staging: Path, home: Path, prove: Callable[[Pack
             raise
         _sync(home)
         return Package(path=home / str(version), manifest=numbered, digest=digest_of(content))
+
+
+def _is_ours(home: Path) -> bool:
+    """Whether the configuration beside the versions was written here, or there is none."""
+    config = home / CONFIG_FILE
+    return not config.exists() or config.read_bytes().startswith(MARK.encode())
+
+
+def _renew(path: Path, fresh: Path, *, ours: bool) -> None:
+    if ours or not path.exists():
+        fresh.replace(path)
 
 
 @contextlib.contextmanager

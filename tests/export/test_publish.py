@@ -63,7 +63,7 @@ def test_those_who_publish_at_once_get_different_numbers(draft: Draft, tmp_path:
     repository = ModelRepository(tmp_path)
     for version in repository.versions("clothes"):
         repository.open("clothes", version).check_files()
-    assert len(list((tmp_path / "clothes").iterdir())) == 6
+    assert len([path for path in (tmp_path / "clothes").iterdir() if path.is_dir()]) == 6
 
 
 def test_a_number_taken_by_a_file_is_passed_over(draft: Draft, tmp_path: Path) -> None:
@@ -97,8 +97,9 @@ def test_what_a_killed_export_leaves_is_not_seen(draft: Draft, tmp_path: Path) -
     child.start()
     child.join(timeout=60)
     assert child.exitcode == -signal.SIGKILL
-    (left,) = (tmp_path / "clothes").iterdir()
-    assert left.name.startswith(".")
+    left = list((tmp_path / "clothes").iterdir())
+    assert left
+    assert all(path.name.startswith(".") for path in left)
     assert ModelRepository(tmp_path).names() == []
     assert publish(draft, tmp_path, prove=accept).manifest.version == 1
 
