@@ -31,7 +31,7 @@ def with_class_activation(graph: onnx.ModelProto) -> onnx.ModelProto | None:
         return None
     names = [maps, f"{OUTPUT}_weights"]
     if pooled:  # each place counts for its share of the mean
-        kernel = (weights / (height * width)).reshape(-1, channels, 1, 1)
+        kernel = (weights / np.float32(height * width)).reshape(-1, channels, 1, 1)
         node = helper.make_node("Conv", names, [OUTPUT])
     else:
         kernel = weights.reshape(-1, channels, height, width)

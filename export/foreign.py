@@ -1,0 +1,187 @@
+"""Anyone's ONNX classifier (NCHW float pictures in, a number for each label out) as a graph of this project's shape.
+
+uint8 `image` `[batch, H, W, C]` goes in; cast, layout and normalisation are put before the foreign graph. A graph that
+takes one picture at a time is run picture by picture inside; a closing softmax is left out, so that logits come out.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, compose, helper, numpy_helper, version_converter
+
+from export.errors import GraphUnsupported
+from export.graph import BATCH, INPUT, OUTPUTS
+from service.models.manifest import InputSpec
+from service.models.onnx_file import OnnxFileInvalid, check_self_contained
+
+LEAST_OPSET = 7
+SCAN_OPSET = 9
+DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+"""Operators that ONNX Runtime brings itself."""
+PREFIX = "foreign/"
+ROW = "row"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignModel:
+    """A graph whose only input is a picture and whose output `logits` has a number for each label."""
+
+    graph: onnx.ModelProto
+    input: str
+    logits: str
+    channels: int
+    height: int
+    width: int
+    labels: int
+    fixed_batch: bool
+    opset: int
+
+
+def read_foreign(path: Path) -> ForeignModel:
+    """Raises GraphUnsupported with what is wrong with the file."""
+    try:
+        content = path.read_bytes()
+        check_self_contained(content)
+        graph = onnx.load_from_string(content)
+        onnx.checker.check_model(graph)
+    except OSError as error:
+        raise GraphUnsupported(f"{path} cannot be read: {error.strerror}") from error
+    except OnnxFileInvalid as error:
+        raise GraphUnsupported(f"{path} {error}") from error
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        raise GraphUnsupported(f"{path} is not a valid ONNX model: {reason}") from error
+    strange = sorted({node.domain for node in graph.graph.node} - DOMAINS)
+    if strange:
+        raise GraphUnsupported(f"{path} uses operators of {strange[0]!r}, which ONNX Runtime does not bring")
+    opset = max(opset.version for opset in graph.opset_import if opset.domain in {"", "ai.onnx"})
+    if opset < LEAST_OPSET:
+        raise GraphUnsupported(f"{path} has opset {opset}; convert it to {LEAST_OPSET} or higher")
+    return _described(path, graph, opset)
+
+
+def _described(path: Path, graph: onnx.ModelProto, opset: int) -> ForeignModel:
+    stored = {tensor.name for tensor in graph.graph.initializer}
+    inputs = [value for value in graph.graph.input if value.name not in stored]
+    shape = _dimensions(inputs[0]) if len(inputs) == 1 else []
+    if len(shape) != 4 or shape[1] not in {1, 3} or not shape[2] or not shape[3]:
+        raise GraphUnsupported(
+            f"{path} must have one input [batch, 1 or 3 channels, height, width] of fixed size; it has "
+            + ", ".join(f"{value.name} {_dimensions(value)}" for value in inputs)
+        )
+    if inputs[0].type.tensor_type.elem_type != TensorProto.FLOAT:
+        raise GraphUnsupported(f"{path}: the input {inputs[0].name} must be float32")
+    answers = [value for value in graph.graph.output if _labels(value) > 1]
+    if not answers:
+        raise GraphUnsupported(f"{path} has no output [batch, labels] of float32")
+    answer = answers[0]
+    return ForeignModel(
+        graph=graph,
+        input=inputs[0].name,
+        logits=_before_softmax(graph, answer.name),
+        channels=shape[1],
+        height=shape[2],
+        width=shape[3],
+        labels=_labels(answer),
+        fixed_batch=shape[0] == 1,
+        opset=opset,
+    )
+
+
+def _before_softmax(graph: onnx.ModelProto, answer: str) -> str:
+    (producer,) = [node for node in graph.graph.node if answer in node.output]
+    return producer.input[0] if producer.op_type in {"Softmax", "LogSoftmax"} else answer
+
+
+def _labels(value: onnx.ValueInfoProto) -> int:
+    """Size of the second dimension where all later ones are 1; else 0."""
+    shape = _dimensions(value)
+    is_float = value.type.tensor_type.elem_type == TensorProto.FLOAT
+    return shape[1] if is_float and len(shape) >= 2 and all(size == 1 for size in shape[2:]) else 0
+
+
+def _dimensions(value: onnx.ValueInfoProto) -> list[int]:
+    """0 where a size is open."""
+    return [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+
+
+def plain(model: ForeignModel) -> onnx.ModelProto:
+    """The foreign graph with its logits for an output and nothing else changed."""
+    graph = onnx.ModelProto()
+    graph.CopyFrom(model.graph)
+    del graph.graph.output[:]
+    graph.graph.output.append(helper.make_tensor_value_info(model.logits, TensorProto.FLOAT, None))
+    return graph
+
+
+def wrap(model: ForeignModel, spec: InputSpec, *, properties: dict[str, str]) -> onnx.ModelProto:
+    """The checked graph `image` → `logits`. Raises GraphUnsupported."""
+    foreign, opset = plain(model), model.opset
+    if model.fixed_batch and opset < SCAN_OPSET:
+        foreign, opset = version_converter.convert_version(foreign, SCAN_OPSET), SCAN_OPSET
+    foreign = compose.add_prefix(foreign, PREFIX)
+    body = foreign.graph
+    stored = {tensor.name for tensor in body.initializer}
+    for value in [value for value in body.input if value.name in stored]:
+        body.input.remove(value)
+    before, constants = _normalisation(spec, PREFIX + model.input, fixed=model.fixed_batch)
+    rows = [model.labels] if model.fixed_batch else [0, model.labels]
+    constants.append(numpy_helper.from_array(np.array(rows, dtype=np.int64), "logits_shape"))
+    answer = ROW if model.fixed_batch else OUTPUTS.logits
+    nodes = [*before, *body.node, helper.make_node("Reshape", [PREFIX + model.logits, "logits_shape"], [answer])]
+    constants += body.initializer
+    image = [spec.height, spec.width, spec.channels]
+    if model.fixed_batch:
+        inner = helper.make_graph(
+            nodes,
+            "picture",
+            [helper.make_tensor_value_info("picture", TensorProto.UINT8, image)],
+            [helper.make_tensor_value_info(ROW, TensorProto.FLOAT, [model.labels])],
+            constants,
+        )
+        nodes = [helper.make_node("Scan", [INPUT], [OUTPUTS.logits], body=inner, num_scan_inputs=1)]
+        constants = []
+    outer = helper.make_graph(
+        nodes,
+        "imported",
+        [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [BATCH, *image])],
+        [helper.make_tensor_value_info(OUTPUTS.logits, TensorProto.FLOAT, [BATCH, model.labels])],
+        constants,
+    )
+    opsets = [*(entry for entry in foreign.opset_import if entry.domain not in {"", "ai.onnx"})]
+    wrapped = helper.make_model(
+        outer,
+        opset_imports=[helper.make_opsetid("", opset), *opsets],
+        ir_version=max(4, foreign.ir_version),
+        functions=list(foreign.functions),
+    )
+    helper.set_model_props(wrapped, properties)
+    onnx.checker.check_model(wrapped)
+    return wrapped
+
+
+def _normalisation(spec: InputSpec, target: str, *, fixed: bool) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """uint8 NHWC (HWC of one picture) → float NCHW, mean and standard deviation taken out."""
+    mean = np.array(spec.mean, dtype=np.float32).reshape(1, -1, 1, 1)
+    std = np.array(spec.std, dtype=np.float32).reshape(1, -1, 1, 1)
+    constants = [
+        numpy_helper.from_array(np.array(255, dtype=np.float32), "whole"),
+        numpy_helper.from_array(mean, "mean"),
+        numpy_helper.from_array(std, "std"),
+    ]
+    nodes, source = [], INPUT
+    if fixed:
+        shape = np.array([1, spec.height, spec.width, spec.channels], dtype=np.int64)
+        constants.append(numpy_helper.from_array(shape, "picture_shape"))
+        source = "alone"
+    nodes += [
+        helper.make_node("Cast", ["picture" if fixed else INPUT], ["floats"], to=TensorProto.FLOAT),
+        *([helper.make_node("Reshape", ["floats", "picture_shape"], [source])] if fixed else []),
+        helper.make_node("Transpose", [source if fixed else "floats"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Div", ["planes", "whole"], ["scaled"]),
+        helper.make_node("Sub", ["scaled", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "std"], [target]),
+    ]
+    return nodes, constants
