@@ -58,9 +58,7 @@ class Collector:
 def running_collector(scratch: Path) -> Iterator[Collector]:
     """With the configuration that the compose file mounts, on a free port. Skips the test where otelcol is missing."""
     program = tool("otelcol")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     configuration = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
     configuration["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"] = f"127.0.0.1:{port}"
     configuration["service"]["telemetry"] = {"metrics": {"level": "none"}}
@@ -74,6 +72,13 @@ def running_collector(scratch: Path) -> Iterator[Collector]:
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def wait_until_open(port: int, process: "subprocess.Popen[bytes]") -> None:
