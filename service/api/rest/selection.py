@@ -21,8 +21,11 @@ class Selection:
     alias: str | None = None
 
 
-def selection(model: Text, version: Text | None = None) -> Selection:
-    """`version` is a number or an alias, in the path where the route has it and else in the query."""
+async def selection(model: Text, version: Text | None = None) -> Selection:
+    """`version` is a number or an alias, in the path where the route has it and else in the query.
+
+    Asynchronous only because FastAPI sends every other dependency through a thread.
+    """
     if version is None:
         return Selection(name=model)
     if version.isascii() and version.isdecimal():

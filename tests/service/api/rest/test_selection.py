@@ -15,6 +15,6 @@ from service.api.rest.selection import Selection, selection
         ("-1", Selection(name="shoes", alias="-1")),
     ],
 )
-def test_numbers_are_versions_and_anything_else_an_alias(version: str | None, expected: Selection) -> None:
+async def test_numbers_are_versions_and_anything_else_an_alias(version: str | None, expected: Selection) -> None:
     """Digits of other scripts are no version numbers."""
-    assert selection("shoes", version) == expected
+    assert await selection("shoes", version) == expected
