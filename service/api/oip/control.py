@@ -26,7 +26,7 @@ class Control:
 
     def __init__(self, registry: Registry, *, explicit: bool) -> None:
         self._registry = registry
-        self._explicit = explicit
+        self.explicit = explicit
 
     def index(self, repository: str, *, only_ready: bool) -> list[pb.RepositoryIndexResponse.ModelIndex]:
         """Sorted by name and version. Raises NotOffered for a repository with a name."""
@@ -67,7 +67,7 @@ class Control:
 
     def _check(self, repository: str, name: str, action: str) -> None:
         _refuse_named(repository)
-        if not self._explicit:
+        if not self.explicit:
             raise NotOffered(
                 f"explicit model load / unload is not allowed: to {action} '{name[:64]}' by request, the server must "
                 "run with model_control = explicit"

@@ -26,7 +26,10 @@ def _body_of(schema: type[IndexBody | ControlBody]) -> dict[str, Any]:
 
 
 def add_control(router: APIRouter, control: Control, uploads: UploadReader) -> None:
-    """Adds the calls to a router. Their bodies are read by hand, since they may be empty and of any content type."""
+    """Adds the calls to a router; what the operator does not allow is not described.
+
+    Their bodies are read by hand, since they may be empty and of any content type.
+    """
 
     @router.post("/v2/repository/index", openapi_extra=_body_of(IndexBody), response_model=list[ModelIndex])
     async def index(request: Request) -> list[dict[str, Any]]:
@@ -34,14 +37,18 @@ def add_control(router: APIRouter, control: Control, uploads: UploadReader) -> N
         body: IndexBody = parsed(IndexBody, await uploads.body(request))
         return [fields_of(model) for model in control.index("", only_ready=body.ready)]
 
-    @router.post("/v2/repository/models/{model}/load", openapi_extra=_body_of(ControlBody))
+    @router.post(
+        "/v2/repository/models/{model}/load", openapi_extra=_body_of(ControlBody), include_in_schema=control.explicit
+    )
     async def load(request: Request, model: Annotated[Text, Path()]) -> dict[str, str]:
         """Loads a model of the repository; only with model_control = explicit."""
         body: ControlBody = parsed(ControlBody, await uploads.body(request))
         await control.load("", model, body.parameters)
         return {}
 
-    @router.post("/v2/repository/models/{model}/unload", openapi_extra=_body_of(ControlBody))
+    @router.post(
+        "/v2/repository/models/{model}/unload", openapi_extra=_body_of(ControlBody), include_in_schema=control.explicit
+    )
     async def unload(request: Request, model: Annotated[Text, Path()]) -> dict[str, str]:
         """Stops serving a model; only with model_control = explicit."""
         body: ControlBody = parsed(ControlBody, await uploads.body(request))
