@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -101,6 +102,9 @@ class Classifier:
         self._chunk_images = chunk_images
         self._observe = observe
         self._observe_image = observe_image
+        self._requests = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     async def classify(
         self, image: bytes, *, top_k: int, min_confidence: float | None = None, deadline: float | None = None
@@ -136,9 +140,25 @@ class Classifier:
 
     async def compute(self, image: bytes, *, deadline: float | None = None) -> tuple[Prepared, Row]:
         """One encoded image in, the model's input and its outputs back. Raises a ServiceError."""
-        loop = asyncio.get_running_loop()
-        prepared = await loop.run_in_executor(self._workers, self.prepare, image)
-        return prepared, await self._batcher.submit(prepared.tensor, deadline=deadline)
+        with self._inside():
+            loop = asyncio.get_running_loop()
+            prepared = await loop.run_in_executor(self._workers, self.prepare, image)
+            return prepared, await self._batcher.submit(prepared.tensor, deadline=deadline)
+
+    async def quiet(self) -> None:
+        """Returns when no request is being worked on; for a version that is given no new ones."""
+        await self._empty.wait()
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        self._requests += 1
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            if self._requests == 0:
+                self._empty.set()
 
     async def _each(
         self, images: Sequence[bytes], deadline: float | None, finish: Callable[[Prepared, Row], Result]
@@ -157,7 +177,8 @@ class Classifier:
             return await asyncio.gather(*(result(item) for item in prepared))
 
         size = self._chunk_images
-        chunks = await asyncio.gather(*(chunk(images[at : at + size]) for at in range(0, len(images), size)))
+        with self._inside():
+            chunks = await asyncio.gather(*(chunk(images[at : at + size]) for at in range(0, len(images), size)))
         return [result for part in chunks for result in part]
 
     def prepare(self, image: bytes) -> Prepared:

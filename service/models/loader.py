@@ -46,7 +46,8 @@ class LiveModel:
     runner: ThreadPoolExecutor
 
     async def drain(self) -> None:
-        """Answers what was accepted, then lets go of the session's thread."""
+        """Answers what was accepted, images that are still being decoded included, then lets go of the session."""
+        await self.classifier.quiet()
         await self.batcher.drain()
         self.runner.shutdown(wait=False)
 

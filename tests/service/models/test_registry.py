@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from service.engine.pipeline import Answer
 from service.errors import ArgumentInvalid, ModelNotFound, ModelNotReady, VersionNotFound
 from service.models.loader import LiveModel, ModelLoader
 from service.models.manifest import GOLDEN_FILE, MANIFEST_FILE
@@ -338,6 +339,20 @@ async def test_an_unloaded_model_does_not_answer_until_it_is_loaded_again(root: 
             registry.resolve("thirds")
         await registry.load("thirds")
         assert await answers(registry.resolve("thirds"))
+
+
+async def test_a_version_that_is_let_go_answers_what_came_before(root: Path, loader: ModelLoader) -> None:
+    """Requests whose images are still being decoded when the version is swapped out are answered, not refused."""
+    publish(root, 1)
+    async with started(root, loader.load) as registry:
+        live = registry.resolve("thirds")
+        accepted = [asyncio.create_task(live.classifier.classify(encode(picture(1)), top_k=1)) for _ in range(200)]
+        batch = asyncio.create_task(live.classifier.classify_many([encode(picture(1))] * 100, top_k=1))
+        await asyncio.sleep(0)
+        await registry.unload("thirds")
+        labels = {answer.classification.predictions[0].label for answer in await asyncio.gather(*accepted)}
+        assert labels == {"middle"}
+        assert all(isinstance(answer, Answer) for answer in await batch)
 
 
 @pytest.mark.parametrize("name", ["other", "../thirds", "thirds/1", ""])
