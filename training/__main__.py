@@ -1,19 +1,31 @@
-"""The command recognition-train: fit, evaluate, describe, recipes, data. Only parses, calls and prints."""
+"""The command recognition-train: fit, finetune, evaluate, compare, describe, recipes, data. Parses, calls, prints."""
 
-import json
 import os
 import sys
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.errors import TrainingError
+from training.compare_command import compare
+from training.errors import RecipeInvalid, TrainingError
+from training.options import (
+    DataOption,
+    Device,
+    DeviceOption,
+    JsonOption,
+    SaveOption,
+    ThreadsOption,
+    choose,
+    console_for,
+    print_json,
+    report_run,
+)
+from training.transfer_command import finetune
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from training.config import Balance
 
 app = typer.Typer(
     help="Trains the models of the course and says what they reach.",
@@ -23,23 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Device(StrEnum):
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
-DataOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", metavar="DIR", help="Directory of the data set. Default: the known places, else a download."
-    ),
-]
-DeviceOption = Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: as many as there are cores.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
 @app.command(
@@ -56,6 +51,13 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="Weights, order and augmentation follow from it.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Trial: train on so many images only.")] = None,
+    balance: Annotated[
+        str | None, typer.Option(metavar="loss|sampler|none", help="For classes of unequal size.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many epochs without a better one; keep the best.")
+    ] = None,
+    save_every: SaveOption = 60.0,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = None,
     force: Annotated[bool, typer.Option("--force", help="Train anew over whatever run is in the directory.")] = False,
@@ -63,34 +65,45 @@ def fit(
 ) -> None:
     """Trains RECIPE, tests it once on the test images and leaves a run directory.
 
-    A run that is already there, finished, with the same recipe, seed and data, is left as it is.
+    A run that is already there with the same recipe, seed and data is left as it is when it is finished, and gone on
+    with when it was interrupted. Several GPUs: torchrun --nproc-per-node N -m training fit RECIPE.
     """
     from training.recipes import find_recipe
 
     chosen = find_recipe(recipe)
-    from training.fit import fit as fit_recipe  # brings torch, so a wrong name is answered before
+    from training.distributed import join, leave  # brings torch, so a wrong name is answered before
+    from training.fit import fit as fit_recipe
     from training.progress import FitProgress
 
     chosen = replace(
         chosen,
         epochs=epochs or chosen.epochs,
-        data=replace(chosen.data, name=dataset or chosen.data.name, limit=limit),
+        patience=patience or chosen.patience,
+        data=replace(
+            chosen.data, name=dataset or chosen.data.name, limit=limit, balance=_balance(balance, chosen.data.balance)
+        ),
     )
-    notes = _console(stderr=True)
+    group, place = join(choose(device, threads))
+    notes = console_for(stderr=True)
     with FitProgress(notes) as progress:
         outcome = fit_recipe(
             chosen,
             seed=seed,
             output=output or Path("var") / "runs" / f"{recipe}-seed{seed}",
             data_directory=data,
-            device=_device(device, threads),
+            device=place,
             progress=progress,
             force=force,
+            group=group,
+            save_every_seconds=save_every,
         )
+    leave()
     run = outcome.run
+    if not group.is_first:
+        return
     if not outcome.trained:
         notes.print(f"{run.directory} holds this run already; --force trains it anew", soft_wrap=True)
-    _report_run(run, as_json=as_json)
+    report_run(run, as_json=as_json)
 
 
 @app.command(
@@ -109,15 +122,25 @@ def evaluate(
     from training.tables import metrics_report
     from training.typed_json import encode
 
-    chosen = _device(device, threads)
+    chosen = choose(device, threads)
     loaded = Run.load(run)
     splits = loaded.load_splits(data)
     predictions = predict(loaded.build_model().to(chosen), splits.test, loaded.record.preprocessing)
     metrics = predictions.metrics(names=loaded.record.labels, split="test")
     if as_json:
-        _print_json({"run": str(run), "digest": loaded.digest, "metrics": encode(metrics)})
+        print_json({"run": str(run), "digest": loaded.digest, "metrics": encode(metrics)})
     else:
-        _console().print(metrics_report(metrics))
+        console_for().print(metrics_report(metrics))
+
+
+app.command(
+    short_help="Trains on with weights from elsewhere.",
+    epilog="Example: recognition-train finetune resnet18 --data photographs/ --epochs 5",
+)(finetune)
+app.command(
+    short_help="Says whether one run is better than another.",
+    epilog="Example: recognition-train compare var/runs/lenet5-seed0 var/runs/fashion_cnn-seed0",
+)(compare)
 
 
 @app.command(
@@ -141,9 +164,9 @@ def describe(
 
     description = describe_model(model, build_for(model, parse_shape(shape)))
     if as_json:
-        _print_json(encode(description))
+        print_json(encode(description))
     else:
-        _console().print(layers_table(description))
+        console_for().print(layers_table(description))
 
 
 @app.command(epilog="Example: recognition-train recipes --json")
@@ -153,11 +176,11 @@ def recipes(as_json: JsonOption = False) -> None:
     from training.typed_json import encode
 
     if as_json:
-        _print_json({name: encode(recipe()) for name, recipe in RECIPES.items()})
+        print_json({name: encode(recipe()) for name, recipe in RECIPES.items()})
         return
     from training.tables import recipes_table
 
-    _console().print(recipes_table((recipe(), recipe.__doc__ or "") for recipe in RECIPES.values()))
+    console_for().print(recipes_table((recipe(), recipe.__doc__ or "") for recipe in RECIPES.values()))
 
 
 @app.command(
@@ -167,56 +190,51 @@ def recipes(as_json: JsonOption = False) -> None:
 def data(
     data: DataOption = None,
     dataset: Annotated[str, typer.Option(help="Name of the data set.")] = "fashion-mnist",
+    scan: Annotated[
+        bool, typer.Option("--scan", help="Look for unreadable files, duplicates, leaks, unbalanced classes.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Finds the data set, or fetches it, checks it by SHA-256 and says where it is."""
-    from training.data import load
+    from training.data import LISTINGS, load
 
+    if scan or dataset in LISTINGS:
+        _scan(dataset, data, as_json=as_json)
+        return
     found = load(dataset, data)
     if as_json:
         sizes = {"train": len(found.train), "test": len(found.test)}
-        _print_json({"name": found.name, "directory": str(found.directory), "sha256": found.sha256, "images": sizes})
+        print_json({"name": found.name, "directory": str(found.directory), "sha256": found.sha256, "images": sizes})
     else:
         sizes_text = f"{len(found.train):,} training and {len(found.test):,} test images"
         typer.echo(f"{found.name}: {found.directory} ({sizes_text}, checked)")
 
 
-def _report_run(run: Any, *, as_json: bool) -> None:
-    from training.tables import metrics_report
+def _scan(dataset: str, place: Path | None, *, as_json: bool) -> None:
+    from training.data import LISTINGS, list_files, load
+    from training.data.scan import scan_dataset, scan_files
     from training.typed_json import encode
 
-    record = run.record
+    in_files = dataset in LISTINGS
+    found = scan_files(dataset, list_files(dataset, place)) if in_files else scan_dataset(load(dataset, place))
     if as_json:
-        _print_json({"run": str(run.directory), "digest": run.digest, **encode(record)})
+        print_json({**encode(found), "findings": list(found.findings)})
         return
-    console = _console()
-    console.print(metrics_report(record.metrics["test"]))
-    console.print(
-        f"{record.epochs} epochs in {record.train_seconds:.0f} s, {record.parameters:,} parameters -> {run.directory}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    counts = ", ".join(f"{label} {count:,}" for label, count in found.counts.items())
+    typer.echo(f"{found.name}: {found.images:,} pictures ({counts})")
+    for line in found.findings or ("nothing to mend",):
+        typer.echo(f"  {line}")
 
 
-def _device(device: Device, threads: int | None) -> Any:
-    import torch
+def _balance(asked: str | None, otherwise: "Balance") -> "Balance":
+    from training.config import BALANCES
 
-    from training.device import choose_device
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return choose_device(device.value)
-
-
-def _console(*, stderr: bool = False) -> "Console":
-    from rich.console import Console
-
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=120)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    if asked is None:
+        return otherwise
+    for known in BALANCES:
+        if known == asked:
+            return known
+    raise RecipeInvalid(f"--balance {asked}: choose one of {', '.join(BALANCES)}")
 
 
 def main() -> None:

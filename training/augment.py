@@ -1,5 +1,7 @@
 """Random changes to a batch of training pictures, on whatever device they lie."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -14,7 +16,42 @@ def augment(pixels: Tensor, augmentation: Augmentation, generator: torch.Generat
     if augmentation.flip:
         mirrored = torch.rand(len(pixels), generator=generator).to(pixels.device) < 0.5
         pixels = torch.where(mirrored.view(-1, 1, 1, 1), pixels.flip(3), pixels)
+    if augmentation.cutout:
+        pixels = _cutout(pixels, augmentation.cutout, generator)
+    if augmentation.random_erasing:
+        pixels = _erase(pixels, augmentation.random_erasing, generator)
     return pixels
+
+
+def _cutout(pixels: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """The centre may fall on any pixel, so that a part of the square may lie outside."""
+    count, _, height, width = pixels.shape
+    top = torch.randint(height, (count,), generator=generator) - side // 2
+    left = torch.randint(width, (count,), generator=generator) - side // 2
+    inside = rectangles(top, left, top + side, left + side, height=height, width=width)
+    return pixels.masked_fill(inside.to(pixels.device).unsqueeze(1), 0)
+
+
+def _erase(pixels: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    count, _, height, width = pixels.shape
+    area = torch.empty(count).uniform_(0.02, 0.33, generator=generator) * height * width
+    ratio = torch.exp(torch.empty(count).uniform_(math.log(0.3), math.log(1 / 0.3), generator=generator))
+    rows = (area * ratio).sqrt().round().clamp(1, height).long()
+    columns = (area / ratio).sqrt().round().clamp(1, width).long()
+    top = (torch.rand(count, generator=generator) * (height - rows + 1)).long()
+    left = (torch.rand(count, generator=generator) * (width - columns + 1)).long()
+    inside = rectangles(top, left, top + rows, left + columns, height=height, width=width)
+    inside &= (torch.rand(count, generator=generator) < probability).view(-1, 1, 1)
+    noise = torch.randint(256, pixels.shape, generator=generator, dtype=torch.uint8).to(pixels.device)
+    return torch.where(inside.to(pixels.device).unsqueeze(1), noise, pixels)
+
+
+def rectangles(top: Tensor, left: Tensor, bottom: Tensor, right: Tensor, *, height: int, width: int) -> Tensor:
+    """Masks (N, height, width), true inside of each rectangle; lower and right edges are outside."""
+    rows, columns = torch.arange(height), torch.arange(width)
+    in_rows = (rows >= top[:, None]) & (rows < bottom[:, None])  # (N, height)
+    in_columns = (columns >= left[:, None]) & (columns < right[:, None])  # (N, width)
+    return in_rows[:, :, None] & in_columns[:, None, :]
 
 
 def _shift(pixels: Tensor, most: int, generator: torch.Generator) -> Tensor:

@@ -4,6 +4,8 @@ run.json             the record (training/record.py); its status is "finished" o
 model.safetensors    the weights
 predictions.npz      validation_logits, validation_labels, test_logits, test_labels, as the weights produced them
 metrics.jsonl        one line for each epoch
+resume.pt            while it is unfinished: where to go on from (training/resume.py)
+report.html, card.md for people (training/report.py)
 """
 
 import hashlib
@@ -29,6 +31,7 @@ RECORD_FILE = "run.json"
 WEIGHTS_FILE = "model.safetensors"
 PREDICTIONS_FILE = "predictions.npz"
 METRICS_FILE = "metrics.jsonl"
+OTHER_FILES = ("resume.pt", "report.html", "card.md")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,7 @@ class Run:
     def load_splits(self, directory: Path | None = None) -> Splits:
         """The very images that the run trained on, chose by and was tested with. Raises DataDamaged for other data."""
         data = self.record.data
-        dataset = load(data.name, directory)
+        dataset = load(data.name, directory, self.record.preprocessing)
         if dataset.sha256 != data.sha256:
             raise DataDamaged(f"{dataset.directory} has digest {dataset.sha256}; the run was trained on {data.sha256}")
         return split(dataset, seed=data.split_seed, validation_share=data.validation_share, limit=data.limit)
@@ -115,7 +118,7 @@ def begin(directory: Path, record: RunRecord) -> None:
         raise RunConflict(f"{directory} exists and is not a run; choose another --output")
     directory.mkdir(parents=True, exist_ok=True)
     write_record(directory, record)
-    for file in (WEIGHTS_FILE, PREDICTIONS_FILE, METRICS_FILE):
+    for file in (WEIGHTS_FILE, PREDICTIONS_FILE, METRICS_FILE, *OTHER_FILES):
         (directory / file).unlink(missing_ok=True)
 
 

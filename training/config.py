@@ -8,6 +8,9 @@ from typing import Literal
 from training.data.split import VALIDATION_SHARE
 from training.errors import RecipeInvalid
 
+Balance = Literal["none", "loss", "sampler"]
+BALANCES: tuple[Balance, ...] = ("none", "loss", "sampler")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocessing:
@@ -52,6 +55,8 @@ class DataConfig:
     split_seed: int = 0
     limit: int | None = None
     """train on so many images only: a trial, not a result"""
+    balance: Balance = "none"
+    """for classes of unequal size: rare ones count for more in the loss, or are drawn more often"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +67,47 @@ class Augmentation:
     """mirror left and right, half of the time"""
     shift: int = 0
     """move by up to so many pixels along each axis; zeros come in at the edge"""
+    cutout: int = 0
+    """a square with so many pixels a side is blackened, wherever its centre falls (DeVries and Taylor 2017)"""
+    random_erasing: float = 0.0
+    """probability that a rectangle of 2 to 33 % of the picture is filled with noise (Zhong et al. 2017)"""
+    mixup: float = 0.0
+    """alpha of the Beta distribution that blends two pictures and their labels (Zhang et al. 2017); 0 is off"""
+    cutmix: float = 0.0
+    """the same for a rectangle of one picture in another (Yun et al. 2019); with both, a coin decides for each batch"""
+
+    def __post_init__(self) -> None:
+        if min(self.shift, self.cutout, self.mixup, self.cutmix) < 0 or not 0 <= self.random_erasing <= 1:
+            raise RecipeInvalid("augmentation: no value may be below 0, and random_erasing is a probability")
 
 
 class Optimizer(StrEnum):
     SGD = "sgd"
     """with Nesterov momentum"""
     ADAMW = "adamw"
+    MUON = "muon"
+    """orthogonalised momentum for the weights of hidden layers, Nesterov SGD for the rest"""
+
+
+class Schedule(StrEnum):
+    """How the learning rate goes after the warm-up, in which it rises linearly."""
+
+    ONE_CYCLE = "one_cycle"
+    """half a cosine from the end of the warm-up down to zero"""
+    COSINE = "cosine"
+    """half a cosine over the whole run, warm-up included"""
+    STEP = "step"
+    """a tenth after half of the run and again after three quarters"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimization:
-    """The optimiser and its one-cycle schedule: the learning rate rises linearly, then falls along a cosine to zero."""
+    """The optimiser and its schedule."""
 
     optimizer: Optimizer = Optimizer.SGD
     learning_rate: float
-    """at the top of the cycle"""
+    """the highest of the schedule"""
+    schedule: Schedule = Schedule.ONE_CYCLE
     warmup_share: float = 0.2
     """part of all steps on which the learning rate rises"""
     momentum: float = 0.9
@@ -85,12 +116,32 @@ class Optimization:
     label_smoothing: float = 0.0
     ema_decay: float | None = None
     """the weights that are kept are an exponential moving average with this decay per step"""
+    clip_norm: float | None = None
+    """gradients longer than this, all parameters together, are shortened to it"""
 
     def __post_init__(self) -> None:
         if not 0 <= self.warmup_share < 1:
             raise RecipeInvalid(f"optimization.warmup_share must be in [0, 1), not {self.warmup_share}")
         if self.learning_rate <= 0:
             raise RecipeInvalid(f"optimization.learning_rate must be above 0, not {self.learning_rate}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Weights to begin with, and how far they may move: first the new head alone, then stage after stage below it."""
+
+    source: str
+    """model and name of the weights in torchvision, or the file or run that they come from"""
+    sha256: str
+    """of the weights, so that another run is not taken for this one"""
+    convention: Literal["torchvision", "caffe-v1", "half"] = "torchvision"
+    head_epochs: int = 60
+    """passes of the head over the features of the frozen backbone, which are computed once"""
+    head_learning_rate: float = 0.003
+    unfreeze_epochs: int = 3
+    """after the head, so many epochs pass until the stages are free down to the first one"""
+    backbone_factor: float = 0.1
+    """the first stage learns at this part of the head's learning rate; stages between in even ratios"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +156,18 @@ class Recipe:
     optimization: Optimization
     epochs: int
     batch_size: int
+    patience: int | None = None
+    """stop after so many epochs without a better validation accuracy, and keep the best weights"""
+    compile: bool = False
+    """torch.compile: worth its minutes on a GPU and for long runs"""
+    transfer: Transfer | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
-            if value < 1:
+        least_epochs = 1 if self.transfer is None else 0  # the head alone needs none
+        if self.epochs < least_epochs:
+            raise RecipeInvalid(f"epochs must be at least {least_epochs}, not {self.epochs}")
+        for name, value in (("batch_size", self.batch_size), ("patience", self.patience)):
+            if value is not None and value < 1:
                 raise RecipeInvalid(f"{name} must be at least 1, not {value}")
 
     def steps_per_epoch(self, images: int) -> int:

@@ -7,33 +7,29 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from training import __version__, checkpoint
 from training.checkpoint import Run
 from training.config import Recipe
+from training.course import Course, Progress, Unseen
 from training.data import Dataset, Splits, load, split
 from training.describe import describe
 from training.device import fastest_precision
+from training.distributed import Group
 from training.errors import RecipeInvalid, RunConflict
 from training.evaluate import predict
-from training.loop import EpochResult, Trainer
-from training.metrics import Metrics
+from training.finetune import prepare
+from training.loop import Trainer
 from training.models import Classifier, build
 from training.record import DataRecord, Hardware, Licence, RunRecord
+from training.resume import ResumeFile, run_key
 from training.typed_json import encode
+from training.weights import Weights
 
 WEIGHTS_LICENCE = "Apache-2.0"
-
-
-class Progress(Protocol):
-    """Is told how a run comes along."""
-
-    def begin(self, recipe: Recipe, splits: Splits, hardware: Hardware) -> None: ...
-    def step(self) -> None: ...
-    def epoch(self, result: EpochResult, validation: Metrics) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,23 +49,64 @@ def fit(
     device: torch.device,
     progress: Progress,
     force: bool = False,
+    weights: Weights | None = None,
+    group: Group | None = None,
+    save_every_seconds: float = 60.0,
 ) -> Outcome:
-    """Trains unless `output` holds this very run, finished. Raises RunConflict if it holds another one."""
-    dataset = load(recipe.data.name, data_directory)
+    """Trains unless `output` holds this very run, finished; goes on with it where it was interrupted.
+
+    `weights` are those that the recipe's transfer names. Raises RunConflict if `output` holds another run.
+    """
+    group = group or Group()
+    dataset = load(recipe.data.name, data_directory, recipe.preprocessing)
+    recipe = _for_classes(recipe, dataset)
     if not force and _is_finished(output, recipe, seed, dataset):
         return Outcome(run=Run.load(output), trained=False)
     splits = split(
         dataset, seed=recipe.data.split_seed, validation_share=recipe.data.validation_share, limit=recipe.data.limit
     )
     torch.manual_seed(seed)
-    model = build(recipe.model.name, recipe.model.arguments).to(device)
+    model = build(recipe.model.name, recipe.model.arguments)
     _check_shapes(recipe, dataset, model)
-    record = _describe_run(recipe, seed, dataset, splits, model)
-    checkpoint.begin(output, record)
+    record = _describe_run(recipe, seed, dataset, splits, model.to(device))
+    if not group.is_first:
+        progress = Unseen()
+    for note in dataset.notes:
+        progress.note(note)
+    resume = ResumeFile(output, key=_key(record), every_seconds=save_every_seconds)
+    going_on = not force and resume.exists
+    if group.is_first and not going_on:
+        checkpoint.begin(output, record)
+    group.wait()
     progress.begin(recipe, splits, record.hardware)
-    trainer = Trainer(model, splits.train, recipe, seed=seed, precision=fastest_precision(device))
-    record = _run_epochs(trainer, record, splits, output, progress)
-    return Outcome(run=_finish(trainer.model, record, splits, output), trained=True)
+    started = time.perf_counter()
+    if weights is not None and not going_on:
+        known = prepare(model, weights, splits.train, recipe, seed=seed)
+        progress.note(f"the new head knows {known:.1%} of the training images ({time.perf_counter() - started:.0f} s)")
+    group.synchronise(model)
+    trainer = Trainer(
+        model, splits.train, recipe, seed=seed, precision=fastest_precision(device), group=group, on_note=progress.note
+    )
+    course = Course(trainer, record, splits, output, progress, resume, group, started)
+    course.go_on()
+    record = course.run()
+    if group.is_first:
+        _finish(trainer.model, record, splits, output)
+        resume.remove()
+    group.wait()
+    return Outcome(run=Run.load(output), trained=True)
+
+
+def _key(record: RunRecord) -> str:
+    return run_key(json.dumps(encode(record.recipe), sort_keys=True), str(record.seed), record.data.sha256)
+
+
+def _for_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with as many classes as the data set has."""
+    arguments = recipe.model.arguments
+    if arguments.get("classes") in (None, len(dataset.labels)):
+        return recipe
+    return replace(recipe, model=replace(recipe.model, arguments={**arguments, "classes": len(dataset.labels)}))
 
 
 def _is_finished(output: Path, recipe: Recipe, seed: int, dataset: Dataset) -> bool:
@@ -147,22 +184,6 @@ def _describe_run(recipe: Recipe, seed: int, dataset: Dataset, splits: Splits, m
         licence=Licence(data=dataset.licence, weights=WEIGHTS_LICENCE),
         files={},
     )
-
-
-def _run_epochs(trainer: Trainer, record: RunRecord, splits: Splits, output: Path, progress: Progress) -> RunRecord:
-    started = time.perf_counter()
-    with (output / checkpoint.METRICS_FILE).open("w", buffering=1) as lines:
-        for _ in range(record.recipe.epochs):
-            result = trainer.run_epoch(progress.step)
-            validation = predict(trainer.model, splits.validation, record.preprocessing).metrics(
-                names=record.labels, split="validation"
-            )
-            quality = {"validation_accuracy": validation.accuracy, "validation_macro_f1": validation.macro_f1}
-            lines.write(json.dumps({**encode(result), **quality, "validation_ece": validation.ece}) + "\n")
-            record = replace(record, epochs=result.epoch, train_seconds=round(time.perf_counter() - started, 3))
-            checkpoint.write_record(output, record)
-            progress.epoch(result, validation)
-    return record
 
 
 def _finish(model: Classifier, record: RunRecord, splits: Splits, output: Path) -> Run:

@@ -1,22 +1,31 @@
-"""The epochs of a run: shuffle → augment → normalise → forward → backward → step."""
+"""The epochs of a run: shuffle → augment → normalise → mix → forward → backward → step."""
 
 import copy
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from training.augment import augment
 from training.config import Recipe
 from training.data import Images
 from training.device import Precision
+from training.distributed import Group
 from training.errors import TrainingFailed
 from training.evaluate import as_tensor, normalise
+from training.mixing import mix
 from training.models import Classifier
 from training.optim import WeightAverage, build_optimizer, build_schedule
+from training.stages import freeze, frozen_stages
+from training.watch import LearningWatch
+
+NOT_LEARNING_STEPS = 500
+"""A shorter run is looked at after half of its steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,25 +42,38 @@ class EpochResult:
 
 
 class Trainer:
-    """A model, its optimiser and its training images on one device; `run_epoch` is called recipe.epochs times."""
+    """A model, its optimiser and its training images on one device; `run_epoch` is called recipe.epochs times.
+
+    `state` after any step and `restore` into a new trainer continue as if nothing had happened, bit for bit on a CPU.
+    """
 
     def __init__(
-        self, model: Classifier, images: Images, recipe: Recipe, *, seed: int, precision: Precision = Precision.FP32
-    ) -> None:
+        self, model: Classifier, images: Images, recipe: Recipe, *, seed: int, precision: Precision = Precision.FP32,
+        group: Group | None = None, on_note: Callable[[str], None] = lambda _text: None,
+    ) -> None:  # fmt: skip
         self._device = next(model.parameters()).device
         self._recipe = recipe
         self._precision = precision
+        self._group = group or Group()
+        self._on_note = on_note
         self._model = model.to(memory_format=torch.channels_last)
         self._pixels = as_tensor(images.pixels).to(self._device)
         self._labels = torch.from_numpy(images.labels).to(self._device)
+        counts = torch.bincount(self._labels)
+        balanced = len(self._labels) / (counts.clamp(min=1) * len(counts))  # 1 for each where all are equally many
+        self._sampling = balanced.cpu()[self._labels.cpu()] if recipe.data.balance == "sampler" else None
+        self._class_weights = balanced.float() if recipe.data.balance == "loss" else None
         self._generator = torch.Generator().manual_seed(seed)
-        self._optimizer = build_optimizer(model, recipe.optimization)
-        self._schedule = build_schedule(
-            self._optimizer, recipe.optimization, steps=recipe.epochs * recipe.steps_per_epoch(len(images))
-        )
+        self._optimizer = build_optimizer(model, recipe.optimization, recipe.transfer)
+        steps = recipe.epochs * recipe.steps_per_epoch(len(images))
+        self._schedule = build_schedule(self._optimizer, recipe.optimization, steps=steps)
+        self._watch = LearningWatch(classes=len(counts), steps=min(NOT_LEARNING_STEPS, max(steps // 2, 1)))
+        self._forward = torch.compile(model.with_auxiliaries) if recipe.compile else model.with_auxiliaries
         self._average: WeightAverage | None = None
         self._result = model
-        self._epoch = 0
+        self._epoch = self._position = 0
+        self._order = torch.empty(0, dtype=torch.int64)
+        self._total = torch.zeros((), device=self._device)
         if recipe.optimization.ema_decay is not None:
             self._result = copy.deepcopy(model)
             self._average = WeightAverage(model, self._result, decay=recipe.optimization.ema_decay)
@@ -62,18 +84,26 @@ class Trainer:
         return self._result
 
     def run_epoch(self, on_step: Callable[[], None] = lambda: None) -> EpochResult:
-        """Raises TrainingFailed when the loss is no longer a number."""
+        """From the beginning, or from where a restored state broke off. Raises TrainingFailed for a loss that is no
+        number.
+        """
         started = time.perf_counter()
         self._model.train()
-        total = torch.zeros((), device=self._device)
+        if self._recipe.transfer is not None:
+            freeze(self._model, frozen_stages(self._model, self._recipe.transfer, self._epoch))
+        if not self._position:
+            self._order = self._draw_order()
+            self._total = torch.zeros((), device=self._device)
         learning_rate = 0.0
-        order = torch.randperm(len(self._labels), generator=self._generator)
-        for indices in torch.split(order, self._recipe.batch_size):
-            learning_rate = float(self._schedule.get_last_lr()[0])
-            total += self._step(indices.to(self._device)) * len(indices)
+        while self._position < len(self._order):
+            indices = self._order[self._position : self._position + self._recipe.batch_size]
+            learning_rate = float(self._optimizer.param_groups[-1]["lr"])
+            self._total += self._step(indices.to(self._device)) * len(indices)
+            self._position += len(indices)
             on_step()
-        self._epoch += 1
-        loss = float(total) / len(self._labels)
+        self._epoch, self._position = self._epoch + 1, 0
+        loss = float(self._group.sum(self._total)) / len(self._order)
+        self._group.share_buffers(self._result)
         if not math.isfinite(loss):
             raise TrainingFailed(
                 f"the loss is {loss} after epoch {self._epoch}: the learning rate "
@@ -83,23 +113,98 @@ class Trainer:
             epoch=self._epoch, loss=loss, learning_rate=learning_rate, seconds=time.perf_counter() - started
         )
 
-    def _step(self, indices: torch.Tensor) -> torch.Tensor:
+    @property
+    def epoch(self) -> int:
+        """How many are finished."""
+        return self._epoch
+
+    def step_at(self, learning_rate: float) -> float:
+        """One step on a random batch at a rate outside of the schedule; the loss. For the learning-rate finder."""
+        self._model.train()
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        indices = torch.randint(len(self._labels), (self._recipe.batch_size,), generator=self._generator)
+        return float(self._step(indices.to(self._device)))
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides how training goes on: weights, optimiser, schedule, average, randomness, place."""
+        state = {
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "generator": self._generator.get_state(),
+            "torch": torch.get_rng_state(),
+            "place": {"epoch": self._epoch, "position": self._position, "order": self._order, "total": self._total},
+            "watch": self._watch.state(),
+        }
+        if self._device.type == "cuda":
+            state["cuda"] = torch.cuda.get_rng_state(self._device)
+        if self._average is not None:
+            state["average"] = {"model": self._result.state_dict(), "steps": self._average.state()}
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Into a trainer that was made from the same recipe, seed and images."""
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._generator.set_state(state["generator"])
+        torch.set_rng_state(state["torch"])
+        if "cuda" in state:
+            torch.cuda.set_rng_state(state["cuda"], self._device)
+        place = state["place"]
+        self._epoch, self._position, self._order = place["epoch"], place["position"], place["order"]
+        self._total = place["total"].to(self._device)
+        self._watch.restore(state["watch"])
+        if self._average is not None:
+            self._result.load_state_dict(state["average"]["model"])
+            self._average.restore(state["average"]["steps"])
+
+    def _draw_order(self) -> Tensor:
+        if self._sampling is None:
+            return torch.randperm(len(self._labels), generator=self._generator)
+        return torch.multinomial(self._sampling, len(self._labels), replacement=True, generator=self._generator)
+
+    def _step(self, indices: Tensor) -> Tensor:
+        """The summed loss of this process's share over the size of the whole batch."""
         pixels = augment(self._pixels[indices], self._recipe.augmentation, self._generator)
-        images = normalise(pixels, self._recipe.preprocessing).contiguous(memory_format=torch.channels_last)
+        images = normalise(pixels, self._recipe.preprocessing)
+        mixed = mix(images, self._recipe.augmentation, self._generator)
+        images = images if mixed is None else mixed.images
+        labels = self._labels[indices]
+        targets = [(1.0, labels)]
+        if mixed is not None:
+            targets = [(mixed.share, labels), (1 - mixed.share, labels[mixed.partners.to(self._device)])]
+        if self._group.size > 1:
+            share = self._group.share(len(indices)).to(self._device)
+            images, targets = images[share], [(weight, label[share]) for weight, label in targets]
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision is Precision.BF16):
-            logits, *auxiliaries = self._model.with_auxiliaries(images)
-        loss = self._loss(logits, indices)
+            logits, *auxiliaries = self._forward(images.contiguous(memory_format=torch.channels_last))
+        loss = self._loss(logits, targets, len(indices))
         for auxiliary in auxiliaries:
-            loss = loss + self._model.auxiliary_weight * self._loss(auxiliary, indices)
+            loss = loss + self._model.auxiliary_weight * self._loss(auxiliary, targets, len(indices))
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
+        self._advance()
+        if note := self._watch.see(loss * self._group.size):
+            self._on_note(note)
+        return loss.detach()
+
+    def _advance(self) -> None:
+        self._group.sum_gradients(self._model.parameters())
+        if self._recipe.optimization.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.optimization.clip_norm)
         self._optimizer.step()
         self._schedule.step()
         if self._average is not None:
             self._average.update()
-        return loss.detach()
 
-    def _loss(self, logits: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(
-            logits.float(), self._labels[indices], label_smoothing=self._recipe.optimization.label_smoothing
-        )
+    def _loss(self, logits: Tensor, targets: list[tuple[float, Tensor]], count: int) -> Tensor:
+        smoothing = self._recipe.optimization.label_smoothing
+        losses = [
+            weight * functional.cross_entropy(
+                logits.float(), labels, self._class_weights, label_smoothing=smoothing, reduction="sum"
+            )
+            for weight, labels in targets
+        ]  # fmt: skip
+        return torch.stack(losses).sum() / count

@@ -39,6 +39,9 @@ class FitProgress:
     ) -> None:
         self._bar.stop()
 
+    def resumed(self, epoch: int, seconds: float) -> None:
+        self._line(f"goes on in epoch {epoch + 1}, after {seconds:.0f} s that were spent before")
+
     def begin(self, recipe: Recipe, splits: Splits, hardware: Hardware) -> None:
         self._epochs = recipe.epochs
         steps = recipe.epochs * recipe.steps_per_epoch(len(splits.train))
@@ -59,6 +62,10 @@ class FitProgress:
             f"epoch {result.epoch}/{self._epochs}  loss {result.loss:.4f}  "
             f"validation accuracy {validation.accuracy:.2%}  {result.seconds:.1f} s"
         )
+
+    def note(self, text: str) -> None:
+        """Something that the user should know, once."""
+        self._line(f"note: {text}")
 
     def _line(self, text: str) -> None:
         self._console.print(text, highlight=False, soft_wrap=True)

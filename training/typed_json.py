@@ -1,5 +1,7 @@
 """Frozen dataclasses to plain JSON values and back; what does not fit is refused with the path of the field.
 
+A field with a default may be missing: records of earlier versions stay readable.
+
 Understood: dataclasses, str, int, float, bool, None, enums, Literal, X | None, tuple[X, ...], dict[str, X].
 """
 
@@ -62,9 +64,16 @@ def _decode_scalar(expected: Any, value: Any, path: str) -> Any:
 def _decode_dataclass(expected: Any, value: dict[str, Any], path: str) -> Any:
     hints = get_type_hints(expected)
     fields = {field.name for field in dataclasses.fields(expected)}
-    for name in sorted(fields ^ value.keys()):
+    optional = {
+        field.name
+        for field in dataclasses.fields(expected)
+        if field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+    }
+    for name in sorted((fields ^ value.keys()) - (optional - value.keys())):
         raise FieldInvalid(f"{f'{path}.{name}'.lstrip('.')}: {'missing' if name in fields else 'unknown field'}")
-    return expected(**{name: _decode(hints[name], value[name], f"{path}.{name}".lstrip(".")) for name in fields})
+    return expected(
+        **{name: _decode(hints[name], value[name], f"{path}.{name}".lstrip(".")) for name in fields & value.keys()}
+    )
 
 
 def _decode_enum(expected: type[Enum], value: Any, path: str) -> Enum:

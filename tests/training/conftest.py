@@ -27,6 +27,8 @@ class SilentProgress:
     def __init__(self) -> None:
         self.steps = 0
         self.epochs: list[int] = []
+        self.notes: list[str] = []
+        self.resumed_at: list[int] = []
 
     def begin(self, recipe: Recipe, splits: Splits, hardware: Hardware) -> None:
         self.expected_steps = recipe.epochs * recipe.steps_per_epoch(len(splits.train))
@@ -36,6 +38,12 @@ class SilentProgress:
 
     def epoch(self, result: EpochResult, validation: Metrics) -> None:
         self.epochs.append(result.epoch)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def resumed(self, epoch: int, seconds: float) -> None:
+        self.resumed_at.append(epoch)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def process(*arguments: str | Path, directory: Path | None = None) -> subprocess
     )
 
 
-@pytest.mark.parametrize("command", ["fit", "evaluate", "describe", "recipes", "data"])
+@pytest.mark.parametrize("command", ["fit", "finetune", "evaluate", "compare", "describe", "recipes", "data"])
 def test_every_command_has_help_with_an_example(command: str, recognition_train: Command) -> None:
     """On the standard output."""
     result = recognition_train(command, "--help")
@@ -144,7 +144,7 @@ def test_data_says_where_the_data_set_is(sample_directory: Path, recognition_tra
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("fit", "resnet"), 2, "no recipe named resnet; the recipes are: fashion_cnn"),
+        (("fit", "resnet"), 2, "no recipe named resnet; the recipes are: alexnet"),
         (("fit", "fashion_cnn", "--data", "nowhere"), 1, "nowhere does not hold the data set"),
         (("fit", "fashion_cnn", "--epochs", "0"), 2, "--epochs"),
         (("describe", "resnet"), 2, "no model named resnet; the models are: alexnet"),

@@ -65,3 +65,15 @@ def test_a_misfit_is_refused_with_its_path(value: object, words: str) -> None:
     """So that a damaged record can be mended, or understood."""
     with pytest.raises(FieldInvalid, match=words):
         decode(Whole, value)
+
+
+@dataclass(frozen=True)
+class Grown:
+    old: int
+    new: int = 5
+
+
+def test_a_field_with_a_default_may_be_missing() -> None:
+    """So that records of earlier versions are read."""
+    assert decode(Grown, {"old": 1}) == Grown(1, 5)
+    assert decode(Grown, {"old": 1, "new": 2}) == Grown(1, 2)

@@ -1,14 +1,21 @@
 """Data sets by name: `load` gives the published pictures, `split` carves the validation split from them."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from training.data import fashion_mnist
+from training.data import fashion_mnist, torchvision_sets
 from training.data.dataset import Dataset, Images, Splits
 from training.data.download import download
+from training.data.files import Entry, list_folder, list_manifest, load_entries
+from training.data.geometry import adapt
 from training.data.search import cache_directory, find
 from training.data.split import split
 from training.errors import DataMissing, RecipeInvalid
+
+if TYPE_CHECKING:  # a recipe is made of data configurations, so it imports this package
+    from training.config import Preprocessing
 
 
 def _load_fashion_mnist(directory: Path | None) -> Dataset:
@@ -25,14 +32,38 @@ def _load_fashion_mnist_sample(directory: Path | None) -> Dataset:
 DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
     "fashion-mnist": _load_fashion_mnist,
     "fashion-mnist-sample": _load_fashion_mnist_sample,
+    "mnist": partial(torchvision_sets.load, "mnist"),
+    "cifar-10": partial(torchvision_sets.load, "cifar-10"),
+    "cifar-100": partial(torchvision_sets.load, "cifar-100"),
 }
+"""Published sets, which have a size of their own."""
+LISTINGS: dict[str, Callable[[Path], list[Entry]]] = {"folder": list_folder, "manifest": list_manifest}
+"""Sets of files, which are read in the size that the model takes."""
 
 
-def load(name: str, directory: Path | None = None) -> Dataset:
-    """The data set, checked. Without a directory it is looked for in the known places and fetched if it is in none."""
+def load(name: str, directory: Path | None = None, preprocessing: "Preprocessing | None" = None) -> Dataset:
+    """The data set, checked. Without a directory it is looked for in the known places and fetched if it is in none.
+
+    With a preprocessing the pictures come in its size and colours; sets of files cannot do without.
+    """
+    if name in LISTINGS:
+        if preprocessing is None:
+            raise RecipeInvalid(f"the pictures of a {name} have no common size before a recipe gives them one")
+        entries = list_files(name, directory)
+        place = directory if directory is not None and directory.is_dir() else (directory or Path()).parent
+        return load_entries(name, place, entries, preprocessing)
     if name not in DATASETS:
-        raise RecipeInvalid(f"there is no data set named {name}; the data sets are: {', '.join(sorted(DATASETS))}")
-    return DATASETS[name](directory)
+        known = ", ".join(sorted((*DATASETS, *LISTINGS)))
+        raise RecipeInvalid(f"there is no data set named {name}; the data sets are: {known}")
+    dataset = DATASETS[name](directory)
+    return dataset if preprocessing is None else adapt(dataset, preprocessing)
 
 
-__all__ = ["DATASETS", "Dataset", "Images", "Splits", "load", "split"]
+def list_files(name: str, place: Path | None) -> list[Entry]:
+    """The files of a folder or of a manifest."""
+    if place is None:
+        raise DataMissing(f"name the {name} with --data")
+    return LISTINGS[name](place)
+
+
+__all__ = ["DATASETS", "LISTINGS", "Dataset", "Images", "Splits", "list_files", "load", "split"]

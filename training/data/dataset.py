@@ -35,6 +35,8 @@ class Dataset:
     licence: str
     train: Images
     test: Images
+    notes: tuple[str, ...] = ()
+    """What was changed or left out on the way, as sentences for the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,10 +37,16 @@ class DenseNet(Classifier):
 
 
 class DenseNetBC(Classifier):
-    """The CIFAR form: three blocks, bottlenecks of 4k channels (B) and transitions that halve the channels (C)."""
+    """The CIFAR form: three blocks, bottlenecks of 4k channels (B) and transitions that halve the channels (C).
 
-    def __init__(self, depth: int, growth: int, *, channels: int = 1, classes: int = 10, size: int = 28) -> None:
+    `divisor` thins the growth rate.
+    """
+
+    def __init__(
+        self, depth: int, growth: int, *, channels: int = 1, classes: int = 10, size: int = 28, divisor: int = 1
+    ) -> None:
         super().__init__()
+        growth //= divisor
         self.input_shape = (channels, size, size)
         layers = (depth - 4) // 6
         net = torchvision.models.DenseNet(

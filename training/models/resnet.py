@@ -17,9 +17,12 @@ SMALL = 64
 
 
 class ResNet(Classifier):
-    """Four stages of residual blocks. Up to 64 pixels the stem is one 3 × 3 convolution that keeps the size."""
+    """Four stages of residual blocks. Up to 64 pixels the stem is one 3 × 3 convolution that keeps the size.
 
-    def __init__(self, name: str, *, channels: int = 3, classes: int = 1000, size: int = 224) -> None:
+    `caffe` gives the network as its authors published it in 2015: the stride on the first convolution of a bottleneck.
+    """
+
+    def __init__(self, name: str, *, channels: int = 3, classes: int = 1000, size: int = 224, caffe: int = 0) -> None:
         super().__init__()
         self.input_shape = (channels, size, size)
         net = torchvision.models.get_model(name, weights=None, num_classes=classes)
@@ -33,6 +36,15 @@ class ResNet(Classifier):
         self.avgpool = net.avgpool
         self.flatten = nn.Flatten()
         self.classifier = net.fc
+        if caffe:
+            self._as_published()
+
+    def _as_published(self) -> None:
+        for stage in (self.layer2, self.layer3, self.layer4):
+            stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = 1e-3
 
     def features(self, images: Tensor) -> Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (N, 64, 56, 56) at 224 pixels
@@ -82,11 +94,14 @@ class WideBlock(nn.Module):
 
 
 class ThreeStageResNet(Classifier):
-    """Stages at full, half and quarter size of a small picture; `blocks` blocks in each, `width` times 16 channels."""
+    """Stages at full, half and quarter size of a small picture; `blocks` blocks in each, `width` times 16 channels.
+
+    `divisor` thins the stages, not the first convolution.
+    """
 
     def __init__(
         self, block: type[PlainBlock | WideBlock], blocks: int, width: int, *, channels: int = 1, classes: int = 10,
-        size: int = 28,
+        size: int = 28, divisor: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
         self.input_shape = (channels, size, size)
@@ -96,7 +111,7 @@ class ThreeStageResNet(Classifier):
         self.relu = nn.ReLU()
         stages: list[nn.Module] = []
         inputs = 16
-        for stage, outputs in enumerate((16 * width, 32 * width, 64 * width)):
+        for stage, outputs in enumerate((16 * width // divisor, 32 * width // divisor, 64 * width // divisor)):
             for number in range(blocks):
                 stages.append(block(inputs, outputs, stride=2 if stage > 0 and number == 0 else 1))
                 inputs = outputs

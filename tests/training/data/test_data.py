@@ -8,12 +8,17 @@ import pytest
 from training.data import load
 from training.data.search import cache_directory
 from training.errors import DataDamaged, DataMissing, RecipeInvalid
+from training.recipes import FASHION_MNIST_INPUT
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     """The user can pick from the error."""
-    with pytest.raises(RecipeInvalid, match=r"no data set named mnist; the data sets are: fashion-mnist, "):
-        load("mnist")
+    with pytest.raises(RecipeInvalid, match=r"no data set named imagenet; the data sets are: .*fashion-mnist, .*mnist"):
+        load("imagenet")
+    with pytest.raises(RecipeInvalid, match="no common size"):
+        load("folder", Path())
+    with pytest.raises(DataMissing, match="name the manifest with --data"):
+        load("manifest", None, FASHION_MNIST_INPUT)
 
 
 def test_the_sample_is_only_loaded_from_where_the_user_says() -> None:

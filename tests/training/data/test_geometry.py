@@ -1,0 +1,39 @@
+"""Pictures are brought into the model's form, and the user is told."""
+
+import numpy as np
+from PIL import Image
+
+from training.config import Preprocessing
+from training.data import Dataset
+from training.data.geometry import adapt, fit_picture
+
+GREY = Preprocessing(pixel_format="gray8", height=28, width=28, mean=(0.5,), std=(0.5,))
+COLOUR = Preprocessing(pixel_format="rgb8", height=32, width=32, mean=(0.5,) * 3, std=(0.5,) * 3)
+
+
+def test_pictures_that_fit_are_left_alone(sample: Dataset) -> None:
+    """Not even copied."""
+    assert adapt(sample, GREY) is sample
+
+
+def test_grey_pictures_become_colour_and_grow(sample: Dataset) -> None:
+    """Three equal channels, and a sentence about it."""
+    adapted = adapt(sample, COLOUR)
+    assert adapted.train.pixels.shape == (600, 32, 32, 3)
+    assert np.array_equal(adapted.test.pixels[..., 0], adapted.test.pixels[..., 2])
+    (note,) = adapted.notes
+    assert "are given three equal channels and resized from 28 x 28 to 32 x 32 for the model" in note
+
+
+def test_the_shorter_side_is_scaled_and_the_centre_cut_out() -> None:
+    """A white square in the middle of a wide black picture fills the crop."""
+    wide = Image.new("RGB", (60, 20))
+    wide.paste((255, 255, 255), (20, 0, 40, 20))
+    rule = Preprocessing(
+        pixel_format="rgb8", height=8, width=8, resize="shorter_side", resize_to=10, mean=(0.5,) * 3, std=(0.5,) * 3
+    )
+    assert fit_picture(wide, rule).min() == 255
+    stretched = Preprocessing(pixel_format="gray8", height=8, width=8, mean=(0.5,), std=(0.5,))
+    pixels = fit_picture(wide, stretched)
+    assert pixels.shape == (8, 8, 1)
+    assert pixels[4, 0, 0] == 0

@@ -1,0 +1,69 @@
+"""What the commands share: their options, the device that was asked for, and how they print. Imports no torch."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Device(StrEnum):
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", help="Directory (or manifest) of the data set. Default: known places, else a download."
+    ),
+]
+DeviceOption = Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: as many as there are cores.")]
+SaveOption = Annotated[
+    float, typer.Option("--save-every", metavar="SECONDS", min=0.0, help="How often the resume file is written.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+
+
+def report_run(run: Any, *, as_json: bool) -> None:
+    from training.tables import metrics_report
+    from training.typed_json import encode
+
+    record = run.record
+    if as_json:
+        print_json({"run": str(run.directory), "digest": run.digest, **encode(record)})
+        return
+    console = console_for()
+    console.print(metrics_report(record.metrics["test"]))
+    console.print(
+        f"{record.epochs} epochs in {record.train_seconds:.0f} s, {record.parameters:,} parameters -> {run.directory}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def choose(device: Device, threads: int | None) -> Any:
+    import torch
+
+    from training.device import choose_device
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return choose_device(device.value)
+
+
+def console_for(*, stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=120)
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,89 @@
+"""The command `recognition-train finetune`: which weights, which pictures, how far to train on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from training.errors import RecipeInvalid
+from training.options import (
+    DataOption,
+    Device,
+    DeviceOption,
+    JsonOption,
+    SaveOption,
+    ThreadsOption,
+    choose,
+    console_for,
+    report_run,
+)
+
+if TYPE_CHECKING:
+    from training.weights import Weights
+
+
+def finetune(
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="A model's name; with --from-run it follows from the run.")
+    ] = None,
+    data: DataOption = None,
+    dataset: Annotated[str, typer.Option(help="Name of the data set; folder is DIR/class/*.jpg.")] = "folder",
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A .safetensors or .pth file. Default: torchvision's.")
+    ] = None,
+    convention: Annotated[
+        str, typer.Option(metavar="torchvision|caffe-v1|half", help="How the weights of FILE were made.")
+    ] = "torchvision",
+    from_run: Annotated[Path | None, typer.Option(metavar="RUN", help="Weights of one of your runs.")] = None,
+    epochs: Annotated[int, typer.Option(min=0, help="After the head; 0 trains the head alone.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Train on so many images only.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run directory. Default: var/runs/finetune_MODEL-seedSEED.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Head, order and augmentation follow from it.")] = 0,
+    save_every: SaveOption = 60.0,
+    device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Train anew over whatever run is in the directory.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Takes over a backbone, trains a new head on its features, then frees stage after stage from the head down."""
+    place = choose(device, threads)
+    chosen = _weights(model, weights, convention, from_run)
+    from training.config import DataConfig
+    from training.finetune import finetune_recipe
+    from training.fit import fit
+    from training.progress import FitProgress
+
+    recipe = finetune_recipe(chosen, data=DataConfig(name=dataset, limit=limit), classes=2, epochs=epochs)
+    notes = console_for(stderr=True)
+    with FitProgress(notes) as progress:
+        outcome = fit(
+            recipe,
+            seed=seed,
+            output=output or Path("var") / "runs" / f"{recipe.name}-seed{seed}",
+            data_directory=data,
+            device=place,
+            progress=progress,
+            force=force,
+            weights=chosen,
+            save_every_seconds=save_every,
+        )
+    if not outcome.trained:
+        notes.print(f"{outcome.run.directory} holds this run already; --force trains it anew", soft_wrap=True)
+    report_run(outcome.run, as_json=as_json)
+
+
+def _weights(model: str | None, file: Path | None, convention: str, run: Path | None) -> "Weights":
+    from training.weights import MEANS, from_file, from_run, from_torchvision
+
+    if run is not None:
+        return from_run(run)
+    if model is None:
+        raise RecipeInvalid("name a MODEL, or a run with --from-run")
+    if file is None:
+        return from_torchvision(model)
+    for known in MEANS:
+        if known == convention:
+            return from_file(file, model, known)
+    raise RecipeInvalid(f"--convention {convention}: choose one of {', '.join(MEANS)}")

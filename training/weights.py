@@ -1,0 +1,168 @@
+"""Weights from elsewhere for a model's backbone: torchvision's, a file with a stated convention, or one of our runs.
+
+Each comes with the preprocessing that it was trained with; the wrong one costs accuracy without a word.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Literal
+from urllib.error import URLError
+
+import torch
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from torch import Tensor
+
+from training.checkpoint import Run
+from training.config import Preprocessing
+from training.errors import DataDamaged, DataMissing, RecipeInvalid
+from training.models import Classifier
+
+Convention = Literal["torchvision", "caffe-v1", "half"]
+MEANS: dict[Convention, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "torchvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "caffe-v1": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
+    "half": ((0.5,) * 3, (0.5,) * 3),
+}
+"""Mean and standard deviation that the weights expect. caffe-v1 are He et al.'s residual networks as published in 2015:
+stride on the first convolution of a bottleneck, epsilon 0.001. half: pixels from -1 to 1, as Inception-v3 was made."""
+HEADS = ("classifier.", "auxiliary.", "auxiliaries.")
+INCEPTION = {
+    "Conv2d_1a_3x3": "stem.0",
+    "Conv2d_2a_3x3": "stem.1",
+    "Conv2d_2b_3x3": "stem.2",
+    "Conv2d_3b_1x1": "stem.4",
+    "Conv2d_4a_3x3": "stem.5",
+    **{f"Mixed_5{letter}": f"a.{index}" for index, letter in enumerate("bcd")},
+    **{f"Mixed_6{letter}": f"b.{index}" for index, letter in enumerate("abcde")},
+    **{f"Mixed_7{letter}": f"c.{index}" for index, letter in enumerate("abc")},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Named tensors, where they come from, and what they want to be fed with."""
+
+    source: str
+    sha256: str
+    convention: Convention
+    tensors: dict[str, Tensor]
+    preprocessing: Preprocessing
+    model: str
+    arguments: dict[str, int] = field(default_factory=dict)
+    """what builds a model for them, classes apart"""
+
+
+def from_torchvision(model: str) -> Weights:
+    """The best weights that torchvision has. Raises DataMissing where they can be had from nowhere."""
+    if model == "googlenet":
+        raise RecipeInvalid("torchvision's googlenet has 3 x 3 where the paper has 5 x 5: its weights do not fit")
+    try:
+        best = torchvision.models.get_model_weights(model).DEFAULT
+    except ValueError:
+        raise RecipeInvalid(f"torchvision has no weights for {model}; give some with --weights or --from") from None
+    try:
+        tensors = best.get_state_dict(progress=False, check_hash=True)
+    except (OSError, URLError, RuntimeError) as error:
+        raise DataMissing(
+            f"the weights {best} could not be fetched ({error}); fetch {best.url} elsewhere and name it with --weights"
+        ) from error
+    transform = best.transforms()
+    convention: Convention = "half" if model == "inception_v3" else "torchvision"
+    preprocessing = imagenet_input(
+        transform.crop_size[0], resize_to=transform.resize_size[0], convention=convention
+    )  # fmt: skip
+    return Weights(
+        source=f"torchvision {best}", sha256=_digest(tensors), convention=convention, tensors=tensors,
+        preprocessing=preprocessing, model=model,
+    )  # fmt: skip
+
+
+def from_file(path: Path, model: str, convention: Convention) -> Weights:
+    """A .safetensors file, or a state dict that torch saved (read without running code out of it)."""
+    try:
+        content = path.read_bytes()
+        tensors = load_tensors(content) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DataMissing(f"{path} does not exist; --weights takes a .safetensors or .pth file") from None
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
+        raise DataDamaged(f"{path} holds no weights that can be read: {error}") from error
+    size = 299 if model == "inception_v3" else 224
+    return Weights(
+        source=path.name, sha256=hashlib.sha256(content).hexdigest(), convention=convention, tensors=tensors,
+        preprocessing=imagenet_input(size, resize_to=round(size * 8 / 7), convention=convention), model=model,
+        arguments={"caffe": 1} if convention == "caffe-v1" else {},
+    )  # fmt: skip
+
+
+def from_run(directory: Path) -> Weights:
+    """What one of our runs has learnt, with its own preprocessing."""
+    run = Run.load(directory)
+    return Weights(
+        source=f"run {directory.name}", sha256=run.digest, convention="torchvision",
+        tensors=run.build_model().state_dict(), preprocessing=run.record.preprocessing, model=run.record.model.name,
+        arguments={key: value for key, value in run.record.model.arguments.items() if key != "classes"},
+    )  # fmt: skip
+
+
+def imagenet_input(size: int, *, resize_to: int, convention: Convention) -> Preprocessing:
+    """The shorter side to `resize_to`, a square from the centre, the convention's mean and standard deviation."""
+    mean, std = MEANS[convention]
+    return Preprocessing(
+        pixel_format="rgb8", height=size, width=size, resize="shorter_side", resize_to=resize_to, mean=mean, std=std
+    )
+
+
+def load_backbone(model: Classifier, weights: Weights) -> None:
+    """All but the head, which stays as it is. A first layer for one channel gets the sum over the three.
+
+    Raises RecipeInvalid, naming the first layer that does not fit.
+    """
+    expected = model.state_dict()
+    tensors = {}
+    for name, tensor in weights.tensors.items():
+        ours = our_name(name, expected)
+        if ours is None or ours.startswith(HEADS):
+            continue
+        if tensor.ndim == 4 and ours in expected and (tensor.shape[1], expected[ours].shape[1]) == (3, 1):
+            tensor = tensor.sum(dim=1, keepdim=True)  # noqa: PLW2901 - the same weights for a grey picture
+        if ours not in expected or expected[ours].shape != tensor.shape:
+            wanted = tuple(expected[ours].shape) if ours in expected else "nothing"
+            raise RecipeInvalid(
+                f"{weights.source} does not fit {weights.model}: {name} has shape {tuple(tensor.shape)}, "
+                f"the model takes {wanted} there"
+            )
+        tensors[ours] = tensor
+    missing = [name for name in expected if name not in tensors and not name.startswith(HEADS)]
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing:
+        raise RecipeInvalid(f"{weights.source} does not fit {weights.model}: it lacks {missing[0]}")
+    model.load_state_dict(tensors, strict=False)
+
+
+def our_name(name: str, expected: dict[str, Tensor]) -> str | None:
+    """A name of torchvision's as our models call that layer; None for its heads, which are never taken over."""
+    if name in expected and not name.startswith("classifier."):
+        return name
+    if name.startswith(("fc.", "AuxLogits.", "aux1.", "aux2.")):
+        return None
+    first, _, rest = name.partition(".")
+    if first in INCEPTION and "stem.0.conv.weight" in expected:
+        return f"{INCEPTION[first]}.{rest}"
+    if first == "features":
+        return "body." + re.sub(r"(norm|relu|conv)[.]([12])[.]", r"\1\2.", rest)  # old DenseNet files say norm.1
+    if first == "classifier":
+        hidden = f"head.{rest}"
+        return hidden if hidden in expected else None
+    return name
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
