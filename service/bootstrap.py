@@ -77,6 +77,7 @@ async def build_server(settings: Settings) -> Server:
         registry,
         statistics,
         status,
+        metrics,
         max_batch_size=settings.max_batch_size,
         default_deadline_seconds=settings.default_deadline_seconds,
         explicit_control=settings.model_control == "explicit",

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from service.api.health import Health
 from service.api.oip.control import Control
 from service.api.oip.description import Description
+from service.api.oip.images import image_counter
 from service.api.oip.inference import Inference
 from service.api.oip.models import Models
 from service.api.oip.statistics import Statistics
+from service.metrics import Metrics
 from service.models.registry import Registry
 
 
@@ -24,6 +26,7 @@ def build_open_inference(
     registry: Registry,
     statistics: Statistics,
     health: Health,
+    metrics: Metrics,
     *,
     max_batch_size: int,
     default_deadline_seconds: float,
@@ -32,7 +35,12 @@ def build_open_inference(
     """`max_batch_size` is that of packages; `explicit_control` lets callers load and unload models."""
     models = Models(registry, max_batch_size=max_batch_size)
     return OpenInference(
-        inference=Inference(models, statistics, default_deadline_seconds=default_deadline_seconds),
+        inference=Inference(
+            models,
+            statistics,
+            default_deadline_seconds=default_deadline_seconds,
+            count_images=image_counter(metrics),
+        ),
         description=Description(models, statistics, health),
         control=Control(registry, explicit=explicit_control),
     )

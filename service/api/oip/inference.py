@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Mapping
 
 from service.api.oip.classification import best_elements
+from service.api.oip.images import CountImages
 from service.api.oip.models import Models
 from service.api.oip.one_body import tensor_of_body
 from service.api.oip.requests import InferAnswer, InferRequest, OutputTensor, WantedTensor
@@ -18,10 +19,18 @@ from service.models.tensor_model import Computed, TensorModel
 class Inference:
     """Checks a request, has it computed, and cuts the answer as the request wants it."""
 
-    def __init__(self, models: Models, statistics: Statistics, *, default_deadline_seconds: float) -> None:
+    def __init__(
+        self,
+        models: Models,
+        statistics: Statistics,
+        *,
+        default_deadline_seconds: float,
+        count_images: CountImages = lambda _model, _computed: None,
+    ) -> None:
         self._models = models
         self._statistics = statistics
         self._default_deadline_seconds = default_deadline_seconds
+        self._count_images = count_images
 
     async def infer(self, request: InferRequest, *, remaining_seconds: float | None = None) -> InferAnswer:
         """`remaining_seconds` is what is left of the call's own deadline. Raises a ServiceError."""
@@ -34,6 +43,7 @@ class Inference:
         except BaseException:  # the caller's going away counts too
             self._statistics.observe_failure(model.name, model.version, time.monotonic() - began)
             raise
+        self._count_images(model, computed)
         self._statistics.observe_success(model.name, model.version, computed, time.monotonic() - began)
         return InferAnswer(model=model.name, version=model.version, id=request.id, outputs=outputs)
 

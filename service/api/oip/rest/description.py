@@ -7,11 +7,14 @@ from fastapi.responses import JSONResponse
 
 from service.api.oip.description import Description
 from service.api.oip.rest.fields import fields_of
-from service.api.oip.rest.schemas import Live, ModelMetadata, ModelReady, Ready, ServerMetadata
+from service.api.oip.rest.schemas import Failure, Live, ModelMetadata, ModelReady, Ready, ServerMetadata
 from service.api.oip.rest.selection import MODEL, VERSION, Selected
 
 NOT_READY = 400
 """What the protocol's clients know as `no`."""
+NO_ANSWER: dict[int | str, dict[str, Any]] = {
+    NOT_READY: {"model": ModelReady | Failure, "description": "It does not answer, or the version is no number"}
+}
 CONFIG = {"description": "How the model is served: ModelConfig of proto/recognition/oip/model_config.proto"}
 STATISTICS = {"description": "ModelStatisticsResponse of proto/recognition/oip/open_inference.proto"}
 
@@ -55,8 +58,8 @@ def add_description(router: APIRouter, description: Description) -> None:
         """Names, types and shapes of a model's tensors."""
         return fields_of(description.model(selected.name, selected.version))
 
-    @router.get(MODEL + "/ready", responses={NOT_READY: {"model": ModelReady, "description": "It does not answer"}})
-    @router.get(VERSION + "/ready", responses={NOT_READY: {"model": ModelReady, "description": "It does not answer"}})
+    @router.get(MODEL + "/ready", responses=NO_ANSWER, response_model=ModelReady)
+    @router.get(VERSION + "/ready", responses=NO_ANSWER, response_model=ModelReady)
     async def model_ready(selected: Selected) -> Response:
         """200 where the version answers."""
         ready = description.model_ready(selected.name, selected.version)

@@ -14,7 +14,7 @@ from recognition.oip import open_inference_pb2 as pb
 from recognition.oip.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
 from tests.service.in_process import InProcess, held, serving
-from tests.service.packages import picture
+from tests.service.packages import encode, picture
 
 if TYPE_CHECKING:
     from recognition.oip.open_inference_pb2_grpc import GRPCInferenceServiceAsyncStub  # only the type stubs have it
@@ -69,6 +69,21 @@ async def test_inference_is_answered_and_counted(service: InProcess, stub: "GRPC
     assert service.sum("recognition_batch_size_sum", model="thirds") == 3
     told = (await stub.ModelStatistics(pb.ModelStatisticsRequest(name="thirds"))).model_stats[0]
     assert (told.inference_count, told.inference_stats.success.count) == (3, 1)
+
+
+async def test_images_are_counted_as_at_every_door(service: InProcess, stub: "GRPCInferenceServiceAsyncStub") -> None:
+    """Predictions by label, and bad images."""
+    request = pb.ModelInferRequest(
+        model_name="thirds",
+        inputs=[Input(name="image", datatype="BYTES", shape=[3])],
+        outputs=[pb.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in ("logits", "error")],
+    )
+    images = [encode(picture(2)), b"nothing", encode(picture(2))]
+    request.inputs[0].contents.bytes_contents.extend(images)
+    await stub.ModelInfer(request)
+    assert service.sum("recognition_predictions_total", model="thirds", label="right") == 2
+    assert service.sum("recognition_images_total", outcome="ok") == 2
+    assert service.sum("recognition_images_total", outcome="error") == 1
 
 
 async def test_classification_of_half_precision(stub: "GRPCInferenceServiceAsyncStub") -> None:
