@@ -3,12 +3,14 @@
 import asyncio
 import inspect
 import json
+from dataclasses import asdict
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, Union
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from service.config import Settings, SettingsInvalid, SettingsWithOrigins, read_settings
@@ -79,6 +81,29 @@ def show(context: typer.Context, *, as_json: Annotated[bool, typer.Option("--jso
     for name, field in Settings.model_fields.items():
         table.add_row(name, str(values[name]), read.origins[name], field.description)
     Console().print(table)
+
+
+@app.command("doctor")
+def doctor(
+    context: typer.Context, *, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False
+) -> None:
+    """Looks at all that a start needs, and says what to do; exit code 1 where the service would not start.
+
+    Example: recognition-serve --models var/models doctor
+    """
+    from service.doctor import Verdict, examine
+
+    read: SettingsWithOrigins = context.obj
+    findings = examine(read.settings)
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        table = Table("", "subject", "seen", "what to do")
+        for finding in findings:
+            table.add_row(finding.verdict, finding.subject, escape(finding.saw), escape(finding.advice))
+        Console().print(table)
+    if any(finding.verdict is Verdict.FAILURE for finding in findings):
+        raise typer.Exit(1)
 
 
 def _settings(command_line: dict[str, Any], config: Path | None) -> SettingsWithOrigins:
