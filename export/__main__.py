@@ -1,4 +1,7 @@
-"""The command recognition-export: a finished run in, a published model package out. Only parses, calls and prints."""
+"""The command recognition-export: a finished run in, a published model package out. Only parses, calls and prints.
+
+What it does with packages that are there already is in export/commands.py.
+"""
 
 import json
 import sys
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from export.commands import add_commands
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -95,6 +99,9 @@ def export_command(
             max_accuracy_loss=max_accuracy_loss,
         )
     _report(outcome, as_json=as_json)
+
+
+add_commands(app)
 
 
 def _precisions(text: str) -> tuple["Precision", ...]:

@@ -5,6 +5,7 @@
     import      -- ImportInvalid        labels, preprocessing or images do not go with the model
     verify      -- DifferenceTooLarge   the graph does not compute what torch computes
     measure     -- SkewTooLarge         the service's way to the logits loses accuracy
+    versions    -- VersionMissing       no such model or version in the repository
     publish     -- PublicationFailed    the repository cannot be written, or the package fails the service's own proof
 
 The run and its data raise training.errors. Wrong use ends a command with exit code 2, everything else with 1.
@@ -30,6 +31,10 @@ class ImportInvalid(ExportError):
 
 
 class DifferenceTooLarge(ExportError):
+    pass
+
+
+class VersionMissing(ExportError):
     pass
 
 

@@ -96,7 +96,11 @@ def read_labels(path: Path, count: int) -> tuple[str, ...]:
 
 def read_preprocessing(given: str, model: ForeignModel) -> InputSpec:
     """`imagenet`, `unit` (pixels in [0, 1]), or a JSON file with the fields of the manifest's `input`."""
-    size: dict[str, object] = {"height": model.height, "width": model.width, "pixel_format": "rgb8" if model.channels == 3 else "gray8"}
+    size: dict[str, object] = {
+        "height": model.height,
+        "width": model.width,
+        "pixel_format": "rgb8" if model.channels == 3 else "gray8",
+    }
     if given == "imagenet":
         longest = max(model.height, model.width)
         fields = {**size, **IMAGENET, "resize": "shorter_side", "resize_to": round(longest * 256 / 224)}

@@ -1,0 +1,156 @@
+"""The commands for what is published already, and for models from elsewhere. Only parse, call and print."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Repository = Annotated[Path, typer.Option("--to", metavar="DIR", help="The model repository.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")]
+Version = Annotated[int, typer.Argument(metavar="VERSION", min=1)]
+MODELS = Path("var/models")
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds them to the command recognition-export."""
+    example = "Example: recognition-export"
+    app.command("list", epilog=f"{example} list --to var/models")(list_versions)
+    app.command("show", epilog=f"{example} show fashion_cnn 3")(show)
+    app.command("diff", epilog=f"{example} diff fashion_cnn 2 3")(diff)
+    app.command("alias", epilog=f"{example} alias fashion_cnn stable 3")(alias)
+    app.command("prune", epilog=f"{example} prune fashion_cnn --keep 3")(prune_versions)
+    app.command(
+        "import", epilog=f"{example} import model.onnx --labels labels.txt --preprocessing imagenet --images photos/"
+    )(import_command)
+
+
+def list_versions(to: Repository = MODELS, as_json: AsJson = False) -> None:
+    """Lists every version of every model, with what is wrong with it."""
+    from export.keep import summaries
+
+    rows = summaries(to)
+    if as_json:
+        _print_json([dataclasses.asdict(row) for row in rows])
+        return
+    for row in rows:
+        names = f" ({', '.join(row.aliases)})" if row.aliases else ""
+        accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}  {'+'.join(row.precisions)}  "
+        size = f"{row.size_bytes:,} bytes  {row.digest[:12]}" if row.digest else ""
+        typer.echo(f"{row.name} {row.version}{names}  {accuracy}{size}{row.problem}")
+
+
+def show(name: Name, version: Version, to: Repository = MODELS, as_json: AsJson = False) -> None:
+    """Shows what a version is: its card, or with --json its manifest. Every file is checked."""
+    from export.keep import open_version
+
+    package = open_version(to, name, version)
+    if as_json:
+        _print_json({"digest": package.digest, "manifest": package.manifest.model_dump(mode="json")})
+        return
+    typer.echo(f"{name} version {version}, digest {package.digest}")
+    for precision, variant in package.manifest.variants.items():
+        size = package.manifest.files[variant.file].size_bytes
+        line = f"{precision}: {size:,} bytes, accuracy {variant.metrics.accuracy:.2%} on {variant.metrics.split}"
+        if variant.comparison is not None:
+            line += f", {variant.comparison.images_per_second:,.0f} images/s on {variant.comparison.processor}"
+        typer.echo(line)
+    for precision, reason in package.manifest.left_out.items():
+        typer.echo(f"{precision}: left out, {reason}")
+    if "card.md" in package.manifest.files:
+        typer.echo("\n" + package.read("card.md").decode())
+
+
+def diff(
+    name: Name,
+    first: Annotated[int, typer.Argument(metavar="V1", min=1)],
+    second: Annotated[int, typer.Argument(metavar="V2", min=1)],
+    to: Repository = MODELS,
+    as_json: AsJson = False,
+) -> None:
+    """Compares two versions: metrics, size, what changed, and how often they give the same answer."""
+    from export.keep import difference
+
+    found = difference(to, name, first, second)
+    if as_json:
+        _print_json(dataclasses.asdict(found))
+        return
+    for title, (before, after) in (
+        ("accuracy", found.accuracies),
+        ("macro-F1", found.macro_f1),
+        ("calibration error", found.ece),
+    ):
+        typer.echo(f"{title:<18} {before:.2%} -> {after:.2%} ({(after - before) * 100:+.2f} points)")
+    typer.echo(f"{'size':<18} {found.size_bytes[0]:,} -> {found.size_bytes[1]:,} bytes")
+    typer.echo(f"{'same answer':<18} {found.agreement:.2%} of {found.compared_images} images, {found.compared_on}")
+    typer.echo(f"{'changed':<18} {', '.join(found.changed) or 'nothing'}")
+
+
+def alias(
+    name: Name,
+    alias_name: Annotated[str, typer.Argument(metavar="ALIAS", help="For example stable, which answers by default.")],
+    version: Version,
+    to: Repository = MODELS,
+    as_json: AsJson = False,
+) -> None:
+    """Lets an alias name a version."""
+    from export.keep import set_alias
+
+    aliases = set_alias(to, name, alias_name, version)
+    if as_json:
+        _print_json(aliases)
+    else:
+        typer.echo(f"{name}: " + ", ".join(f"{key} -> {value}" for key, value in sorted(aliases.items())))
+
+
+def prune_versions(
+    name: Name,
+    keep: Annotated[int, typer.Option(min=1, metavar="N", help="So many of the newest versions stay.")],
+    to: Repository = MODELS,
+    as_json: AsJson = False,
+) -> None:
+    """Removes old versions; never the newest, nor one that an alias names."""
+    from export.keep import prune
+
+    gone = prune(to, name, keep=keep)
+    if as_json:
+        _print_json({"removed": gone})
+    else:
+        typer.echo(f"{name}: removed {', '.join(map(str, gone)) or 'nothing'}")
+
+
+def import_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file, opset 7 or higher, NCHW float32 input.")],
+    labels: Annotated[Path, typer.Option(metavar="FILE", help="One label a line, or a JSON list.")],
+    preprocessing: Annotated[
+        str, typer.Option(metavar="NAME", help="imagenet, unit (pixels in [0, 1]), or a JSON file with mean and std.")
+    ],
+    images: Annotated[Path, typer.Option(metavar="DIR", help="Pictures for the golden samples.")],
+    to: Repository = MODELS,
+    name: Annotated[str | None, typer.Option(help="Name of the model. Default: that of the file.")] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "unknown",
+    as_json: AsJson = False,
+) -> None:
+    """Makes a package of anyone's ONNX classifier, proved against plain ONNX Runtime."""
+    from export.importing import import_model
+
+    package = import_model(
+        model,
+        labels=labels,
+        preprocessing=preprocessing,
+        images=images,
+        name=name or model.stem,
+        repository=to,
+        licence=licence,
+    )
+    if as_json:
+        manifest = package.manifest.model_dump(mode="json")
+        _print_json({"path": str(package.path), "digest": package.digest, "manifest": manifest})
+    else:
+        typer.echo(f"published {package.manifest.name} version {package.manifest.version}: {package.path}")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,99 @@
+"""Anyone's ONNX classifier as a graph of this project's shape (export/foreign.py)."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from export.errors import GraphUnsupported
+from export.foreign import read_foreign, wrap
+from export.graph import to_bytes
+from export.importing import LOGITS, plain_logits
+from export.verify import load_session
+from service.models.manifest import InputSpec, PixelFormat
+from tests.export.foreign_models import SIZE, classifier
+
+SPEC = InputSpec(pixel_format=PixelFormat.RGB8, height=SIZE, width=SIZE, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "model.onnx"
+
+
+def written(file: Path, model: onnx.ModelProto) -> Path:
+    file.write_bytes(to_bytes(model))
+    return file
+
+
+@pytest.mark.parametrize("opset", [7, 8, 9, 11, 13, 17, 21])
+@pytest.mark.parametrize("batch", [1, "N"])
+@pytest.mark.parametrize("softmax", [False, True])
+def test_gives_what_plain_onnx_runtime_gives(file: Path, opset: int, batch: int | str, softmax: bool) -> None:
+    """For any number of pictures, also where the graph takes one at a time; a softmax at the end is left out."""
+    model = read_foreign(written(file, classifier(opset=opset, batch=batch, softmax=softmax, fixed_reshape=batch == 1)))
+    assert (model.labels, model.fixed_batch, model.opset) == (3, batch == 1, opset)
+    graph = wrap(model, SPEC, properties={"labels": "[]"})
+    images = np.random.default_rng(0).integers(0, 256, size=(5, SIZE, SIZE, 3), dtype=np.uint8)
+    session = load_session(to_bytes(graph), LOGITS)
+    expected = plain_logits(model, SPEC, images)
+    np.testing.assert_allclose(session.run(images).logits, expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(session.run(images[:1]).logits, expected[:1], rtol=0, atol=1e-5)
+    assert np.ptp(expected) > 0.1
+
+
+def test_the_wrapped_graph_has_this_projects_shape(file: Path) -> None:
+    """uint8 pictures in, an open batch, properties in the file."""
+    graph = wrap(read_foreign(written(file, classifier())), SPEC, properties={"labels": "[]"})
+    (image,), (logits,) = graph.graph.input, graph.graph.output
+    assert (image.name, image.type.tensor_type.elem_type) == ("image", TensorProto.UINT8)
+    assert [d.dim_param or d.dim_value for d in logits.type.tensor_type.shape.dim] == ["batch", 3]
+    assert {entry.key for entry in graph.metadata_props} == {"labels"}
+
+
+def test_a_graph_with_external_data_is_refused(file: Path) -> None:
+    """Before anything is read from another file."""
+    model = classifier()
+    onnx.external_data_helper.convert_model_to_external_data(model, location="weights.bin", size_threshold=0)
+    onnx.save(model, str(file))
+    with pytest.raises(GraphUnsupported, match="keeps weights in other files"):
+        read_foreign(file)
+
+
+def test_a_graph_with_custom_operators_is_refused(file: Path) -> None:
+    """The domain is named."""
+    with pytest.raises(GraphUnsupported, match=r"uses operators of 'my\.domain'"):
+        read_foreign(written(file, classifier(domain="my.domain")))
+
+
+def test_an_old_operator_set_is_refused(file: Path) -> None:
+    """With the one that is needed."""
+    with pytest.raises(GraphUnsupported, match="has opset 6; convert it to 7"):
+        read_foreign(written(file, classifier(opset=6)))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x08"])
+def test_a_file_that_is_no_model_is_refused_in_one_line(file: Path, content: bytes) -> None:
+    """Whatever is in it."""
+    file.write_bytes(content)
+    with pytest.raises(GraphUnsupported) as refusal:
+        read_foreign(file)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_that_is_not_there_is_named(file: Path) -> None:
+    """With the system's reason."""
+    with pytest.raises(GraphUnsupported, match=r"model\.onnx cannot be read: No such file"):
+        read_foreign(file)
+
+
+def test_another_input_is_refused(file: Path) -> None:
+    """Pictures with channels last, integers, no classifier at all."""
+    model = classifier()
+    shapes: tuple[list[int | str | None], ...] = ([1, SIZE, SIZE, 3], [1, 3], ["N", 3, "H", "W"])
+    for shape in shapes:
+        model.graph.input[0].CopyFrom(helper.make_tensor_value_info("data", TensorProto.FLOAT, shape))
+        with pytest.raises(GraphUnsupported):
+            read_foreign(written(file, model))
