@@ -36,7 +36,14 @@ _ADVICE: Mapping[type, str] = {
     Overloaded: "Try again in a moment.",
 }
 
-app = typer.Typer(no_args_is_help=True, help="Asks a recognition service what images show.")
+app = typer.Typer(
+    help="Asks a recognition service what images show.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 Server = Annotated[
     str, typer.Option("--server", envvar="RECOGNITION_SERVER", metavar="HOST:PORT", help="Where the service is.")
