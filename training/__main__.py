@@ -119,6 +119,7 @@ def evaluate(
     """Predicts the test images anew from the weights of RUN and prints what they reach."""
     from training.checkpoint import Run
     from training.evaluate import predict
+    from training.quality import assess
     from training.tables import metrics_report
     from training.typed_json import encode
 
@@ -127,10 +128,11 @@ def evaluate(
     splits = loaded.load_splits(data)
     predictions = predict(loaded.build_model().to(chosen), splits.test, loaded.record.preprocessing)
     metrics = predictions.metrics(names=loaded.record.labels, split="test")
+    quality = assess(metrics, (predictions.logits, predictions.labels), loaded.predictions("validation"))
     if as_json:
-        print_json({"run": str(run), "digest": loaded.digest, "metrics": encode(metrics)})
+        print_json({"run": str(run), "digest": loaded.digest, "metrics": encode(metrics), "quality": encode(quality)})
     else:
-        console_for().print(metrics_report(metrics))
+        console_for().print(metrics_report(metrics, quality))
 
 
 app.command(

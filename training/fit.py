@@ -25,6 +25,7 @@ from training.finetune import prepare
 from training.loop import Trainer
 from training.models import Classifier, build
 from training.record import DataRecord, Hardware, Licence, RunRecord
+from training.report import write_report
 from training.resume import ResumeFile, run_key
 from training.typed_json import encode
 from training.weights import Weights
@@ -91,7 +92,7 @@ def fit(
     course.go_on()
     record = course.run()
     if group.is_first:
-        _finish(trainer.model, record, splits, output)
+        write_report(_finish(trainer.model, record, splits, output), splits.test)
         resume.remove()
     group.wait()
     return Outcome(run=Run.load(output), trained=True)

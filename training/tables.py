@@ -9,18 +9,25 @@ from rich.text import Text
 
 from training.config import Recipe
 from training.metrics import Metrics
+from training.quality import Quality
 
 if TYPE_CHECKING:  # imports torch, which the list of recipes does without
     from training.describe import Description
 
 
-def metrics_report(metrics: Metrics) -> Group:
+def metrics_report(metrics: Metrics, quality: Quality | None = None) -> Group:
     """Accuracy with its interval, macro-F1 and calibration error, then each label."""
     low, high = metrics.accuracy_interval
     summary = Text(
         f"{metrics.split}: accuracy {metrics.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}), "
         f"macro-F1 {metrics.macro_f1:.2%}, calibration error {metrics.ece:.2%}, {metrics.images:,} images"
     )
+    if quality is not None:
+        top5 = "" if quality.top5 is None else f"top-5 {quality.top5:.2%}, "
+        summary.append(
+            f"\n{top5}weighted F1 {quality.weighted_f1:.2%}, "
+            f"calibration error {quality.ece_after:.2%} with temperature {quality.temperature:.3f}"
+        )
     table = Table(box=None, pad_edge=False)
     table.add_column("label")
     for name in ("precision", "recall", "F1", "images"):
