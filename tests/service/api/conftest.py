@@ -1,10 +1,9 @@
-"""Requests for the model `thirds`, which every test of the doors asks."""
+"""What every test of the doors asks with, and a service that it may share."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from recognition.v1 import recognition_pb2 as pb
 
 from tests.service.api.house import LIMITS, furnish
 from tests.service.in_process import InProcess, serving
@@ -15,11 +14,6 @@ from tests.service.packages import encode, picture
 def image() -> bytes:
     """A picture that is bright on the right."""
     return encode(picture(2))
-
-
-@pytest.fixture
-def request_for_one(image: bytes) -> pb.ClassifyRequest:
-    return pb.ClassifyRequest(model=pb.ModelSelector(name="thirds"), image=image)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

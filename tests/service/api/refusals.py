@@ -41,12 +41,13 @@ def refusal_of(status: status_pb2.Status) -> Refusal:
     )
 
 
-def refusal(error: grpc.aio.AioRpcError) -> Refusal:
+def refusal(error: grpc.RpcError) -> Refusal:
     """The status that a call ended with; its code and words are those of the details."""
-    status = rpc_status.from_call(cast("grpc.Call", error))  # it has all that is asked of one
-    assert status is not None, f"no details: {error.code()} {error.details()}"
+    call = cast("grpc.Call", error)  # the errors of both clients have all that is asked of one
+    status = rpc_status.from_call(call)
+    assert status is not None, f"no details: {call.code()} {call.details()}"
     found = refusal_of(status)
-    assert (found.code, found.message) == (error.code().name, error.details())
+    assert (found.code, found.message) == (call.code().name, call.details())
     return found
 
 

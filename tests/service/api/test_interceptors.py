@@ -56,10 +56,13 @@ async def test_a_fault_of_a_call_tells_only_its_id(service: InProcess) -> None:
 @pytest.mark.usefixtures("faulty")
 async def test_a_fault_of_a_stream_tells_only_its_id(service: InProcess) -> None:
     """What was answered before it still arrives."""
-    call = service.stub.ClassifyStream(iter([pb.ClassifyStreamRequest(id="a")]))
-    assert (await anext(aiter(call))).id == "a"
+    call = service.stub.ClassifyStream()
+    await call.write(pb.ClassifyStreamRequest(id="a"))
+    answer = await call.read()
+    assert isinstance(answer, pb.ClassifyStreamResponse)
+    assert answer.id == "a"
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await anext(aiter(call))
+        await call.read()
     assert_nothing_is_told(service, refused.value, "ClassifyStream")
 
 
@@ -133,8 +136,9 @@ async def test_bytes_that_are_no_message_are_refused(service: InProcess, rpc: st
 
 async def test_bytes_that_are_no_message_end_a_stream(service: InProcess) -> None:
     """With the same error."""
-    call: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = service.channel.stream_stream(f"{PREFIX}/ClassifyStream")
-    answers = aiter(call(iter([b"\xff" * 50])))
+    begin: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = service.channel.stream_stream(f"{PREFIX}/ClassifyStream")
+    call = begin()
+    await call.write(b"\xff" * 50)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await anext(answers)
+        await call.read()
     assert_no_message(service, refused.value, "ClassifyStream")

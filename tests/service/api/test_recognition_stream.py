@@ -7,11 +7,12 @@ from pathlib import Path
 import grpc
 import pytest
 from recognition.v1 import recognition_pb2 as pb
+from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 
 from service.models.registry import Registry
 from tests.service.api.house import THIRDS
 from tests.service.api.refusals import refusal, refusal_of
-from tests.service.in_process import InProcess, held, serving, until, until_at_work
+from tests.service.in_process import SECONDS, InProcess, held, serving, until, until_at_work
 from tests.service.packages import LABELS, encode, picture
 
 IMAGES = [encode(picture(place)) for place in range(3)]
@@ -26,10 +27,20 @@ async def answers(service: InProcess, requests: Iterable[pb.ClassifyStreamReques
 
 
 async def ends_with(service: InProcess, *requests: pb.ClassifyStreamRequest) -> tuple[str, str]:
-    """(code, reason) of the error that ends a stream of these."""
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await answers(service, requests)
-    return refusal(error.value).code, refusal(error.value).reason
+    """(code, reason) of the error that ends a stream of these.
+
+    The blocking client asks: that of asyncio, while it is still writing, may tell an error of its own instead.
+    """
+
+    def ask() -> grpc.RpcError:
+        with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
+            call = RecognitionServiceStub(channel).ClassifyStream(iter(requests), timeout=SECONDS)
+            with pytest.raises(grpc.RpcError) as error:
+                list(call)
+        return error.value
+
+    found = refusal(await asyncio.to_thread(ask))
+    return found.code, found.reason
 
 
 def others() -> set["asyncio.Task[object]"]:
@@ -46,6 +57,23 @@ async def test_every_id_is_answered_once_with_its_own_answer(service: InProcess)
         assert answer.times.batch_size >= 1
     assert service.sum("recognition_images_total", outcome="ok") == 300
     assert service.sum("recognition_requests_total", rpc="ClassifyStream", code="OK") == 1
+
+
+async def test_a_caller_may_take_turns(service: InProcess) -> None:
+    """Each answer comes before the next request; an empty id is one, and so are 256 bytes."""
+    call = service.stub.ClassifyStream(timeout=SECONDS)
+    for id_ in ("a", "", "é" * 128):
+        await call.write(pb.ClassifyStreamRequest(id=id_, image=IMAGES[0]))
+        answer = await call.read()
+        assert isinstance(answer, pb.ClassifyStreamResponse)
+        assert answer.id == id_
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
+
+
+async def test_a_stream_of_nothing_ends_well(service: InProcess) -> None:
+    """With no answers."""
+    assert await answers(service, []) == []
 
 
 async def test_a_bad_image_has_only_its_own_error(service: InProcess) -> None:
@@ -74,9 +102,23 @@ async def test_what_concerns_the_whole_stream_ends_it(service: InProcess) -> Non
     nonsense = pb.ClassifyStreamRequest(id="0", options=pb.ClassifyOptions(top_k=-1))
     endless = pb.ClassifyStreamRequest(id="x" * 257, image=IMAGES[0])
     assert await ends_with(service, nobody) == ("NOT_FOUND", "MODEL_NOT_FOUND")
+    assert await ends_with(service, nobody, nobody, nobody) == ("NOT_FOUND", "MODEL_NOT_FOUND")
     assert await ends_with(service, request(1), nonsense) == ("INVALID_ARGUMENT", "ARGUMENT_INVALID")
     assert await ends_with(service, endless, request(1)) == ("INVALID_ARGUMENT", "ARGUMENT_INVALID")
     assert (await answers(service, [request(1)]))[0].id == "1"
+
+
+async def test_no_more_are_at_work_than_one_request_may_bring(models: Path) -> None:
+    """One is computed, the others of the limit wait; what was sent besides is not even read."""
+    async with serving(models, max_request_images=4) as service:
+        live = service.live()
+        with held(live) as release:
+            call = service.stub.ClassifyStream(map(request, range(50)), timeout=SECONDS)
+            await until(lambda: live.batcher.waiting == 3)
+            await service.stub.ListModels(pb.ListModelsRequest())  # a round trip, in which more could be read
+            assert live.batcher.waiting == 3
+            release.set()
+        assert len({answer.id async for answer in call}) == 50
 
 
 async def test_a_fast_sender_is_held_back_and_never_refused(models: Path) -> None:
