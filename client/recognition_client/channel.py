@@ -17,6 +17,8 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 MAX_ATTEMPTS = 5
 """gRPC makes no more attempts than this, whatever it is told."""
 _CONNECT_SECONDS = 3.0
+_TO_SEVERAL = ("dns:", "ipv4:", "ipv6:")
+"""Targets that may have several replicas behind them. One that was named alone is asked whatever it says of itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,9 @@ class ChannelConfig:
     @property
     def _service_config(self) -> dict[str, Any]:
         config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+        if self.target.startswith(_TO_SEVERAL):
+            # A replica that says NOT_SERVING, since it loads or is about to stop, is left out before it refuses calls.
+            config["healthCheckConfig"] = {"serviceName": ""}
         if self.max_attempts > 1:
             policy = {
                 "maxAttempts": self.max_attempts,

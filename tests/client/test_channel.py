@@ -55,3 +55,12 @@ def test_one_attempt_means_no_retry() -> None:
     """The policy is left out; the balancing stays."""
     service_config = json.loads(dict(config(max_attempts=1).options)["grpc.service_config"])
     assert service_config == {"loadBalancingConfig": [{"round_robin": {}}]}
+
+
+@pytest.mark.parametrize(
+    ("target", "watched"), [("dns:///name.space:8001", True), ("ipv4:10.0.0.1:1,10.0.0.2:1", True), ("host:1", False)]
+)
+def test_replicas_that_say_they_stop_are_left_out(target: str, watched: bool) -> None:
+    """Where there may be others; a server that was named alone is asked whatever it says of itself."""
+    service_config = json.loads(dict(config(target).options)["grpc.service_config"])
+    assert ("healthCheckConfig" in service_config) is watched

@@ -1,0 +1,141 @@
+"""Three replicas behind the client's round_robin, as behind a headless Service: one is killed, all are replaced."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recognition_client import AsyncRecognitionClient, RecognitionError
+
+from tests.integration.running_service import RunningService, running_service
+from tests.service.packages import LABELS, PackageRecipe, encode, picture
+
+REPLICAS = 3
+CALLERS = 16
+PICTURES = [encode(picture(place)) for place in range(len(LABELS))]
+
+
+@dataclass(slots=True)
+class Load:
+    """What became of the calls so far."""
+
+    answered: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    wrong: int = 0
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def calls(self) -> int:
+        return self.answered.total() + len(self.failed)
+
+    async def until(self, calls: int) -> None:
+        while self.calls < calls:  # noqa: ASYNC110 - a number has no event to wait for
+            await asyncio.sleep(0.02)
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Replicas that keep their ports over a restart."""
+
+    models: Path
+    stack: ExitStack
+    replicas: list[RunningService] = field(default_factory=list)
+
+    @property
+    def target(self) -> str:
+        return "ipv4:" + ",".join(f"127.0.0.1:{replica.grpc_port}" for replica in self.replicas)
+
+    def start(self, port: int = 0) -> RunningService:
+        options = ("--grpc-port", str(port), "--drain-seconds", "0.5", "--threads", "1", "--decode-threads", "1")
+        return self.stack.enter_context(running_service(self.models, *options))
+
+    def replace(self, place: int) -> int:
+        """Ends a replica as Kubernetes would and starts it anew; its exit code."""
+        old = self.replicas[place]
+        old.terminate()
+        code = old.wait()
+        self.replicas[place] = self.start(old.grpc_port)
+        return code
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    PackageRecipe().write(tmp_path)
+    with ExitStack() as stack:
+        fleet = Fleet(tmp_path, stack)
+        fleet.replicas = [fleet.start() for _ in range(REPLICAS)]
+        yield fleet
+
+
+@asynccontextmanager
+async def load_on(target: str) -> AsyncIterator[Load]:
+    """Callers that ask without pause, until the block is left."""
+    load = Load()
+
+    async def ask(client: AsyncRecognitionClient, place: int) -> None:
+        while not load.stop.is_set():
+            place = (place + 1) % len(PICTURES)
+            try:
+                result = await client.classify(PICTURES[place])
+            except RecognitionError as error:
+                load.failed.append(str(error))
+                continue
+            load.wrong += result.predictions[0].label != LABELS[place]
+            load.answered[result.predictions[0].label] += 1
+
+    async with AsyncRecognitionClient(target) as client, asyncio.TaskGroup() as group:
+        for number in range(CALLERS):
+            group.create_task(ask(client, number))
+        try:
+            yield load
+        finally:
+            load.stop.set()
+
+
+async def test_killing_a_replica_fails_no_call_of_a_client_that_retries(fleet: Fleet) -> None:
+    """SIGKILL in the middle of the load: what it had is asked again of the others, and every answer is right."""
+    async with load_on(fleet.target) as load:
+        await load.until(300)
+        fleet.replicas[1].process.kill()
+        before = load.calls
+        await load.until(before + 1500)
+    assert load.failed == []
+    assert load.wrong == 0
+
+
+async def test_calls_are_spread_over_all_replicas(fleet: Fleet) -> None:
+    """Each has its share, by what it says at its end."""
+    async with load_on(fleet.target) as load:
+        await load.until(600)
+    for replica in fleet.replicas:
+        replica.terminate()
+        replica.terminate()
+    assert [replica.wait() for replica in fleet.replicas] == [0] * REPLICAS
+    shares = [answered_by(replica) / load.calls for replica in fleet.replicas]
+    assert sum(shares) == pytest.approx(1.0)
+    assert min(shares) > 0.8 / REPLICAS
+
+
+def answered_by(replica: RunningService) -> int:
+    entries: list[dict[str, Any]] = [json.loads(line) for line in replica.log]
+    return next(int(entry["answered"]) for entry in entries if entry["event"] == "stopped")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_a_rolling_restart_fails_nothing_in_20_000_calls(fleet: Fleet) -> None:
+    """Replica after replica is replaced, round and round, until there were so many calls."""
+    codes: list[int] = []
+    async with load_on(fleet.target) as load:
+        await load.until(200)
+        while load.calls < 20_000 or len(codes) < REPLICAS:
+            codes.append(await asyncio.to_thread(fleet.replace, len(codes) % REPLICAS))
+    assert load.failed == []
+    assert load.wrong == 0
+    assert set(codes) == {0}
+    print(f"{load.calls} calls, {len(codes)} restarts")  # noqa: T201 - the figure of the report
