@@ -18,7 +18,7 @@ class Door:
     def __init__(self) -> None:
         self._open = True
         self._inside = 0
-        self._last_knock = time.monotonic()
+        self._last_step = time.monotonic()
 
     @property
     def inside(self) -> int:
@@ -27,20 +27,21 @@ class Door:
 
     def enter(self) -> None:
         """A call comes in; `leave` must follow. Raises ShuttingDown when the door is closed."""
-        self._last_knock = time.monotonic()
+        self._last_step = time.monotonic()
         if not self._open:
             raise ShuttingDown("The server is shutting down; send the call to another one.")
         self._inside += 1
 
     def leave(self) -> None:
-        """A call that came in is done."""
+        """A call that came in is done; its caller may have the next one on the way."""
+        self._last_step = time.monotonic()
         self._inside -= 1
 
     async def close(self, *, within_seconds: float) -> None:
-        """Takes no new call; returns when all have left and nobody has knocked for a moment, or when the time is up."""
+        """Takes no new call; returns when nobody is inside or has come or gone for a moment, or when the time is up."""
         self._open = False
         end = time.monotonic() + within_seconds
         while (now := time.monotonic()) < end and (  # noqa: ASYNC110 - silence has no event to wait for
-            self._inside > 0 or now - self._last_knock < QUIET_SECONDS
+            self._inside > 0 or now - self._last_step < QUIET_SECONDS
         ):
             await asyncio.sleep(0.01)

@@ -110,7 +110,7 @@ async def test_what_concerns_the_whole_stream_ends_it(service: InProcess) -> Non
 
 async def test_no_more_are_at_work_than_one_request_may_bring(models: Path) -> None:
     """One is computed, the others of the limit wait; what was sent besides is not even read."""
-    async with serving(models, max_request_images=4) as service:
+    async with serving(models, max_request_images=4, max_batch_size=1) as service:
         live = service.live()
         with held(live) as release:
             call = service.stub.ClassifyStream(map(request, range(50)), timeout=SECONDS)
