@@ -15,15 +15,13 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-import structlog
 
 from service.engine.session import Outputs
+from service.engine.worker import ends_the_worker, tell
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ShuttingDown
 
 Tensor = npt.NDArray[np.uint8]
 Run = Callable[[Tensor], Awaitable[Outputs]]
-
-log = structlog.get_logger("service.batcher")
 
 
 class Closed(StrEnum):
@@ -205,7 +203,7 @@ class Batcher:
                 raise InferenceFailed("The model gave another number of answers than it was given images.")
         except BaseException as error:  # whatever the runtime raises fails this batch and no other
             self._fail(batch, error)
-            if _ends_the_worker(error):
+            if ends_the_worker(error):
                 raise
             return
         finally:
@@ -214,21 +212,16 @@ class Batcher:
         self._batch_seconds = seconds if self._batch_seconds == 0.0 else 0.8 * self._batch_seconds + 0.2 * seconds
         self._answer(batch, outputs, began, seconds)
         waits = tuple(began - item.arrival for item in batch)
-        self._report(
+        tell(
+            self._observe,
             BatchReport(
                 size=len(batch),
                 closed=closed,
                 queue_seconds=waits,
                 inference_seconds=seconds,
                 callers=tuple(item.caller for item in batch),
-            )
+            ),
         )
-
-    def _report(self, report: BatchReport) -> None:
-        try:
-            self._observe(report)
-        except Exception:  # who only watches must not stop the work
-            log.exception("observer failed")
 
     @staticmethod
     def _answer(batch: list[_Waiting], outputs: Outputs, began: float, seconds: float) -> None:
@@ -252,11 +245,3 @@ class Batcher:
         for item in batch:
             if not item.future.done():
                 item.future.set_exception(failure)
-
-
-def _ends_the_worker(error: BaseException) -> bool:
-    """Whether the worker itself was told to end: a CancelledError may as well be the session's own."""
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is None or task.cancelling() > 0
-    return not isinstance(error, Exception)

@@ -14,6 +14,7 @@ import numpy as np
 
 from service.engine.batcher import BatchPolicy, BatchReport, Closed
 from service.engine.datatypes import AnyTensor
+from service.engine.worker import ends_the_worker, tell
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ServiceError, ShuttingDown
 
 Tensors = Mapping[str, AnyTensor]
@@ -160,12 +161,11 @@ class TensorBatcher:
         try:
             outputs = await self._run(_joined(batch))
             parts = _split(outputs, [item.rows for item in batch])
-        except Exception as error:  # noqa: BLE001 - whatever the runtime raises fails this batch and no other
+        except BaseException as error:  # whatever the runtime raises fails this batch and no other
             _fail(batch, error)
+            if ends_the_worker(error):
+                raise
             return
-        except BaseException as error:  # the worker is told to end; nobody may wait for it in vain
-            _fail(batch, error)
-            raise
         finally:
             self._running = False
         seconds = time.monotonic() - began
@@ -177,7 +177,8 @@ class TensorBatcher:
                 )
         waits = tuple(began - item.arrival for item in batch)
         size = sum(item.rows for item in batch)
-        self._observe(BatchReport(size=size, closed=closed, queue_seconds=waits, inference_seconds=seconds))
+        report = BatchReport(size=size, closed=closed, queue_seconds=waits, inference_seconds=seconds)
+        tell(self._observe, report)
 
 
 def _joined(batch: list[_Waiting]) -> Tensors:

@@ -19,7 +19,7 @@ class FakeGraph:
         self.batches: list[list[float]] = []
         self.gate = asyncio.Event()
         self.gate.set()
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.rows_left_out = 0
 
     async def run(self, tensors: Tensors) -> Tensors:
@@ -172,3 +172,24 @@ async def test_a_drain_answers_what_was_accepted(graph: FakeGraph) -> None:
     await draining
     assert list(await asyncio.gather(first, second)) == [[200.0], [2.0, 4.0]]
     assert [report.size for report in reports] == [1, 2]
+
+
+async def test_a_session_that_is_cancelled_fails_its_batch_only(batcher: TensorBatcher, graph: FakeGraph) -> None:
+    """The worker was not told to end, so the next batch works."""
+    graph.failure = asyncio.CancelledError()
+    with pytest.raises(InferenceFailed):
+        await ask(batcher, 1.0)
+    assert await ask(batcher, 2.0) == [4.0]
+
+
+async def test_an_observer_that_raises_does_not_stop_the_worker(graph: FakeGraph) -> None:
+    """Who only watches must not stop the work."""
+
+    def observe(report: BatchReport) -> None:
+        raise ValueError(report.size)
+
+    batcher = TensorBatcher(graph.run, BatchPolicy(), joins=True, observe=observe)
+    await batcher.start()
+    async with asyncio.timeout(10):
+        assert [await ask(batcher, value) for value in (1.0, 2.0)] == [[2.0], [4.0]]
+    await batcher.drain()
