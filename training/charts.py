@@ -5,7 +5,7 @@ from html import escape
 
 from training.quality import ReliabilityBin
 
-WIDTH, HEIGHT, MARGIN = 460, 260, 44
+WIDTH, HEIGHT, MARGIN = 460, 260, 54
 COLOURS = ("#1f6f8b", "#c1512c", "#5b8c3e")
 
 
@@ -32,10 +32,10 @@ def line_chart(title: str, series: dict[str, Sequence[float]], *, percent: bool 
     return _svg(parts, HEIGHT)
 
 
-def reliability_chart(bins: Sequence[ReliabilityBin]) -> str:
+def reliability_chart(title: str, bins: Sequence[ReliabilityBin]) -> str:
     """Bars of accuracy over confidence; the diagonal is perfect calibration."""
     inner = WIDTH - 2 * MARGIN
-    parts = [_axes("accuracy over confidence", 0.0, 1.0, percent=True)]
+    parts = [_axes(f"accuracy over confidence, {title}", 0.0, 1.0, percent=True)]
     for entry in bins:
         x, top = MARGIN + inner * entry.lower, _y(entry.accuracy)
         parts.append(

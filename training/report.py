@@ -49,10 +49,10 @@ def render_report(run: Run, test: Images, quality: Quality) -> str:
     mistakes = worst_mistakes(logits, labels, count=MISTAKES)
     pictures = "".join(_mistake(mistake, test, record.labels) for mistake in mistakes)
     calibration = (
-        f"<p>Expected calibration error {quality.ece_before:.2%} as trained (left), {quality.ece_after:.2%} with "
-        f"temperature {quality.temperature:.3f}, fitted on the validation split (right).</p>"
-        f'<div class="charts">{reliability_chart(reliability(logits, labels))}'
-        f"{reliability_chart(reliability(scaled, labels))}</div>"
+        f"<p>Expected calibration error {quality.ece_before:.2%} as trained, {quality.ece_after:.2%} with "
+        f"temperature {quality.temperature:.3f}, fitted on the validation split.</p>"
+        f'<div class="charts">{reliability_chart("as trained", reliability(logits, labels))}'
+        f"{reliability_chart('with temperature', reliability(scaled, labels))}</div>"
     )
     matrix = confusion_table(record.labels, metrics.confusion)
     recipe = escape(json.dumps(encode(record.recipe), indent=2, ensure_ascii=False))

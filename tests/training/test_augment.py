@@ -48,3 +48,23 @@ def test_the_generator_alone_decides() -> None:
     first, again = (augment(batch, settings, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first, again)
     assert torch.equal(batch, before)
+
+
+def test_cutout_blackens_one_square_and_no_more() -> None:
+    """Its centre may fall on the edge, so parts of it may lie outside."""
+    batch = torch.full((200, 3, 20, 20), 9, dtype=torch.uint8)
+    cut = augment(batch, Augmentation(cutout=6), torch.Generator().manual_seed(0)) == 0
+    areas = cut[:, 0].sum(dim=(1, 2))
+    assert torch.equal(cut[:, 0], cut[:, 2])
+    assert int(areas.max()) == 36
+    assert int(areas.min()) >= 9
+
+
+def test_random_erasing_fills_its_share_of_the_pictures_with_noise() -> None:
+    """Two to a third of the picture, in about half of the pictures."""
+    batch = torch.zeros(400, 1, 20, 20, dtype=torch.uint8)
+    erased = augment(batch, Augmentation(random_erasing=0.5), torch.Generator().manual_seed(0))
+    share = (erased != 0).float().mean(dim=(1, 2, 3))
+    assert 0.4 < float((share > 0).float().mean()) < 0.6
+    assert float(share.max()) < 0.42
+    assert float(share[share > 0].min()) > 0.01

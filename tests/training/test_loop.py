@@ -3,10 +3,11 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from training.config import Augmentation, Optimization, Recipe
+from training.config import Augmentation, Balance, Optimization, Recipe
 from training.data import Images, Splits, split
 from training.data.dataset import Dataset
 from training.device import Precision
@@ -32,7 +33,7 @@ def trained(images: Images, recipe: Recipe, *, seed: int = 0, precision: Precisi
 
 
 @pytest.mark.parametrize("precision", list(Precision))
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
 def test_it_overfits_64_pictures(recipe: Recipe, few: Images, precision: Precision, optimizer: str) -> None:
     """A loop that cannot learn them by heart is broken."""
     by_heart = replace(
@@ -40,7 +41,7 @@ def test_it_overfits_64_pictures(recipe: Recipe, few: Images, precision: Precisi
         augmentation=Augmentation(),
         optimization=Optimization(
             optimizer=type(recipe.optimization.optimizer)(optimizer),
-            learning_rate={"sgd": 0.05, "adamw": 0.01}[optimizer],
+            learning_rate={"sgd": 0.05, "adamw": 0.01, "muon": 0.02}[optimizer],
         ),
         epochs=20,
         batch_size=16,
@@ -93,3 +94,42 @@ def test_a_loss_that_is_no_number_stops_the_run(recipe: Recipe, splits: Splits) 
     trainer = Trainer(build("fashion_cnn"), splits.train, wild, seed=0)
     with pytest.raises(TrainingFailed, match=r"the loss is .* the learning rate \(1e\+20\) is too high"):
         trainer.run_epoch()
+
+
+def test_gradients_are_shortened_to_the_norm_of_the_recipe(recipe: Recipe, few: Images) -> None:
+    """With a norm of nothing, nothing is learnt."""
+    still = replace(recipe, optimization=Optimization(learning_rate=0.1, clip_norm=1e-12))
+    model = build("fashion_cnn")
+    before = model.classifier.weight.detach().clone()  # type: ignore[operator]  # a layer
+    Trainer(model, few, still, seed=0).run_epoch()
+    assert torch.allclose(model.classifier.weight, before, atol=1e-9)  # type: ignore[arg-type]  # a tensor
+
+
+@pytest.mark.parametrize("balance", ["sampler", "loss"])
+def test_rare_labels_are_made_up_for(recipe: Recipe, splits: Splits, balance: Balance) -> None:
+    """Of 53 pictures of one label and three of another, both are drawn alike, or weigh alike."""
+    indices = np.flatnonzero(splits.train.labels == 0).tolist() + np.flatnonzero(splits.train.labels == 1)[:3].tolist()
+    uneven = splits.train.take(np.array(indices))
+    seen: list[int] = []
+    model = build("fashion_cnn", {"classes": 2})
+    balanced = replace(recipe, data=replace(recipe.data, balance=balance), augmentation=Augmentation())
+    trainer = Trainer(model, uneven, balanced, seed=0)
+    if balance == "sampler":
+        for _ in range(10):
+            seen += uneven.labels[trainer._draw_order().numpy()].tolist()
+        assert 0.4 < np.mean(seen) < 0.6
+    else:
+        counts = np.bincount(uneven.labels)
+        assert trainer._class_weights is not None
+        assert trainer._class_weights.numpy() * counts == pytest.approx([len(uneven) / 2] * 2)
+
+
+def test_a_model_that_learns_nothing_is_reported(recipe: Recipe, splits: Splits) -> None:
+    """With a learning rate of almost nothing the loss stays at that of guessing."""
+    notes: list[str] = []
+    idle = replace(recipe, optimization=Optimization(learning_rate=1e-9), epochs=2, batch_size=50)
+    trainer = Trainer(build("fashion_cnn"), splits.train, idle, seed=0, on_note=notes.append)
+    trainer.run_epoch()
+    trainer.run_epoch()
+    assert len(notes) == 1
+    assert "not learning" in notes[0]

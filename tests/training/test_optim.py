@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from training.config import Optimization, Optimizer
+from training.config import Optimization, Optimizer, Schedule, Transfer
 from training.models import build
-from training.optim import WeightAverage, build_optimizer, build_schedule, one_cycle
+from training.optim import WeightAverage, build_optimizer, build_schedule, one_cycle, schedule_factor
 
 
 @pytest.mark.parametrize("optimizer", list(Optimizer))
@@ -66,3 +66,23 @@ def test_the_average_covers_batch_statistics() -> None:
     assert average.running_mean is not None
     assert 0 < average.running_mean.item() <= source.running_mean.item()
     assert average.num_batches_tracked == 1
+
+
+def test_a_cosine_begins_falling_at_once_and_steps_come_down_by_ten() -> None:
+    """After the warm-up, in which both rise."""
+    cosine = Optimization(learning_rate=1.0, schedule=Schedule.COSINE, warmup_share=0.1)
+    assert schedule_factor(cosine, 0.05) == pytest.approx(0.5, abs=0.01)
+    assert schedule_factor(cosine, 0.5) == pytest.approx(0.5)
+    step = Optimization(learning_rate=1.0, schedule=Schedule.STEP, warmup_share=0.0)
+    assert [schedule_factor(step, at) for at in (0.1, 0.6, 0.9)] == pytest.approx([1, 0.1, 0.01])
+
+
+def test_a_transfer_gives_each_stage_its_rate() -> None:
+    """The head the whole one, the input the tenth part; every parameter is in one group."""
+    model = build("fashion_cnn")
+    transfer = Transfer(source="", sha256="", backbone_factor=0.1)
+    groups = build_optimizer(model, Optimization(learning_rate=1.0), transfer).param_groups
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    assert len(rates) == len(list(model.parameters()))
+    assert rates[id(model.conv1.weight)] == pytest.approx(0.1)  # type: ignore[union-attr]  # a layer
+    assert rates[id(model.classifier.weight)] == 1.0

@@ -88,7 +88,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(
 
 def test_kill_9_in_the_middle_of_an_epoch(recipe: Recipe, tmp_path: Path) -> None:
     """The command in a process of its own, killed without a chance to clean up."""
-    epochs = 12
+    epochs = 8
     command = [
         *(sys.executable, "-m", "training", "fit", "fashion_cnn", "--data", str(SAMPLE_DIRECTORY), "--threads", "1"),
         *("--dataset", "fashion-mnist-sample", "--epochs", str(epochs), "--save-every", "0"),

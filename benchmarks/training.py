@@ -1,0 +1,188 @@
+"""Seconds to an accuracy and images per second of our loop, next to two others in the same process.
+
+(a) is what tutorials do: pictures through a DataLoader, Adam, float32. (b) is strong: the same model and optimiser as
+ours, tensors in memory, channels_last, bf16. The three take turns, epoch by epoch, so that a busy machine is as unfair
+to one as to another.
+
+Example: .venv/bin/python benchmarks/training.py --target 0.91 --epochs 12
+"""
+
+# ruff: noqa: E402 - the path comes first, see below
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from torchvision import transforms
+
+sys.path[0] = str(Path(__file__).parents[1])  # run as a script, `import training` would find this very file
+
+from training.config import Preprocessing, Recipe
+from training.data import Images, Splits, load, split
+from training.device import Precision, fastest_precision
+from training.evaluate import as_tensor, normalise, predict
+from training.loop import Trainer
+from training.models import Classifier, build
+from training.recipes import find_recipe
+
+
+@dataclass
+class Contestant:
+    """One way to train; each `next` of its epochs is one pass over the training images."""
+
+    name: str
+    model: Classifier
+    epochs: Iterator[None]
+    seconds: list[float] = field(default_factory=list)
+    to_target: float | None = None
+    accuracy: float = 0.0
+
+
+class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+    """One picture at a time through torchvision's transforms, as in the tutorials."""
+
+    def __init__(self, images: Images, preprocessing: Preprocessing, *, flip: bool) -> None:
+        self._images = images
+        steps = [transforms.ToTensor(), transforms.Normalize(preprocessing.mean, preprocessing.std)]
+        self._transform = transforms.Compose([*([transforms.RandomHorizontalFlip()] if flip else []), *steps])
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        picture = transforms.functional.to_pil_image(self._images.pixels[index])
+        return self._transform(picture), int(self._images.labels[index])
+
+
+def ours(recipe: Recipe, images: Images, precision: Precision, device: torch.device) -> Contestant:
+    model = fresh(recipe, device)
+    trainer = Trainer(model, images, recipe, seed=0, precision=precision)
+
+    def epochs() -> Iterator[None]:
+        for _ in range(recipe.epochs):
+            trainer.run_epoch()
+            yield
+
+    return Contestant("recognition", trainer.model, epochs())
+
+
+def plain(recipe: Recipe, images: Images, device: torch.device) -> Contestant:
+    model = fresh(recipe, device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    pictures = Pictures(images, recipe.preprocessing, flip=recipe.augmentation.flip)
+    loader = DataLoader(pictures, batch_size=recipe.batch_size, shuffle=True, num_workers=2, persistent_workers=True)
+
+    def epochs() -> Iterator[None]:
+        for _ in range(recipe.epochs):
+            model.train()
+            for pixels, labels in loader:
+                loss = functional.cross_entropy(model(pixels.to(device)), labels.to(device))
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+            yield
+
+    return Contestant("(a) DataLoader + Adam", model, epochs())
+
+
+def strong(recipe: Recipe, images: Images, precision: Precision, device: torch.device) -> Contestant:
+    model = fresh(recipe, device).to(memory_format=torch.channels_last)
+    rate, decay = recipe.optimization.learning_rate, recipe.optimization.weight_decay
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
+    steps = recipe.epochs * recipe.steps_per_epoch(len(images))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps, cycle_momentum=False)
+    pixels = normalise(as_tensor(images.pixels), recipe.preprocessing).to(device, memory_format=torch.channels_last)
+    labels = torch.from_numpy(images.labels).to(device)
+
+    def epochs() -> Iterator[None]:
+        for _ in range(recipe.epochs):
+            model.train()
+            for indices in torch.split(torch.randperm(len(labels), device=device), recipe.batch_size):
+                batch = pixels[indices]
+                batch = batch.flip(3) if recipe.augmentation.flip and torch.rand(()) < 0.5 else batch
+                with torch.autocast(device.type, torch.bfloat16, enabled=precision is Precision.BF16):
+                    logits = model(batch)
+                loss = functional.cross_entropy(logits.float(), labels[indices])
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+                schedule.step()
+            yield
+
+    return Contestant("(b) tensors + bf16", model, epochs())
+
+
+def fresh(recipe: Recipe, device: torch.device) -> Classifier:
+    torch.manual_seed(0)
+    return build(recipe.model.name, recipe.model.arguments).to(device)
+
+
+def race(contestants: list[Contestant], recipe: Recipe, splits: Splits, target: float) -> None:
+    """An epoch each, in turn; validation is not part of the time."""
+    for epoch in range(1, recipe.epochs + 1):
+        for one in contestants:
+            started = time.perf_counter()
+            next(one.epochs)
+            one.seconds.append(time.perf_counter() - started)
+            predictions = predict(one.model, splits.validation, recipe.preprocessing)
+            one.accuracy = float(np.mean(predictions.logits.argmax(axis=1) == predictions.labels))
+            if one.to_target is None and one.accuracy >= target:
+                one.to_target = sum(one.seconds)
+            print(
+                f"epoch {epoch:3}  {one.name:22}  {one.seconds[-1]:7.2f} s  validation {one.accuracy:.2%}", flush=True
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", default="fashion_cnn")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--dataset", help="another data set than the recipe's")
+    parser.add_argument("--target", type=float, default=0.91, help="accuracy on the validation split")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--limit", type=int, help="trial: so many training images")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    recipe = find_recipe(arguments.recipe)
+    recipe = replace(recipe, epochs=arguments.epochs or recipe.epochs)
+    device = torch.device(arguments.device)
+    precision = fastest_precision(device)
+    splits = split(
+        load(arguments.dataset or recipe.data.name, arguments.data, recipe.preprocessing), seed=0, limit=arguments.limit
+    )
+    contestants = [
+        ours(recipe, splits.train, precision, device),
+        plain(recipe, splits.train, device),
+        strong(recipe, splits.train, precision, device),
+    ]
+    race(contestants, recipe, splits, arguments.target)
+    ours_rate = len(splits.train) / statistics.median(contestants[0].seconds)
+    for one in contestants:
+        rate = len(splits.train) / statistics.median(one.seconds)
+        print(
+            json.dumps(
+                {
+                    "name": one.name,
+                    "images_per_second": round(rate),
+                    "ours_is_faster_by": round(ours_rate / rate, 2),
+                    "seconds_to_target": one.to_target and round(one.to_target, 1),
+                    "target": arguments.target,
+                    "last_accuracy": one.accuracy,
+                    "precision": precision.value if "Adam" not in one.name else "fp32",
+                    "threads": torch.get_num_threads(),
+                }
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
