@@ -6,6 +6,7 @@ takes one picture at a time is run picture by picture inside; a closing softmax 
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,6 +23,7 @@ DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Operators that ONNX Runtime brings itself."""
 PREFIX = "foreign/"
 ROW = "row"
+PICTURE = "picture"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,27 +124,14 @@ def wrap(model: ForeignModel, spec: InputSpec, *, properties: dict[str, str]) ->
     if model.fixed_batch and opset < SCAN_OPSET:
         foreign, opset = version_converter.convert_version(foreign, SCAN_OPSET), SCAN_OPSET
     foreign = compose.add_prefix(foreign, PREFIX)
-    body = foreign.graph
-    stored = {tensor.name for tensor in body.initializer}
-    for value in [value for value in body.input if value.name in stored]:
-        body.input.remove(value)
-    before, constants = _normalisation(spec, PREFIX + model.input, fixed=model.fixed_batch)
+    nodes, constants = _normalisation(spec, PREFIX + model.input, fixed=model.fixed_batch)
     rows = [model.labels] if model.fixed_batch else [0, model.labels]
-    constants.append(numpy_helper.from_array(np.array(rows, dtype=np.int64), "logits_shape"))
+    constants += [_constant("logits_shape", rows, np.int64), *foreign.graph.initializer]
     answer = ROW if model.fixed_batch else OUTPUTS.logits
-    nodes = [*before, *body.node, helper.make_node("Reshape", [PREFIX + model.logits, "logits_shape"], [answer])]
-    constants += body.initializer
+    nodes += [*foreign.graph.node, helper.make_node("Reshape", [PREFIX + model.logits, "logits_shape"], [answer])]
     image = [spec.height, spec.width, spec.channels]
     if model.fixed_batch:
-        inner = helper.make_graph(
-            nodes,
-            "picture",
-            [helper.make_tensor_value_info("picture", TensorProto.UINT8, image)],
-            [helper.make_tensor_value_info(ROW, TensorProto.FLOAT, [model.labels])],
-            constants,
-        )
-        nodes = [helper.make_node("Scan", [INPUT], [OUTPUTS.logits], body=inner, num_scan_inputs=1)]
-        constants = []
+        nodes, constants = [_one_by_one(nodes, constants, image, model.labels)], []
     outer = helper.make_graph(
         nodes,
         "imported",
@@ -150,10 +139,10 @@ def wrap(model: ForeignModel, spec: InputSpec, *, properties: dict[str, str]) ->
         [helper.make_tensor_value_info(OUTPUTS.logits, TensorProto.FLOAT, [BATCH, model.labels])],
         constants,
     )
-    opsets = [*(entry for entry in foreign.opset_import if entry.domain not in {"", "ai.onnx"})]
+    others = [entry for entry in foreign.opset_import if entry.domain not in {"", "ai.onnx"}]
     wrapped = helper.make_model(
         outer,
-        opset_imports=[helper.make_opsetid("", opset), *opsets],
+        opset_imports=[helper.make_opsetid("", opset), *others],
         ir_version=max(4, foreign.ir_version),
         functions=list(foreign.functions),
     )
@@ -162,26 +151,39 @@ def wrap(model: ForeignModel, spec: InputSpec, *, properties: dict[str, str]) ->
     return wrapped
 
 
+def _one_by_one(
+    nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto], image: list[int], labels: int
+) -> onnx.NodeProto:
+    """Runs the nodes for each picture of the batch."""
+    body = helper.make_graph(
+        nodes,
+        "picture",
+        [helper.make_tensor_value_info(PICTURE, TensorProto.UINT8, image)],
+        [helper.make_tensor_value_info(ROW, TensorProto.FLOAT, [labels])],
+        constants,
+    )
+    return helper.make_node("Scan", [INPUT], [OUTPUTS.logits], body=body, num_scan_inputs=1)
+
+
 def _normalisation(spec: InputSpec, target: str, *, fixed: bool) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """uint8 NHWC (HWC of one picture) → float NCHW, mean and standard deviation taken out."""
-    mean = np.array(spec.mean, dtype=np.float32).reshape(1, -1, 1, 1)
-    std = np.array(spec.std, dtype=np.float32).reshape(1, -1, 1, 1)
+    """uint8 (N, H, W, C), or one picture (H, W, C), → float (N, C, H, W), mean and standard deviation taken out."""
+    batch = 1 if fixed else -1
     constants = [
-        numpy_helper.from_array(np.array(255, dtype=np.float32), "whole"),
-        numpy_helper.from_array(mean, "mean"),
-        numpy_helper.from_array(std, "std"),
+        _constant("picture_shape", [batch, spec.height, spec.width, spec.channels], np.int64),
+        _constant("whole", 255, np.float32),
+        _constant("mean", np.reshape(spec.mean, (1, -1, 1, 1)), np.float32),
+        _constant("std", np.reshape(spec.std, (1, -1, 1, 1)), np.float32),
     ]
-    nodes, source = [], INPUT
-    if fixed:
-        shape = np.array([1, spec.height, spec.width, spec.channels], dtype=np.int64)
-        constants.append(numpy_helper.from_array(shape, "picture_shape"))
-        source = "alone"
-    nodes += [
-        helper.make_node("Cast", ["picture" if fixed else INPUT], ["floats"], to=TensorProto.FLOAT),
-        *([helper.make_node("Reshape", ["floats", "picture_shape"], [source])] if fixed else []),
-        helper.make_node("Transpose", [source if fixed else "floats"], ["planes"], perm=[0, 3, 1, 2]),
+    nodes = [
+        helper.make_node("Cast", [PICTURE if fixed else INPUT], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Reshape", ["floats", "picture_shape"], ["pictures"]),
+        helper.make_node("Transpose", ["pictures"], ["planes"], perm=[0, 3, 1, 2]),
         helper.make_node("Div", ["planes", "whole"], ["scaled"]),
         helper.make_node("Sub", ["scaled", "mean"], ["centred"]),
         helper.make_node("Div", ["centred", "std"], [target]),
     ]
     return nodes, constants
+
+
+def _constant(name: str, value: Any, kind: type[np.generic]) -> onnx.TensorProto:
+    return numpy_helper.from_array(np.array(value, dtype=kind), name)
