@@ -76,7 +76,9 @@ def test_every_model_is_described_whole(name: str) -> None:
     """The layers account for every parameter that inference uses, and the last one sees the whole picture."""
     model = build_for(name, None)
     description = describe(name, model)
-    auxiliary = sum(p.numel() for path, p in model.named_parameters() if path.startswith("auxiliar"))
+    auxiliary = sum(
+        p.numel() for path, p in model.named_parameters() if path.startswith(("auxiliary.", "auxiliaries."))
+    )
     assert sum(layer.parameters for layer in description.layers) == description.parameters - auxiliary
     assert description.macs > 0
     assert min(description.layers[-1].receptive_field) >= model.input_shape[1]
