@@ -70,8 +70,34 @@ def import_model(
     pixels = _prepared(given, spec, images)
     reference = plain_logits(model, spec, pixels)
     difference = _difference(graph, pixels, reference)
-    manifest_of = _draft(graph, model, spec, names, given, reference, difference, name, licence, digest)
-    return publish(manifest_of, repository, prove=prove)
+    files = _files(
+        graph,
+        given,
+        reference,
+        f"# {name}\n\nImported from an ONNX file with SHA-256 `{digest}`, opset {model.opset}. Licence: {licence}.\n",
+    )
+    variant = _variant(given, reference, names, difference)
+    manifest = Manifest(
+        name=name,
+        version=1,
+        family="imported",
+        labels=names,
+        input=spec,
+        outputs=LOGITS,
+        opset=next(entry.version for entry in graph.opset_import if entry.domain in {"", "ai.onnx"}),
+        parameters=sum(int(np.prod(tensor.dims)) for tensor in model.graph.graph.initializer),
+        macs=0,
+        calibration=Calibration(),
+        variants={Precision.FP32: variant},
+        baseline=baseline(reference, 1.0),
+        data=_data(given),
+        files={file: FileRecord(sha256=digest_of(content), size_bytes=len(content)) for file, content in files.items()},
+        licence=licence,
+        created=datetime.now(UTC).replace(microsecond=0),
+        tools=tools(),
+        source_run=digest,
+    )
+    return publish(Draft(manifest=manifest, files=files), repository, prove=prove)
 
 
 def read_labels(path: Path, count: int) -> tuple[str, ...]:
@@ -194,52 +220,26 @@ def _metrics(given: GivenImages, reference: Logits, names: tuple[str, ...]) -> M
     return Metrics.model_validate(values)
 
 
-def _draft(
-    graph: onnx.ModelProto,
-    model: ForeignModel,
-    spec: InputSpec,
-    names: tuple[str, ...],
-    given: GivenImages,
-    reference: Logits,
-    difference: float,
-    name: str,
-    licence: str,
-    digest: str,
-) -> Draft:
+def _variant(given: GivenImages, reference: Logits, names: tuple[str, ...], difference: float) -> Variant:
+    return Variant(
+        file=GRAPH_FILE,
+        golden_tolerance=GOLDEN_TOLERANCE * float(np.abs(reference).max()),
+        metrics=_metrics(given, reference, names),
+        max_abs_difference=difference,
+        tolerance_reason=REASONS[Precision.FP32],
+    )
+
+
+def _files(graph: onnx.ModelProto, given: GivenImages, reference: Logits, card: str) -> dict[str, bytes]:
     labels = reference.argmax(axis=1).astype(np.int64) if given.labels is None else given.labels
-    card = f"# {name}\n\nImported from an ONNX file with SHA-256 `{digest}`, opset {model.opset}. Licence: {licence}.\n"
-    files = {
+    return {
         GRAPH_FILE: to_bytes(graph),
         GOLDEN_FILE: GoldenSamples(images=given.files, logits=reference, labels=labels).to_bytes(),
         CARD_FILE: card.encode(),
     }
-    images = hashlib.sha256(b"".join(given.files)).hexdigest()
-    manifest = Manifest(
-        name=name,
-        version=1,
-        family="imported",
-        labels=names,
-        input=spec,
-        outputs=LOGITS,
-        opset=next(entry.version for entry in graph.opset_import if entry.domain in {"", "ai.onnx"}),
-        parameters=sum(int(np.prod(tensor.dims)) for tensor in model.graph.graph.initializer),
-        macs=0,
-        calibration=Calibration(),
-        variants={
-            Precision.FP32: Variant(
-                file=GRAPH_FILE,
-                golden_tolerance=GOLDEN_TOLERANCE * float(np.abs(reference).max()),
-                metrics=_metrics(given, reference, names),
-                max_abs_difference=difference,
-                tolerance_reason=REASONS[Precision.FP32],
-            )
-        },
-        baseline=baseline(reference, 1.0),
-        data=TrainingData(name="given images", sha256=images, splits={"given": len(given.files)}),
-        files={file: FileRecord(sha256=digest_of(content), size_bytes=len(content)) for file, content in files.items()},
-        licence=licence,
-        created=datetime.now(UTC).replace(microsecond=0),
-        tools=tools(),
-        source_run=digest,
-    )
-    return Draft(manifest=manifest, files=files)
+
+
+def _data(given: GivenImages) -> TrainingData:
+    """Only the given pictures are known; what the model was trained on is not."""
+    digest = hashlib.sha256(b"".join(given.files)).hexdigest()
+    return TrainingData(name="given images", sha256=digest, splits={"given": len(given.files)})
