@@ -17,13 +17,17 @@ def with_class_activation(graph: onnx.ModelProto) -> onnx.ModelProto | None:
     """A copy with the output `class_activation` `[batch, labels, h, w]`; None where the head is anything else."""
     producers = {name: node for node in graph.graph.node for name in node.output}
     reshape = producers.get(str(OUTPUTS.embedding))
+    same = reshape is not None and reshape.op_type == "Identity"  # the embedding is the logits, without a head
+    if same:
+        reshape = producers.get(OUTPUTS.logits)
     if reshape is None or reshape.op_type not in {"Reshape", "Flatten"}:
         return None
     pooling = producers.get(reshape.input[0])
     pooled = pooling is not None and pooling.op_type in {"ReduceMean", "GlobalAveragePool"}
     maps = pooling.input[0] if pooling is not None and pooled else reshape.input[0]
     shape = _shape(graph, maps)
-    weights = _weights(graph, producers[OUTPUTS.logits])
+    identity = np.eye(shape[1] if len(shape) == 4 else 0, dtype=np.float32)
+    weights = identity if same else _weights(graph, producers[OUTPUTS.logits])
     if len(shape) != 4 or weights is None:
         return None
     channels, height, width = shape[1:]
@@ -57,9 +61,6 @@ def _weights(graph: onnx.ModelProto, head: onnx.NodeProto) -> np.ndarray[tuple[i
     """Of the linear layer from the embedding to the logits, (labels, D); None for another head."""
     if OUTPUTS.embedding not in head.input:
         return None
-    if head.op_type == "Identity":
-        (output,) = (output for output in graph.graph.output if output.name == OUTPUTS.logits)
-        return np.eye(output.type.tensor_type.shape.dim[1].dim_value, dtype=np.float32)
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in head.attribute}
     plain = attributes.get("alpha", 1.0) == 1.0 and not attributes.get("transA", 0)
     stored = {tensor.name: tensor for tensor in graph.graph.initializer}
