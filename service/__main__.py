@@ -116,10 +116,11 @@ def _settings(command_line: dict[str, Any], config: Path | None) -> SettingsWith
 
 def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
     from service.api.calls import add_call
-    from service.bootstrap import StartRefused, build_server
+    from service.bootstrap import build_server
     from service.engine.providers import ProviderUnavailable
     from service.logs import configure_logs
     from service.models.repository import PackageRefused
+    from service.ports import StartRefused
 
     configure_logs(level=read.settings.log_level, form=read.settings.log_format, processors=[add_call])
 

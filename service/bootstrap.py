@@ -3,6 +3,7 @@
 import importlib.metadata
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import grpc
 import onnxruntime
@@ -16,7 +17,7 @@ from service.api.calls import Calls
 from service.api.door import Door
 from service.api.health import Health
 from service.api.interceptors import CallInterceptor
-from service.api.oip.core import build_open_inference
+from service.api.oip.core import OpenInference, build_open_inference
 from service.api.oip.errors import open_inference_status
 from service.api.oip.rest.router import open_inference_router
 from service.api.oip.servicer import OpenInferenceServicer
@@ -24,7 +25,7 @@ from service.api.oip.statistics import Statistics
 from service.api.recogniser import Recogniser
 from service.api.recognition import RecognitionServicer
 from service.api.rest.app import build_app
-from service.api.rest.server import HttpServer, listen
+from service.api.rest.server import HttpServer
 from service.api.rest.uploads import UploadLimits, UploadReader
 from service.config import Settings
 from service.engine.batcher import BatchPolicy, BatchReport
@@ -36,6 +37,7 @@ from service.models.loader import LoadObserver, ModelLoader
 from service.models.plain_loader import PlainModelLoader
 from service.models.registry import Entry, Registry, State
 from service.models.repository import ModelRepository
+from service.ports import StartRefused, bind_grpc, listen_http, serve_metrics
 from service.server import Lifetime, Server
 from service.tracing import TracesUnavailable, Tracing, build_tracing
 
@@ -47,8 +49,20 @@ IDENTITY_ONLY = 1
 """Compressed messages are refused: images are compressed already, and gRPC does not bound what others inflate to."""
 
 
-class StartRefused(Exception):
-    """The service does not start; the text says why."""
+MOST_PENDING_CALLS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """What all doors share."""
+
+    metrics: Metrics
+    status: Health
+    door: Door
+    calls: Calls
+    registry: Registry
+    recogniser: Recogniser
+    open_inference: OpenInference
 
 
 async def build_server(settings: Settings) -> Server:
@@ -58,14 +72,30 @@ async def build_server(settings: Settings) -> Server:
     """
     provider = choose_provider(settings.device)
     log.info("provider chosen", provider=provider.name, reason=provider.reason)
+    core = _core(settings, provider)
+    grpc_server = _grpc_server(settings, core)
+    grpc_port = bind_grpc(grpc_server, settings)
+    metrics_port = serve_metrics(core.metrics, settings)
+    listener = listen_http(settings) if settings.http else None
+    http_port = None if listener is None else listener.getsockname()[1]
+    log.info("ports bound", host=settings.host, grpc_port=grpc_port, http_port=http_port, metrics_port=metrics_port)
+    return Server(
+        grpc_server,
+        None if listener is None else _http_server(settings, core, listener, grpc_port),
+        registry=core.registry,
+        health=core.status,
+        door=core.door,
+        metrics=core.metrics,
+        lifetime=Lifetime(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds),
+    )
+
+
+def _core(settings: Settings, provider: Provider) -> Core:
     tracing = _tracing(settings)
     metrics = Metrics(exemplar=tracing.ids)
     _describe_build(metrics, provider)
-    status = Health()
-    door = Door()
+    status, door, statistics = Health(), Door(), Statistics()
     metrics.in_flight.set_function(lambda: door.inside)
-    calls = Calls(metrics, door, tracing)
-    statistics = Statistics()
     registry = _registry(settings, provider, metrics, status, statistics, tracing)
     recogniser = Recogniser(
         registry,
@@ -82,40 +112,30 @@ async def build_server(settings: Settings) -> Server:
         default_deadline_seconds=settings.default_deadline_seconds,
         explicit_control=settings.model_control == "explicit",
     )
-    grpc_server = _grpc_server(settings, calls)
-    recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(
-        RecognitionServicer(recogniser, registry), grpc_server
+    return Core(
+        metrics=metrics,
+        status=status,
+        door=door,
+        calls=Calls(metrics, door, tracing),
+        registry=registry,
+        recogniser=recogniser,
+        open_inference=open_inference,
     )
-    open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
-        OpenInferenceServicer(open_inference), grpc_server
+
+
+def _http_server(settings: Settings, core: Core, listener: socket.socket, grpc_port: int) -> HttpServer:
+    uploads = _upload_reader(settings)
+    app = build_app(
+        calls=core.calls,
+        recogniser=core.recogniser,
+        registry=core.registry,
+        metrics=core.metrics,
+        health=core.status,
+        uploads=uploads,
+        grpc_port=grpc_port,
+        routers=[open_inference_router(core.open_inference, calls=core.calls, uploads=uploads)],
     )
-    health_pb2_grpc.add_HealthServicer_to_server(status.servicer, grpc_server)
-    reflection.enable_server_reflection(
-        (SERVICE_NAME, OPEN_INFERENCE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), grpc_server
-    )
-    grpc_port = _bind(grpc_server, settings)
-    metrics_port = _serve_metrics(metrics, settings)
-    listener = _listen(settings) if settings.http else None
-    http_port = None if listener is None else listener.getsockname()[1]
-    log.info("ports bound", host=settings.host, grpc_port=grpc_port, http_port=http_port, metrics_port=metrics_port)
-    http_server = None
-    if listener is not None:
-        uploads = _upload_reader(settings)
-        app = build_app(
-            calls=calls,
-            recogniser=recogniser,
-            registry=registry,
-            metrics=metrics,
-            health=status,
-            uploads=uploads,
-            grpc_port=grpc_port,
-            routers=[open_inference_router(open_inference, calls=calls, uploads=uploads)],
-        )
-        http_server = HttpServer(app, listener)
-    lifetime = Lifetime(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
-    return Server(
-        grpc_server, http_server, registry=registry, health=status, door=door, metrics=metrics, lifetime=lifetime
-    )
+    return HttpServer(app, listener)
 
 
 def _tracing(settings: Settings) -> Tracing:
@@ -183,39 +203,33 @@ def _registry(
     )
 
 
-def _grpc_server(settings: Settings, calls: Calls) -> grpc.aio.Server:
-    return grpc.aio.server(
+def _grpc_server(settings: Settings, core: Core) -> grpc.aio.Server:
+    server = grpc.aio.server(
         interceptors=[
-            CallInterceptor(calls, service=SERVICE_NAME),
-            CallInterceptor(calls, service=OPEN_INFERENCE_NAME, translate=open_inference_status),
+            CallInterceptor(core.calls, service=SERVICE_NAME),
+            CallInterceptor(core.calls, service=OPEN_INFERENCE_NAME, translate=open_inference_status),
         ],
         options=[
             ("grpc.compression_enabled_algorithms_bitset", IDENTITY_ONLY),
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.max_send_message_length", settings.max_message_bytes),
             ("grpc.so_reuseport", 0),
+            # Who waits and who is refused is decided by our own queue, which says QUEUE_FULL; gRPC only says CANCELLED.
+            ("grpc.server.max_pending_requests", MOST_PENDING_CALLS),
+            ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING_CALLS),
         ],
     )
-
-
-def _bind(grpc_server: grpc.aio.Server, settings: Settings) -> int:
-    try:
-        return grpc_server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
-    except RuntimeError as error:
-        raise StartRefused(
-            f"port {settings.grpc_port} on {settings.host} cannot be bound: is another server running? "
-            "Choose another with --grpc-port."
-        ) from error
-
-
-def _listen(settings: Settings) -> socket.socket:
-    try:
-        return listen(settings.host, settings.http_port)
-    except OSError as error:
-        raise StartRefused(
-            f"port {settings.http_port} on {settings.host} cannot be bound ({error.strerror}). "
-            "Choose another with --http-port, or do without with --no-http."
-        ) from error
+    recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(
+        RecognitionServicer(core.recogniser, core.registry, closing=core.door.closing), server
+    )
+    open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
+        OpenInferenceServicer(core.open_inference, closing=core.door.closing), server
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(core.status.servicer, server)
+    reflection.enable_server_reflection(
+        (SERVICE_NAME, OPEN_INFERENCE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+    )
+    return server
 
 
 def _upload_reader(settings: Settings) -> UploadReader:
@@ -227,16 +241,6 @@ def _upload_reader(settings: Settings) -> UploadReader:
             seconds=settings.default_deadline_seconds,
         )
     )
-
-
-def _serve_metrics(metrics: Metrics, settings: Settings) -> int:
-    try:
-        return metrics.serve(settings.host, settings.metrics_port)
-    except OSError as error:
-        raise StartRefused(
-            f"port {settings.metrics_port} on {settings.host} cannot be bound ({error.strerror}). "
-            "Choose another with --metrics-port."
-        ) from error
 
 
 def _describe_build(metrics: Metrics, provider: Provider) -> None:
@@ -251,7 +255,7 @@ def _describe_build(metrics: Metrics, provider: Provider) -> None:
 def _log_entry(entry: Entry) -> None:
     facts = {"model": entry.name, "version": entry.version, "digest": entry.digest[:12]}
     if entry.state is State.FAILED:
-        log.error("model refused", reason=entry.reason, exc_info=entry.cause, **facts)
+        log.error("model refused", reason=entry.reason, cause=repr(entry.cause), **facts)
     elif entry.state is State.READY and entry.live is not None:
         log.info(
             "model ready",

@@ -16,7 +16,8 @@ class Door:
     """Counts who is inside. Lives on one event loop."""
 
     def __init__(self) -> None:
-        self._open = True
+        self.closing = asyncio.Event()
+        """Set when no new call is taken; long calls come to an end then."""
         self._inside = 0
         self._last_step = time.monotonic()
 
@@ -28,7 +29,7 @@ class Door:
     def enter(self) -> None:
         """A call comes in; `leave` must follow. Raises ShuttingDown when the door is closed."""
         self._last_step = time.monotonic()
-        if not self._open:
+        if self.closing.is_set():
             raise ShuttingDown("The server is shutting down; send the call to another one.")
         self._inside += 1
 
@@ -39,7 +40,7 @@ class Door:
 
     async def close(self, *, within_seconds: float) -> None:
         """Takes no new call; returns when nobody is inside or has come or gone for a moment, or when the time is up."""
-        self._open = False
+        self.closing.set()
         end = time.monotonic() + within_seconds
         while (now := time.monotonic()) < end and (  # noqa: ASYNC110 - silence has no event to wait for
             self._inside > 0 or now - self._last_step < QUIET_SECONDS

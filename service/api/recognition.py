@@ -35,7 +35,8 @@ LONGEST_ID_BYTES = 256
 class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     """Answers the calls of the recognition API."""
 
-    def __init__(self, recogniser: Recogniser, registry: Registry) -> None:
+    def __init__(self, recogniser: Recogniser, registry: Registry, *, closing: asyncio.Event) -> None:
+        self._closing = closing
         self._recogniser = recogniser
         self._registry = registry
 
@@ -88,7 +89,10 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         context: Context,  # noqa: ARG002
     ) -> AsyncIterator[pb.ClassifyStreamResponse]:
         images = _filled_in(request_iterator)
-        async for answer in answers_as_ready(images, self._answer_in_stream, limit=self._recogniser.max_images):
+        answers = answers_as_ready(
+            images, self._answer_in_stream, limit=self._recogniser.max_images, closing=self._closing
+        )
+        async for answer in answers:
             yield answer
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802

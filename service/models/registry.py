@@ -85,7 +85,7 @@ class Registry:
         """
         names = self._repository.names()
         if not names:
-            raise PackageRefused("the model repository holds no model; publish one with `recognition-export`")
+            raise PackageRefused(f"{self._repository.root} holds no model; publish one with `recognition-export`")
         for name in names:
             await self._look_up(name)
         for name in names:

@@ -23,27 +23,27 @@ class ModelRepository:
     """Names, versions and aliases as they stand on disk at the moment of asking."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
 
     def names(self) -> list[str]:
         """Models that have at least one version, sorted. Raises PackageRefused where the directory is not there."""
         try:
-            entries = sorted(entry.name for entry in self._root.iterdir() if entry.is_dir())
+            entries = sorted(entry.name for entry in self.root.iterdir() if entry.is_dir())
         except OSError as error:
             raise PackageRefused(
-                f"the model repository {self._root} cannot be read ({error.strerror}). "
+                f"the model repository {self.root} cannot be read ({error.strerror}). "
                 "Give a directory that `recognition-export` has published to."
             ) from error
         return [name for name in entries if re.fullmatch(NAME_PATTERN, name) and self.versions(name)]
 
     def versions(self, name: str) -> list[int]:
         """Published versions, ascending."""
-        entries = (entry for entry in (self._root / name).iterdir() if entry.is_dir())
+        entries = (entry for entry in (self.root / name).iterdir() if entry.is_dir())
         return sorted(int(entry.name) for entry in entries if re.fullmatch(r"[1-9][0-9]{0,9}", entry.name))
 
     def aliases(self, name: str) -> dict[str, int]:
         """Alias → version. Raises PackageRefused where the file is not that."""
-        path = self._root / name / ALIASES_FILE
+        path = self.root / name / ALIASES_FILE
         where = f"{name}/{ALIASES_FILE}"
         if not path.exists():
             return {}
@@ -68,24 +68,24 @@ class ModelRepository:
         chosen = versions[-1:]
         if self.is_plain(name, versions[-1]):
             try:
-                chosen = versions_to_serve(read_config(self._root / name), versions)
+                chosen = versions_to_serve(read_config(self.root / name), versions)
             except ConfigInvalid:
                 chosen = versions[-1:]  # opening it says what is wrong
         return sorted({*chosen, *self.aliases(name).values()})
 
     def is_plain(self, name: str, version: int) -> bool:
         """Whether the version is a bare ONNX model. A package that lost its manifest is none: it must stay refused."""
-        path = self._root / name / str(version)
+        path = self.root / name / str(version)
         of_a_package = (path / MANIFEST_FILE).exists() or (path / GOLDEN_FILE).exists()
         return not of_a_package and any(path.glob("*.onnx"))
 
     def open_plain(self, name: str, version: int) -> PlainModel:
         """Reads what lies beside the graph. Raises PackageRefused."""
-        return open_plain_model(self._root / name, version)
+        return open_plain_model(self.root / name, version)
 
     def open(self, name: str, version: int) -> Package:
         """Reads and checks the manifest of a version. Raises PackageRefused."""
-        path = self._root / name / str(version)
+        path = self.root / name / str(version)
         where = f"{name}/{version}/{MANIFEST_FILE}"
         try:
             content = (path / MANIFEST_FILE).read_bytes()

@@ -1,15 +1,21 @@
 """The life of a service process: refused starts, a clean end under load, a start without torch."""
 
+import asyncio
 import io
+import itertools
 import json
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
+import grpc
 from PIL import Image
-from recognition_client import RecognitionClient, RecognitionError
+from recognition.v1 import recognition_pb2 as pb
+from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
+from recognition_client import AsyncRecognitionClient, RecognitionClient, RecognitionError
 
 from service.models.manifest import digest_of
 from tests.integration.running_service import ROOT, RunningService, running_service
@@ -95,6 +101,56 @@ def test_sigterm_under_load_loses_no_accepted_request(models: Path) -> None:
     assert lost == []
     assert len(answered) >= 50
     assert totals(service)["answered"] == len(answered)
+
+
+def test_sigterm_ends_open_streams_with_every_image_that_was_read_answered(models: Path) -> None:
+    """Streams that would go on for ever get SHUTTING_DOWN soon, and the service ends with exit code 0."""
+    ends: list[grpc.RpcError] = []
+    answered: list[int] = []
+    flowing = threading.Event()
+
+    def flow(target: str) -> None:
+        request = pb.ClassifyStreamRequest(id="a", image=picture())
+        with grpc.insecure_channel(target) as channel:
+            try:
+                for _ in RecognitionServiceStub(channel).ClassifyStream(itertools.repeat(request), timeout=60):
+                    answered.append(1)
+                    if len(answered) > 100:
+                        flowing.set()
+            except grpc.RpcError as error:
+                ends.append(error)
+
+    with running_service(models, "--drain-seconds", "0.2", "--grace-seconds", "20") as service:
+        threads = [threading.Thread(target=flow, args=(service.target,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        assert flowing.wait(30)
+        began = time.monotonic()
+        service.terminate()
+        assert service.wait() == 0
+        assert time.monotonic() - began < 15
+        for thread in threads:
+            thread.join(20)
+    assert [end.code() for end in ends] == [grpc.StatusCode.UNAVAILABLE] * 4
+    assert all("shutting down" in (end.details() or "") for end in ends)
+    images = next(line for line in service.log if '"stopped"' in line)
+    assert "Traceback" not in "".join(service.log), images
+
+
+def test_a_burst_is_answered_or_refused_with_a_reason(models: Path) -> None:
+    """3,000 calls at once: each has its answer or QUEUE_FULL, and none is dropped without a word."""
+
+    async def burst(target: str) -> list[object]:
+        async with AsyncRecognitionClient(target, max_attempts=1, timeout_seconds=60) as client:
+            await client.health()
+            calls = (client.classify(picture(), top_k=1) for _ in range(3000))
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    with running_service(models) as service:
+        outcomes = asyncio.run(burst(service.target))
+    reasons = {outcome.reason for outcome in outcomes if isinstance(outcome, RecognitionError)}
+    assert reasons <= {"QUEUE_FULL", "DEADLINE_UNREACHABLE"}
+    assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) >= 1000
 
 
 def totals(service: RunningService) -> dict[str, int]:

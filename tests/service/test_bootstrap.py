@@ -13,9 +13,10 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2
 from recognition.v1 import recognition_pb2 as pb
 
-from service.bootstrap import SERVICE_NAME, StartRefused, build_server
+from service.bootstrap import SERVICE_NAME, build_server
 from service.config import Settings
 from service.engine.providers import Device, ProviderUnavailable, cuda_obstacle
+from service.ports import StartRefused
 from tests.service.in_process import QUICK, InProcess, held, serving
 from tests.service.packages import encode, picture
 

@@ -102,7 +102,7 @@ async def test_a_call_that_is_being_worked_on_is_finished_first(models: Path) ->
             call = service.stub.Classify(REQUEST)
             await service.until_inside(1)
             service.server.request_stop()
-            await until(lambda: not service.server._door._open)
+            await until(service.server._door.closing.is_set)
             with pytest.raises(grpc.aio.AioRpcError, match="shutting down"):
                 await service.stub.Classify(REQUEST)
             assert not end.done()

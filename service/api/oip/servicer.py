@@ -1,5 +1,6 @@
 """The gRPC door of the Open Inference Protocol: messages in, calls of the core, messages out."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import NoReturn, cast
 
@@ -21,7 +22,8 @@ FINAL = "triton_final_response"
 class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
     """Answers every call of the protocol; what is not offered says so."""
 
-    def __init__(self, core: OpenInference) -> None:
+    def __init__(self, core: OpenInference, *, closing: asyncio.Event) -> None:
+        self._closing = closing
         self._inference = core.inference
         self._description = core.description
         self._control = core.control
@@ -54,7 +56,8 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
     ) -> AsyncIterator[pb.ModelStreamInferResponse]:
         metadata = dict(context.invocation_metadata() or ())
         answer = self._answer if metadata.get(STATUS_HEADER) == "true" else self._answer_or_error
-        async for response in answers_as_ready(request_iterator, answer, limit=STREAM_PLACES):
+        answers = answers_as_ready(request_iterator, answer, limit=STREAM_PLACES, closing=self._closing)
+        async for response in answers:
             yield response
 
     async def ModelConfig(self, request: pb.ModelConfigRequest, context: Context) -> pb.ModelConfigResponse:  # noqa: N802, ARG002

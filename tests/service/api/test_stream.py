@@ -1,11 +1,13 @@
 """Answers as they are ready: order, back-pressure, errors, and nothing left behind."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
 from service.api.stream import answers_as_ready
+from service.errors import ShuttingDown
 
 SECONDS = 10
 
@@ -207,3 +209,54 @@ async def test_a_reader_that_is_cancelled_leaves_nothing_behind() -> None:
     await settle()
     assert others() == set()
     assert work.at_work == 0
+
+
+async def test_when_the_door_closes_what_was_read_is_answered_and_no_more_is_read() -> None:
+    """A stream that would go on for ever ends with ShuttingDown after the answers that it owes."""
+    closing = asyncio.Event()
+    read: list[int] = []
+
+    async def endless() -> AsyncIterator[int]:
+        for number in itertools.count():
+            read.append(number)
+            yield number
+            await asyncio.sleep(0)
+
+    async def slow(number: int) -> int:
+        await closing.wait()
+        return number
+
+    answered: list[int] = []
+
+    async def take_all() -> None:
+        async for answer in answers_as_ready(endless(), slow, limit=3, closing=_set_soon(closing)):
+            answered.append(answer)  # noqa: PERF401 - what came before the end counts
+
+    with pytest.raises(ShuttingDown):
+        await take_all()
+    assert len(answered) >= 3
+    assert sorted(answered) == list(range(len(answered)))
+    assert len(read) <= len(answered) + 1
+
+
+async def test_a_stream_that_waits_for_its_sender_ends_when_the_door_closes() -> None:
+    """An idle stream does not hold the shutdown up."""
+    closing = asyncio.Event()
+
+    async def silent() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.Event().wait()
+
+    async def same(number: int) -> int:
+        return number
+
+    answers = answers_as_ready(silent(), same, limit=3, closing=closing)
+    assert await anext(answers) == 1
+    closing.set()
+    with pytest.raises(ShuttingDown):
+        await anext(answers)
+
+
+def _set_soon(event: asyncio.Event) -> asyncio.Event:
+    asyncio.get_running_loop().call_later(0.05, event.set)
+    return event

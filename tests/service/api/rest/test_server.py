@@ -10,8 +10,9 @@ import pytest
 from fastapi import FastAPI
 
 from service.api.rest.server import HttpServer, listen
-from service.bootstrap import StartRefused, build_server
+from service.bootstrap import build_server
 from service.config import Settings
+from service.ports import StartRefused
 from tests.service.in_process import QUICK
 
 
@@ -59,5 +60,5 @@ async def test_a_port_that_is_taken_stops_the_start(models: Path) -> None:
     """With a sentence that names the port and the ways out."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(StartRefused, match=rf"port {port} .* --http-port, or do without with --no-http"):
+        with pytest.raises(StartRefused, match=rf"port {port} .* --http-port \(or --no-http\)"):
             await build_server(Settings(**(QUICK | {"models": models, "http": True, "http_port": port})))
