@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Trains the models of the course and says what they reach.",
+    epilog="Example: recognition-train fit fashion_cnn --seed 0",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -38,6 +38,7 @@ _ADVICE: Mapping[type, str] = {
 
 app = typer.Typer(
     help="Asks a recognition service what images show.",
+    epilog="Example: recognition classify shoe.png coat.jpg --server localhost:8001",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
