@@ -23,6 +23,8 @@ from service.engine.batcher import BatchReport
 from service.engine.pipeline import Times
 from service.tracing import Metadata, Tracing
 
+LONGEST_SEND_SECONDS = 3
+"""Retries included; at the end of the process it waits no longer for a collector that is away."""
 MAX_IMAGES_PER_CALL = 64
 """Calls and streams with more images show the stages of the first of them only."""
 FAULTS = frozenset({"INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
@@ -50,7 +52,11 @@ class OpenTelemetryTracing(Tracing):
 
     @classmethod
     def to_collector(cls, endpoint: str, *, share: float, version: str) -> "OpenTelemetryTracing":
-        return cls(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)), share=share, version=version)
+        return cls(
+            BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=LONGEST_SEND_SECONDS)),
+            share=share,
+            version=version,
+        )
 
     @contextmanager
     def request(self, rpc: str, metadata: Metadata) -> Iterator[None]:
