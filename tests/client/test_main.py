@@ -163,9 +163,16 @@ def test_the_installed_command_works(target: str, images: list[str]) -> None:
 def test_ctrl_c_is_quiet(target: str, service: FakeService, images: list[str]) -> None:
     """Exit code 130, nothing printed."""
     service.delay_seconds = 3.0
-    process = subprocess.Popen(
-        [COMMAND, "classify", images[0], "--server", target], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background it would be ignored
+    try:
+        process = subprocess.Popen(
+            [COMMAND, "classify", images[0], "--server", target],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 20
     while not service.requests:
         assert time.monotonic() < deadline
