@@ -173,6 +173,7 @@ def _registry(
         provider=provider.name,
         threads=threads,
         precision=settings.precision,
+        every_precision=settings.serve_precisions == "all",
         policy=policy,
         limits=ImageLimits(
             max_bytes=settings.max_image_bytes,
@@ -260,6 +261,7 @@ def _log_entry(entry: Entry) -> None:
         log.info(
             "model ready",
             precision=entry.live.precision,
+            precisions=",".join(entry.live.precisions),
             provider=entry.live.provider,
             golden_max_abs_difference=entry.live.golden_difference,
             load_seconds=round(entry.live.load_seconds, 3),

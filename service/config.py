@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     precision: PrecisionChoice = PrecisionChoice.AUTO
     """Arithmetic of models: fp32, fp16, int8 (a package without it is refused), or auto: fp32, unless int8 on the CPU
     or fp16 on CUDA is measured at the load to be faster here and agrees with the golden samples."""
+    serve_precisions: Literal["chosen", "all"] = "chosen"
+    """all also serves the other variants of each package that agree with its golden samples, to callers that name their
+    precision; each costs its load time and its memory."""
     threads: Annotated[int, Field(ge=0)] = 0
     """Threads of one inference on the CPU; 0 means one for each core that the process may use."""
     decode_threads: Annotated[int, Field(ge=0)] = 0

@@ -60,6 +60,12 @@ class VersionNotFound(ServiceError):
     reason = "VERSION_NOT_FOUND"
 
 
+class PrecisionNotFound(ServiceError):
+    """The version is served, but not in that precision."""
+
+    reason = "PRECISION_NOT_FOUND"
+
+
 class ModelNotReady(ServiceError):
     """The version is still loading, or was refused."""
 

@@ -20,7 +20,7 @@ from prometheus_client.exposition import start_http_server
 from service.drift import Drift
 from service.engine.batcher import BatchReport
 from service.engine.pipeline import Stage
-from service.models.loader import LiveModel
+from service.models.live_model import LiveModel
 from service.models.manifest import Manifest
 from service.models.registry import Entry, State
 
@@ -163,7 +163,7 @@ class Metrics:
         self.golden_difference.labels(name, version).set(live.golden_difference)
         tolerance = live.manifest.variants[live.precision].golden_tolerance
         self.golden_tolerance.labels(name, version).set(tolerance)
-        self.queue_depth.labels(name, version).set_function(lambda: live.batcher.waiting)
+        self.queue_depth.labels(name, version).set_function(lambda: live.waiting)
         drift = self._drifts[name, live.manifest.version] = Drift(live.manifest.baseline)
         self.drift.labels(name, version, "labels").set_function(drift.labels.psi)
         self.drift.labels(name, version, "confidences").set_function(drift.confidences.psi)

@@ -50,6 +50,9 @@ Server = Annotated[
     str, typer.Option("--server", envvar="RECOGNITION_SERVER", metavar="HOST:PORT", help="Where the service is.")
 ]
 Timeout = Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds that a request may take.")]
+Precision = Annotated[
+    str | None, typer.Option(help="Which variant, such as int8; `recognition models` lists those that answer.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on a line for each result.")]
 
 
@@ -59,6 +62,7 @@ def classify(
     model: Annotated[str, typer.Option(help="Which model; not needed where the service has one.")] = "",
     version: Annotated[int | None, typer.Option(min=1, help="Which version of it.")] = None,
     alias: Annotated[str | None, typer.Option(help="Which alias instead of a version, such as canary.")] = None,
+    precision: Precision = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many labels, best first.")] = 5,
     min_confidence: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Below this probability the answer is marked unknown.")
@@ -74,7 +78,13 @@ def classify(
         for start in range(0, len(images), _FILES_AT_ONCE):
             paths = images[start : start + _FILES_AT_ONCE]
             outcomes = client.batch_classify(
-                paths, model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence
+                paths,
+                model=model,
+                version=version,
+                alias=alias,
+                precision=precision,
+                top_k=top_k,
+                min_confidence=min_confidence,
             )
             for path, outcome in zip(paths, outcomes, strict=True):
                 if as_json:
@@ -98,6 +108,7 @@ def explain(
     model: Annotated[str, typer.Option(help="Which model; not needed where the service has one.")] = "",
     version: Annotated[int | None, typer.Option(min=1, help="Which version of it.")] = None,
     alias: Annotated[str | None, typer.Option(help="Which alias instead of a version, such as canary.")] = None,
+    precision: Precision = None,
     as_json: Json = False,
     server: Server = DEFAULT_SERVER,
     timeout: Timeout = 10.0,
@@ -106,7 +117,7 @@ def explain(
     output = output or Path(f"{image.stem}-explained.png")
     try:
         with _connected(server, timeout) as client:
-            found = client.explain(image, label=label, model=model, version=version, alias=alias)
+            found = client.explain(image, label=label, model=model, version=version, alias=alias, precision=precision)
         output.write_bytes(found.overlay_png)
     except OSError as error:
         show_line(Console(stderr=True), f"recognition: {error.filename}: {error.strerror}")

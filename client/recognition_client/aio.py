@@ -64,12 +64,15 @@ class AsyncRecognitionClient:
         model: str = "",
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
         timeout_seconds: float | None = None,
     ) -> ClassifyResult:
         """Labels one image. Raises ImageRejected for a bad one, and OSError for a path that cannot be read."""
-        asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
+        asked = question(
+            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+        )
         request = asked.of_image(await asyncio.to_thread(read_image, image))
         return classify_result(await self._call(self._stub.Classify, request, timeout_seconds))
 
@@ -80,6 +83,7 @@ class AsyncRecognitionClient:
         model: str = "",
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
         timeout_seconds: float | None = None,
@@ -91,7 +95,9 @@ class AsyncRecognitionClient:
         Any number may be given: they travel in requests of at most `images_per_request` images, `concurrency` of them
         at a time, and the deadline is that of one request. The first request that fails as a whole ends the others.
         """
-        asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
+        asked = question(
+            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+        )
 
         async def ask(part: list[bytes]) -> list[Outcome]:
             response = await self._call(self._stub.BatchClassify, asked.of_images(part), timeout_seconds)
@@ -106,6 +112,7 @@ class AsyncRecognitionClient:
         model: str = "",
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
         timeout_seconds: float | None = None,
@@ -115,7 +122,9 @@ class AsyncRecognitionClient:
         The server takes no more than it can hold, so `images` may be endless. The deadline is that of the whole stream;
         left out, there is none.
         """
-        asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
+        asked = question(
+            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+        )
         requests = StreamRequests(images, asked)
         call = self._stub.ClassifyStream(aiter(requests), timeout=timeout_seconds)
         try:
@@ -138,12 +147,13 @@ class AsyncRecognitionClient:
         model: str = "",
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         timeout_seconds: float | None = None,
         images_per_request: int = IMAGES_PER_REQUEST,
         concurrency: int = 4,
     ) -> list[Embedding | ImageError]:
         """Turns images into vectors, as `batch_classify` labels them."""
-        chosen = selector(model=model, version=version, alias=alias)
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
 
         async def ask(part: list[bytes]) -> list[Embedding | ImageError]:
             request = pb.EmbedRequest(model=chosen, images=part)
@@ -159,10 +169,11 @@ class AsyncRecognitionClient:
         model: str = "",
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         timeout_seconds: float | None = None,
     ) -> Explanation:
         """A heat map of what speaks for a label; left out, for the most probable one. Raises what `classify` raises."""
-        chosen = selector(model=model, version=version, alias=alias)
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
         request = pb.ExplainRequest(model=chosen, image=await asyncio.to_thread(read_image, image), label=label)
         return explanation(await self._call(self._stub.Explain, request, timeout_seconds))
 
@@ -183,10 +194,11 @@ class AsyncRecognitionClient:
         *,
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         timeout_seconds: float | None = None,
     ) -> ModelInfo:
         """The model version that would answer if `classify` were given the same names."""
-        request = pb.GetModelRequest(model=selector(model=model, version=version, alias=alias))
+        request = pb.GetModelRequest(model=selector(model=model, version=version, alias=alias, precision=precision))
         return model_info((await self._call(self._stub.GetModel, request, timeout_seconds)).model)
 
     async def health(self, service: str = "", *, timeout_seconds: float | None = None) -> HealthStatus:

@@ -68,12 +68,15 @@ class RecognitionClient:
         model: str = "",
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
         timeout_seconds: float | None = None,
     ) -> ClassifyResult:
         """Labels one image. Raises ImageRejected for a bad one, and OSError for a path that cannot be read."""
-        asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
+        asked = question(
+            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+        )
         request = asked.of_image(read_image(image))
         return classify_result(self._call(self._stub.Classify, request, timeout_seconds))
 
@@ -84,6 +87,7 @@ class RecognitionClient:
         model: str = "",
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
         timeout_seconds: float | None = None,
@@ -94,7 +98,9 @@ class RecognitionClient:
         Any number may be given: they travel in requests of at most `images_per_request` images, one after the other,
         and the deadline is that of one request.
         """
-        asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
+        asked = question(
+            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+        )
         answers: list[Outcome] = []
         for batch in batches(images, images_per_request=images_per_request):
             answers += self._whole_or_halved(batch, lambda part: self._classify_images(part, asked, timeout_seconds))
@@ -107,6 +113,7 @@ class RecognitionClient:
         model: str = "",
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
         timeout_seconds: float | None = None,
@@ -116,7 +123,9 @@ class RecognitionClient:
         The server takes no more than it can hold, so `images` may be endless. The deadline is that of the whole stream;
         left out, there is none.
         """
-        asked = question(model=model, version=version, alias=alias, top_k=top_k, min_confidence=min_confidence)
+        asked = question(
+            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+        )
         requests = StreamRequests(images, asked)
         call = self._stub.ClassifyStream(iter(requests), timeout=timeout_seconds)
         try:
@@ -137,11 +146,12 @@ class RecognitionClient:
         model: str = "",
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         timeout_seconds: float | None = None,
         images_per_request: int = IMAGES_PER_REQUEST,
     ) -> list[Embedding | ImageError]:
         """Turns images into vectors, as `batch_classify` labels them."""
-        chosen = selector(model=model, version=version, alias=alias)
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
         answers: list[Embedding | ImageError] = []
         for batch in batches(images, images_per_request=images_per_request):
             answers += self._whole_or_halved(batch, lambda part: self._embed_images(part, chosen, timeout_seconds))
@@ -155,10 +165,11 @@ class RecognitionClient:
         model: str = "",
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         timeout_seconds: float | None = None,
     ) -> Explanation:
         """A heat map of what speaks for a label; left out, for the most probable one. Raises what `classify` raises."""
-        chosen = selector(model=model, version=version, alias=alias)
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
         request = pb.ExplainRequest(model=chosen, image=read_image(image), label=label)
         return explanation(self._call(self._stub.Explain, request, timeout_seconds))
 
@@ -179,10 +190,11 @@ class RecognitionClient:
         *,
         version: int | None = None,
         alias: str | None = None,
+        precision: str | None = None,
         timeout_seconds: float | None = None,
     ) -> ModelInfo:
         """The model version that would answer if `classify` were given the same names."""
-        request = pb.GetModelRequest(model=selector(model=model, version=version, alias=alias))
+        request = pb.GetModelRequest(model=selector(model=model, version=version, alias=alias, precision=precision))
         return model_info(self._call(self._stub.GetModel, request, timeout_seconds).model)
 
     def health(self, service: str = "", *, timeout_seconds: float | None = None) -> HealthStatus:

@@ -104,7 +104,8 @@ def _state(model: ModelInfo) -> str:
 
 
 def _runs_as(model: ModelInfo) -> str:
-    return printable(f"{model.precision} on {model.provider}") if model.provider else ""
+    precisions = ", ".join(model.precisions) or model.precision
+    return printable(f"{precisions} on {model.provider}") if model.provider else ""
 
 
 def _accuracy(model: ModelInfo) -> str:

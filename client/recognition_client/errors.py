@@ -4,7 +4,7 @@
       │          │           │         │         │          │           └ ResponseInvalid
       │          │           │         │         │          └ InferenceFailed
       │          │           │         │         └ Overloaded, DeadlineExceeded
-      │          │           │         └ ModelNotFound, VersionNotFound, ModelNotReady
+      │          │           │         └ ModelNotFound, VersionNotFound, PrecisionNotFound, ModelNotReady
       │          │           └ ImageRejected, BatchTooLarge, ArgumentInvalid, AccessDenied, NotOffered, Unavailable
       │          └ ServerUnreachable, DeadlineExceeded
       └ OSError (a file that cannot be read), ImageRejected (one that is too large to be sent)
@@ -67,6 +67,10 @@ class VersionNotFound(ModelNotFound):
     """The server has the model, but not this version or alias of it."""
 
 
+class PrecisionNotFound(VersionNotFound):
+    """The server has the version, but does not answer in this precision of it."""
+
+
 class AccessDenied(RecognitionError):
     """The server, or something before it, wants other credentials."""
 
@@ -111,6 +115,7 @@ _BY_REASON: Mapping[str, type[RecognitionError]] = {
     "ARGUMENT_INVALID": ArgumentInvalid,
     "MODEL_NOT_FOUND": ModelNotFound,
     "VERSION_NOT_FOUND": VersionNotFound,
+    "PRECISION_NOT_FOUND": PrecisionNotFound,
     "MODEL_NOT_READY": ModelNotReady,
     "SHUTTING_DOWN": Unavailable,
     "QUEUE_FULL": Overloaded,

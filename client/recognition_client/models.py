@@ -50,6 +50,8 @@ class ModelInfo:
     macro_f1: float
     metrics_split: str
     golden_max_abs_difference: float
+    precisions: tuple[str, ...] = ()
+    """Every precision that a call may name, first the one that answers where it names none."""
 
 
 _STATES = {
@@ -88,6 +90,7 @@ def model_info(model: pb.Model) -> ModelInfo:
         macro_f1=model.macro_f1,
         metrics_split=model.metrics_split,
         golden_max_abs_difference=model.golden_max_abs_difference,
+        precisions=tuple(model.precisions),
     )
 
 

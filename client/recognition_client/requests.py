@@ -28,17 +28,24 @@ class Question:
 
 
 def question(
-    *, model: str, version: int | None, alias: str | None, top_k: int, min_confidence: float | None
+    *,
+    model: str,
+    version: int | None,
+    alias: str | None,
+    precision: str | None = None,
+    top_k: int,
+    min_confidence: float | None,
 ) -> Question:
     options = pb.ClassifyOptions(top_k=top_k, min_confidence=min_confidence)
-    return Question(model=selector(model=model, version=version, alias=alias), options=options)
+    chosen = selector(model=model, version=version, alias=alias, precision=precision)
+    return Question(model=chosen, options=options)
 
 
-def selector(*, model: str, version: int | None, alias: str | None) -> pb.ModelSelector:
+def selector(*, model: str, version: int | None, alias: str | None, precision: str | None = None) -> pb.ModelSelector:
     """Raises ValueError where both a version and an alias are named: the API takes one of them."""
     if version is not None and alias is not None:
         raise ValueError("name a version or an alias, not both")
-    chosen = pb.ModelSelector(name=model)
+    chosen = pb.ModelSelector(name=model, precision=precision or "")
     if version is not None:
         chosen.version = version
     elif alias is not None:

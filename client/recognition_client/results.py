@@ -28,6 +28,8 @@ class ServedModel:
     name: str
     version: int
     digest: str
+    precision: str = ""
+    """fp32, fp16 or int8; empty where the server is older than this field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,7 @@ def stage_times(times: pb.StageTimes) -> StageTimes:
 
 
 def served_model(model: pb.ServedModel) -> ServedModel:
-    return ServedModel(name=model.name, version=model.version, digest=model.digest)
+    return ServedModel(name=model.name, version=model.version, digest=model.digest, precision=model.precision)
 
 
 def invalid_response(sentence: str) -> ResponseInvalid:

@@ -6,7 +6,7 @@
        │            │             │               │               ├ QueueFull                         RESOURCE_EXHAUSTED
        │            │             │               │               └ DeadlineUnreachable               DEADLINE_EXCEEDED
        │            │             │               └ ImageUnreadable, ImageUnsupported, ImageTooLarge  INVALID_ARGUMENT
-       │            │             ├ ModelNotFound, VersionNotFound                                    NOT_FOUND
+       │            │             ├ ModelNotFound, VersionNotFound, PrecisionNotFound                 NOT_FOUND
        │            │             └ ModelNotReady                                                     UNAVAILABLE
        │            └ ShuttingDown                                                                    UNAVAILABLE
        ├ ArgumentInvalid, BatchTooLarge                                                               INVALID_ARGUMENT
@@ -39,6 +39,7 @@ CODES: Mapping[type[errors.ServiceError], grpc.StatusCode] = MappingProxyType(
         errors.ImageTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
         errors.ModelNotFound: grpc.StatusCode.NOT_FOUND,
         errors.VersionNotFound: grpc.StatusCode.NOT_FOUND,
+        errors.PrecisionNotFound: grpc.StatusCode.NOT_FOUND,
         errors.ModelNotReady: grpc.StatusCode.UNAVAILABLE,
         errors.ShuttingDown: grpc.StatusCode.UNAVAILABLE,
         errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -9,7 +9,8 @@ from service.engine.explain import Explanation, Method
 from service.engine.pipeline import Answer, Embedded, Times
 from service.engine.postprocess import Classification, Prediction
 from service.errors import ArgumentInvalid, ServiceError
-from service.models.loader import LiveModel
+from service.models.live_model import LiveModel
+from service.models.manifest import Precision
 from service.models.registry import Entry, State
 
 DEFAULT_TOP_K = 5
@@ -34,6 +35,15 @@ def version_of(selector: pb.ModelSelector) -> int | None:
 
 def alias_of(selector: pb.ModelSelector) -> str | None:
     return selector.alias if selector.WhichOneof("choice") == "alias" else None
+
+
+def precision_of(selector: pb.ModelSelector) -> Precision | None:
+    """None for the one that the server chose. Raises ArgumentInvalid."""
+    if not selector.precision:
+        return None
+    if selector.precision not in set(Precision):
+        raise ArgumentInvalid(f"precision must be {', '.join(Precision)}, or left out.", field="model.precision")
+    return Precision(selector.precision)
 
 
 def options_of(options: pb.ClassifyOptions) -> tuple[int, float | None]:
@@ -84,7 +94,9 @@ def explain_response(live: LiveModel, explanation: Explanation) -> pb.ExplainRes
 
 
 def served_model_message(live: LiveModel) -> pb.ServedModel:
-    return pb.ServedModel(name=live.manifest.name, version=live.manifest.version, digest=live.digest)
+    return pb.ServedModel(
+        name=live.manifest.name, version=live.manifest.version, digest=live.digest, precision=live.precision
+    )
 
 
 def stage_times_message(times: Sequence[Times]) -> pb.StageTimes:
@@ -99,7 +111,8 @@ def stage_times_message(times: Sequence[Times]) -> pb.StageTimes:
     )
 
 
-def model_message(entry: Entry) -> pb.Model:
+def model_message(entry: Entry, precision: Precision | None = None) -> pb.Model:
+    """Raises PrecisionNotFound where the version answers, but not in this precision."""
     model = pb.Model(
         name=entry.name,
         version=entry.version,
@@ -109,7 +122,8 @@ def model_message(entry: Entry) -> pb.Model:
         digest=entry.digest,
     )
     if entry.live is not None:
-        _describe(model, entry.live)
+        _describe(model, entry.live.variant(precision))
+        model.precisions.extend(entry.live.precisions)
     return model
 
 

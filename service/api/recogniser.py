@@ -8,7 +8,8 @@ from service.engine.explain import Explanation
 from service.engine.pipeline import Answer, Embedded
 from service.errors import BatchTooLarge, NotOffered, ServiceError
 from service.metrics import Metrics
-from service.models.loader import LiveModel
+from service.models.live_model import LiveModel
+from service.models.manifest import Precision
 from service.models.registry import Registry
 
 
@@ -23,9 +24,16 @@ class Recogniser:
         self._default_deadline_seconds = default_deadline_seconds
         self.max_images = max_images
 
-    def live_model(self, name: str, *, version: int | None = None, alias: str | None = None) -> LiveModel:
-        """The model that answers, noted for the metrics. Raises what `Registry.resolve` raises."""
-        live = self._registry.resolve(name, version=version, alias=alias)
+    def live_model(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        alias: str | None = None,
+        precision: Precision | None = None,
+    ) -> LiveModel:
+        """The model that answers, noted for the metrics. Raises PrecisionNotFound or what `Registry.resolve` raises."""
+        live = self._registry.resolve(name, version=version, alias=alias).variant(precision)
         call = current_call.get()
         call.model, call.version = live.manifest.name, str(live.manifest.version)
         return live

@@ -16,6 +16,7 @@ from service.api.messages import (
     explain_response,
     model_message,
     options_of,
+    precision_of,
     served_model_message,
     stage_times_message,
     version_of,
@@ -24,7 +25,7 @@ from service.api.recogniser import Recogniser
 from service.api.stream import answers_as_ready
 from service.engine.pipeline import Answer, Embedded
 from service.errors import ArgumentInvalid, QueueFull, ServiceError
-from service.models.loader import LiveModel
+from service.models.live_model import LiveModel
 from service.models.registry import Registry
 
 DEFAULT_PAGE_SIZE = 100
@@ -81,7 +82,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         entry = self._registry.find(
             request.model.name, version=version_of(request.model), alias=alias_of(request.model)
         )
-        return pb.GetModelResponse(model=model_message(entry))
+        return pb.GetModelResponse(model=model_message(entry, precision_of(request.model)))
 
     async def ClassifyStream(  # noqa: N802
         self,
@@ -133,7 +134,12 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             return response
 
     def _live_model(self, selector: pb.ModelSelector) -> LiveModel:
-        return self._recogniser.live_model(selector.name, version=version_of(selector), alias=alias_of(selector))
+        return self._recogniser.live_model(
+            selector.name,
+            version=version_of(selector),
+            alias=alias_of(selector),
+            precision=precision_of(selector),
+        )
 
     def _deadline(self, context: Context) -> float:
         return self._recogniser.deadline(

@@ -70,6 +70,18 @@ class Explainer:
         self._workers = workers
         self._activation_maps = activation_maps
 
+    def through(self, classifier: Classifier, batcher: Batcher) -> "Explainer":
+        """The same for another variant of the model: it gives the answers, the maps stay."""
+        return Explainer(
+            classifier=classifier,
+            batcher=batcher,
+            spec=self._spec,
+            labels=self._labels,
+            calibration=self._calibration,
+            workers=self._workers,
+            activation_maps=self._activation_maps,
+        )
+
     async def explain(self, image: bytes, *, label: str = "", deadline: float | None = None) -> Explanation:
         """The heat map of a label, the most probable one where none is named. Raises a ServiceError."""
         if label and label not in self._labels:

@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,37 +20,16 @@ from service.engine.session import Outputs, Session
 from service.models.choice import Candidate, candidates_of
 from service.models.explanation import load_activation
 from service.models.golden import GoldenSamples
+from service.models.live_model import LiveModel
 from service.models.manifest import GOLDEN_FILE, Manifest, Precision
+from service.models.precisions import load_others
 from service.models.repository import Package, PackageRefused
-from service.models.samples import Sample, choose_samples
+from service.models.samples import choose_samples
 from service.models.variant import PrecisionChoice
 from service.models.verification import golden_difference
 
 WARM_UP_RUNS = 3
 CPU_WARM_UP_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveModel:
-    """One version that answers, with the facts that were learned while loading it."""
-
-    manifest: Manifest
-    digest: str
-    precision: Precision
-    provider: str
-    golden_difference: float
-    load_seconds: float
-    classifier: Classifier
-    explainer: Explainer
-    samples: tuple[Sample, ...]
-    batcher: Batcher
-    runner: ThreadPoolExecutor
-
-    async def drain(self) -> None:
-        """Answers what was accepted, images that are still being decoded included, then lets go of the session."""
-        await self.classifier.quiet()
-        await self.batcher.drain()
-        self.runner.shutdown(wait=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +54,11 @@ class ModelLoader:
         workers: ThreadPoolExecutor,
         observer: LoadObserver,
         precision: PrecisionChoice = PrecisionChoice.AUTO,
+        every_precision: bool = False,
     ) -> None:
         self._provider = provider
         self._precision = precision
+        self._every_precision = every_precision
         self._threads = threads
         self._policy = policy
         self._limits = limits
@@ -86,12 +67,20 @@ class ModelLoader:
 
     async def load(self, package: Package) -> LiveModel:
         """Raises PackageRefused where the package is damaged or disagrees with its golden samples."""
+        live = await self._load(package, self._precision)
+        if not self._every_precision:
+            return live
+        load = partial(self._load, package, beside=live)
+        return replace(live, others=await load_others(package, live, load))
+
+    async def _load(self, package: Package, wanted: PrecisionChoice, *, beside: LiveModel | None = None) -> LiveModel:
+        """`beside` is the same version in another precision, whose maps and samples are taken."""
         began = time.monotonic()
         manifest = package.manifest
         runner = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"session-{manifest.name}-{manifest.version}")
         loop = asyncio.get_running_loop()
         try:
-            candidates = await loop.run_in_executor(runner, self._candidates, package)
+            candidates = await loop.run_in_executor(runner, self._candidates, package, wanted)
             session = candidates[0].session
 
             async def run(images: Tensor) -> Outputs:
@@ -101,8 +90,12 @@ class ModelLoader:
             classifier = self._build_classifier(manifest, batcher)
             chosen, difference = await loop.run_in_executor(runner, self._first_proved, package, candidates, classifier)
             session = chosen.session
-            activation = await loop.run_in_executor(runner, self._load_activation, package, classifier)
-            samples = choose_samples(GoldenSamples.from_bytes(package.read(GOLDEN_FILE)), manifest.labels)
+            if beside is None:
+                activation = await loop.run_in_executor(runner, self._load_activation, package, classifier)
+                explainer = self._build_explainer(manifest, classifier, batcher, activation, runner)
+                samples = choose_samples(GoldenSamples.from_bytes(package.read(GOLDEN_FILE)), manifest.labels)
+            else:
+                explainer, samples = beside.explainer.through(classifier, batcher), beside.samples
         except BaseException:
             runner.shutdown(wait=False)
             raise
@@ -115,15 +108,15 @@ class ModelLoader:
             golden_difference=difference,
             load_seconds=time.monotonic() - began,
             classifier=classifier,
-            explainer=self._build_explainer(manifest, classifier, batcher, activation, runner),
+            explainer=explainer,
             samples=samples,
             batcher=batcher,
             runner=runner,
         )
 
-    def _candidates(self, package: Package) -> tuple[Candidate, ...]:
+    def _candidates(self, package: Package, wanted: PrecisionChoice) -> tuple[Candidate, ...]:
         package.check_files()
-        return candidates_of(package, self._precision, provider=self._provider, build=self._build_session)
+        return candidates_of(package, wanted, provider=self._provider, build=self._build_session)
 
     def _first_proved(
         self, package: Package, candidates: tuple[Candidate, ...], classifier: Classifier

@@ -16,7 +16,7 @@ from service.engine.batcher import Row
 from service.engine.datatypes import AnyTensor, Datatype
 from service.engine.tensor_session import TensorSpec
 from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
-from service.models.loader import LiveModel
+from service.models.live_model import LiveModel
 from service.models.tensor_model import Computed
 from service.models.triton_config import BACKEND, LABELS_FILE, PLATFORM
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from service.errors import ArgumentInvalid, ModelNotFound, ModelNotReady, VersionNotFound
-from service.models.loader import LiveModel
+from service.models.live_model import LiveModel
 from service.models.manifest import Manifest
 from service.models.package import Package, PackageRefused
 from service.models.plain_loader import LivePlainModel

@@ -126,7 +126,7 @@ def test_json_is_one_line_whatever_it_holds() -> None:
             {"index": 7, "label": "Sneaker", "probability": 0.0015},
         ],
         "unknown": False,
-        "model": {"name": "fashion_cnn", "version": 3, "digest": "d" * 64},
+        "model": {"name": "fashion_cnn", "version": 3, "digest": "d" * 64, "precision": ""},
     }
 
 

@@ -20,6 +20,7 @@ CASES = [
     ("INVALID_ARGUMENT", "ARGUMENT_INVALID", errors.ArgumentInvalid),
     ("NOT_FOUND", "MODEL_NOT_FOUND", errors.ModelNotFound),
     ("NOT_FOUND", "VERSION_NOT_FOUND", errors.VersionNotFound),
+    ("NOT_FOUND", "PRECISION_NOT_FOUND", errors.PrecisionNotFound),
     ("UNAVAILABLE", "MODEL_NOT_READY", errors.ModelNotReady),
     ("UNAVAILABLE", "SHUTTING_DOWN", errors.Unavailable),
     ("RESOURCE_EXHAUSTED", "QUEUE_FULL", errors.Overloaded),

@@ -8,10 +8,16 @@ from recognition_client.models import HealthStatus, ModelState, health_status, m
 
 def test_every_field_of_a_model_arrives() -> None:
     """Each one is set to a value of its own and read back under its own name."""
-    message = pb.Model(aliases=["canary", "stable"], labels=["coat", "shoe"], state=pb.MODEL_STATE_FAILED)
+    message = pb.Model(
+        aliases=["canary", "stable"],
+        labels=["coat", "shoe"],
+        precisions=["int8", "fp32"],
+        state=pb.MODEL_STATE_FAILED,
+    )
     values: dict[str, object] = {
         "aliases": ("canary", "stable"),
         "labels": ("coat", "shoe"),
+        "precisions": ("int8", "fp32"),
         "state": ModelState.FAILED,
     }
     for number, field in enumerate(pb.Model.DESCRIPTOR.fields, start=1):

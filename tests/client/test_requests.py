@@ -26,6 +26,12 @@ def test_each_message_carries_the_question() -> None:
     assert one.options == many.options == asked.options
 
 
+def test_a_precision_goes_with_the_model() -> None:
+    """Left out, the server chooses."""
+    assert selector(model="m", version=2, alias=None, precision="int8").precision == "int8"
+    assert selector(model="m", version=2, alias=None).precision == ""
+
+
 def test_a_version_and_an_alias_are_alternatives() -> None:
     """The message could carry only the one that was set last."""
     assert selector(model="m", version=2, alias=None).version == 2

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from service.bootstrap import build_server
 from service.config import Settings
 from service.engine.providers import Device
-from service.models.loader import LiveModel
+from service.models.live_model import LiveModel
 from service.server import Server
 
 if TYPE_CHECKING:

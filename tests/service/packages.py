@@ -4,7 +4,8 @@ The model looks at the mean brightness of each third of the picture and names th
 """
 
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,11 +62,11 @@ def expected_logits(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return logits
 
 
-def graph() -> bytes:
+def graph(*, multiplier: float = GAIN) -> bytes:
     """uint8 `[batch, 8, 12, 1]` → logits `[batch, 3]` and embedding `[batch, 3]`."""
     shape = numpy_helper.from_array(np.array([0, HEIGHT, 3, 4], dtype=np.int64), "shape")
     scale = numpy_helper.from_array(np.array(1 / 255.0, dtype=np.float32), "scale")
-    gain = numpy_helper.from_array(np.array(GAIN, dtype=np.float32), "gain")
+    gain = numpy_helper.from_array(np.array(multiplier, dtype=np.float32), "gain")
     nodes = [
         helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["floats", "scale"], ["scaled"]),
@@ -132,6 +133,8 @@ class PackageRecipe:
     explanation: bytes = b""
     golden: GoldenSamples | None = None
     calibration: Calibration = UNCALIBRATED
+    others: Mapping[Precision, bytes] = field(default_factory=dict)
+    """Graphs of further variants; their logits may be off by one."""
 
     def manifest(self, files: dict[str, bytes]) -> Manifest:
         records = {
@@ -151,7 +154,13 @@ class PackageRecipe:
             variants={
                 Precision.FP32: Variant(
                     file="model.onnx", golden_tolerance=1e-3, metrics=metrics(), max_abs_difference=0.0
-                )
+                ),
+                **{
+                    precision: Variant(
+                        file=f"model.{precision}.onnx", golden_tolerance=1.0, metrics=metrics(), max_abs_difference=1.0
+                    )
+                    for precision in self.others
+                },
             },
             explanation=ExplanationGraph(file="model.explain.onnx") if self.explanation else None,
             baseline=Baseline(images=18, label_shares=(1 / 3, 1 / 3, 1 / 3), confidence_shares=(0.5, 0.5)),
@@ -169,6 +178,7 @@ class PackageRecipe:
         files = {"model.onnx": self.graph or graph(), GOLDEN_FILE: samples.to_bytes()}
         if self.explanation:
             files["model.explain.onnx"] = self.explanation
+        files |= {f"model.{precision}.onnx": content for precision, content in self.others.items()}
         directory = root / self.name / str(self.version)
         directory.mkdir(parents=True)
         for name, content in files.items():

@@ -12,7 +12,8 @@ import pytest
 from recognition.v1 import recognition_pb2 as pb
 
 from service.engine.providers import ProviderUnavailable
-from service.models.loader import LiveModel, ModelLoader
+from service.models.live_model import LiveModel
+from service.models.loader import ModelLoader
 from service.models.repository import Package, PackageRefused
 from tests.service.in_process import SECONDS, InProcess, built, held, until
 from tests.service.packages import PackageRecipe, encode, golden, picture

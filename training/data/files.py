@@ -80,7 +80,7 @@ def _rows(file: Path) -> Iterable[dict[str, Any]]:
         with file.open(newline="", encoding="utf-8") as lines:
             return list(csv.DictReader(lines))
     try:
-        from pyarrow import parquet  # type: ignore[import-not-found,unused-ignore]  # an optional package
+        from pyarrow import parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]  # an optional package
     except ImportError:
         raise DataMissing(
             f"reading {file} needs the package pyarrow: install it, or save the manifest as CSV"

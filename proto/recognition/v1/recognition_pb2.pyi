@@ -9,7 +9,7 @@ client can get them wrong. Every answer says which model version gave it, by num
 
 Errors are gRPC statuses with a google.rpc.ErrorInfo detail whose `reason` is stable: IMAGE_UNREADABLE,
 IMAGE_UNSUPPORTED, IMAGE_TOO_LARGE, BATCH_TOO_LARGE, ARGUMENT_INVALID (INVALID_ARGUMENT); MODEL_NOT_FOUND,
-VERSION_NOT_FOUND (NOT_FOUND); MODEL_NOT_READY, SHUTTING_DOWN (UNAVAILABLE); QUEUE_FULL (RESOURCE_EXHAUSTED, with
+VERSION_NOT_FOUND, PRECISION_NOT_FOUND (NOT_FOUND); MODEL_NOT_READY, SHUTTING_DOWN (UNAVAILABLE); QUEUE_FULL (RESOURCE_EXHAUSTED, with
 RetryInfo); DEADLINE_UNREACHABLE (DEADLINE_EXCEEDED); INFERENCE_FAILED (INTERNAL).
 """
 
@@ -99,22 +99,28 @@ class ModelSelector(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     ALIAS_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the model. May be empty where the repository holds exactly one model."""
     version: _builtins.int
     """A version number, 1 or higher."""
     alias: _builtins.str
     """An alias that the repository defines, for example `stable` or `canary`."""
+    precision: _builtins.str
+    """Arithmetic of the variant that shall answer: fp32, fp16 or int8, one of Model.precisions. Empty: the one that the
+    server chose.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         version: _builtins.int = ...,
         alias: _builtins.str = ...,
+        precision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "choice", b"choice", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "choice", b"choice", "name", b"name", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "choice", b"choice", "name", b"name", "precision", b"precision", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_choice: _TypeAlias = _typing.Literal["version", "alias"]  # noqa: Y015
     _WhichOneofArgType_choice: _TypeAlias = _typing.Literal["choice", b"choice"]  # noqa: Y015
@@ -131,22 +137,26 @@ class ServedModel(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the model."""
     version: _builtins.int
     """Version number, 1 or higher."""
     digest: _builtins.str
     """SHA-256 of the version's manifest, 64 hexadecimal digits: two answers with one digest came from the same bytes."""
+    precision: _builtins.str
+    """Precision of the variant that answered: fp32, fp16 or int8."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         version: _builtins.int = ...,
         digest: _builtins.str = ...,
+        precision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "name", b"name", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "name", b"name", "precision", b"precision", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -773,6 +783,7 @@ class Model(_message.Message):
     MACRO_F1_FIELD_NUMBER: _builtins.int
     METRICS_SPLIT_FIELD_NUMBER: _builtins.int
     GOLDEN_MAX_ABS_DIFFERENCE_FIELD_NUMBER: _builtins.int
+    PRECISIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the model."""
     version: _builtins.int
@@ -786,7 +797,9 @@ class Model(_message.Message):
     family: _builtins.str
     """Architecture, for example `fashion_cnn` or `resnet18`."""
     precision: _builtins.str
-    """Precision of the variant that answers: fp32, fp16 or int8."""
+    """Precision of the variant that answers where the request names none: fp32, fp16 or int8. In the answer to a GetModel
+    that names one, that one; provider, accuracy, F1 and the difference below are of the same variant.
+    """
     provider: _builtins.str
     """Execution provider that it runs on, for example CUDAExecutionProvider."""
     input_height: _builtins.int
@@ -815,6 +828,10 @@ class Model(_message.Message):
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The labels, in the order of the logits."""
 
+    @_builtins.property
+    def precisions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Every precision that a request may name, first the one that answers where it names none."""
+
     def __init__(
         self,
         *,
@@ -837,10 +854,11 @@ class Model(_message.Message):
         macro_f1: _builtins.float = ...,
         metrics_split: _builtins.str = ...,
         golden_max_abs_difference: _builtins.float = ...,
+        precisions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "aliases", b"aliases", "digest", b"digest", "embedding_size", b"embedding_size", "family", b"family", "golden_max_abs_difference", b"golden_max_abs_difference", "input_channels", b"input_channels", "input_height", b"input_height", "input_width", b"input_width", "labels", b"labels", "macro_f1", b"macro_f1", "metrics_split", b"metrics_split", "name", b"name", "parameters", b"parameters", "precision", b"precision", "provider", b"provider", "state", b"state", "state_reason", b"state_reason", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "aliases", b"aliases", "digest", b"digest", "embedding_size", b"embedding_size", "family", b"family", "golden_max_abs_difference", b"golden_max_abs_difference", "input_channels", b"input_channels", "input_height", b"input_height", "input_width", b"input_width", "labels", b"labels", "macro_f1", b"macro_f1", "metrics_split", b"metrics_split", "name", b"name", "parameters", b"parameters", "precision", b"precision", "precisions", b"precisions", "provider", b"provider", "state", b"state", "state_reason", b"state_reason", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,7 +35,7 @@ class Inference:
     async def infer(self, request: InferRequest, *, remaining_seconds: float | None = None) -> InferAnswer:
         """`remaining_seconds` is what is left of the call's own deadline. Raises a ServiceError."""
         began = time.monotonic()
-        model = self._models.find(request.model, request.version)
+        model = self._models.find(request.model, request.version, request.precision)
         limits = [seconds for seconds in (remaining_seconds, request.timeout_seconds) if seconds is not None]
         deadline = began + min(limits, default=self._default_deadline_seconds)
         try:

@@ -13,6 +13,7 @@ from service.api.oip.requests import (
     WantedTensor,
     best_of,
     datatype_of,
+    precision_of,
     refuse_shared_memory,
     shape_of,
     size_mismatch,
@@ -49,11 +50,13 @@ def request_of(message: pb.ModelInferRequest) -> InferRequest:
             f"expected {len(message.inputs)} raw_input_contents, got {len(message.raw_input_contents)}",
             field="raw_input_contents",
         )
+    parameters = parameters_of(message.parameters)
     return InferRequest(
         model=message.model_name,
         version=message.model_version,
         id=message.id,
-        timeout_seconds=timeout_of(parameters_of(message.parameters)),
+        timeout_seconds=timeout_of(parameters),
+        precision=precision_of(parameters),
         inputs=tuple(inputs),
         outputs=tuple(_wanted(output) for output in message.outputs),
     )

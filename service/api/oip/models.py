@@ -4,6 +4,7 @@ import re
 
 from service.api.calls import current_call
 from service.errors import ArgumentInvalid, ModelNotFound, ModelNotReady, ServiceError, VersionNotFound
+from service.models.manifest import Precision
 from service.models.packaged_tensors import PackagedTensors
 from service.models.registry import Entry, Registry, State
 from service.models.tensor_model import TensorModel
@@ -17,10 +18,10 @@ class Models:
         self._registry = registry
         self._max_batch_size = max_batch_size
 
-    def find(self, name: str, version: str = "") -> TensorModel:
-        """The version that answers, noted for the metrics.
+    def find(self, name: str, version: str = "", precision: Precision | None = None) -> TensorModel:
+        """The version that answers, noted for the metrics. Plain models have no precision to choose.
 
-        Raises ArgumentInvalid, ModelNotFound, VersionNotFound or ModelNotReady.
+        Raises ArgumentInvalid, ModelNotFound, VersionNotFound, PrecisionNotFound or ModelNotReady.
         """
         number = number_of(version)
         unknown = f"Request for unknown model: '{name[:64]}'"
@@ -32,7 +33,7 @@ class Models:
             raise ModelNotFound(f"{unknown} is not found") from error
         except VersionNotFound as error:
             raise VersionNotFound(f"{unknown} version {number} is not found", **error.metadata) from error
-        model = self._as_tensors(entry)
+        model = self._as_tensors(entry, precision)
         if model is None:
             raise ModelNotReady(f"{unknown}, '{name}' version {entry.version} is not at ready state", model=name)
         call = current_call.get()
@@ -67,9 +68,9 @@ class Models:
             if entry.answers is not None and name in {"", entry.name} and number in {None, entry.version}
         ]
 
-    def _as_tensors(self, entry: Entry) -> TensorModel | None:
+    def _as_tensors(self, entry: Entry, precision: Precision | None) -> TensorModel | None:
         if entry.live is not None:
-            return PackagedTensors(live=entry.live, max_batch_size=self._max_batch_size)
+            return PackagedTensors(live=entry.live.variant(precision), max_batch_size=self._max_batch_size)
         return entry.plain
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from service.api.oip.encoding import EncodingInvalid
 from service.engine.datatypes import AnyTensor, Datatype
 from service.errors import ArgumentInvalid, NotOffered
+from service.models.manifest import Precision
 
 Parameter = bool | int | float | str
 Parameters = Mapping[str, Parameter]
@@ -42,6 +43,8 @@ class InferRequest:
     version: str = ""
     id: str = ""
     timeout_seconds: float | None = None
+    precision: Precision | None = None
+    """Of a packaged model; None for the one that the server chose."""
     inputs: tuple[GivenTensor, ...] = ()
     outputs: tuple[WantedTensor, ...] = ()
 
@@ -63,6 +66,16 @@ class InferAnswer:
     version: int
     id: str
     outputs: tuple[OutputTensor, ...] = field(default=())
+
+
+def precision_of(parameters: Parameters) -> Precision | None:
+    """The variant of a packaged model that shall answer, in the parameter `precision`. Raises ArgumentInvalid."""
+    value = parameters.get("precision", "")
+    if value == "":
+        return None
+    if value not in set(Precision):
+        raise ArgumentInvalid(f"parameter 'precision' must be {', '.join(Precision)}", field="parameters")
+    return Precision(value)
 
 
 def timeout_of(parameters: Parameters) -> float | None:

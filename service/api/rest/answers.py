@@ -12,7 +12,8 @@ from service.api.rest import schemas
 from service.api.rest.errors import error_of
 from service.engine.pipeline import Answer, Times
 from service.errors import ServiceError
-from service.models.loader import LiveModel
+from service.models.live_model import LiveModel
+from service.models.manifest import Precision
 from service.models.registry import Entry
 
 STATE_PREFIX = "MODEL_STATE_"
@@ -42,8 +43,8 @@ def stage_times(times: Sequence[Times]) -> schemas.StageTimes:
     return schemas.StageTimes.model_validate(fields_of(stage_times_message(times)))
 
 
-def model(entry: Entry) -> schemas.Model:
-    described = model_message(entry)
+def model(entry: Entry, precision: Precision | None = None) -> schemas.Model:
+    described = model_message(entry, precision)
     state = pb.ModelState.Name(described.state).removeprefix(STATE_PREFIX)
     return schemas.Model.model_validate(fields_of(described) | {"state": state})
 

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from service.api.recogniser import Recogniser
 from service.api.rest.schemas import Schema
 from service.api.rest.selection import MODEL, VERSION, Selected
-from service.models.loader import LiveModel
+from service.models.live_model import LiveModel
 
 
 class LabelCard(Schema):
@@ -65,7 +65,7 @@ def add_card(router: APIRouter, recogniser: Recogniser) -> None:
     @router.get(VERSION + "/card", response_model_exclude_none=True)
     async def card(selected: Selected) -> Card:
         """Accuracy, a table of the labels, the confusion matrix where there is one, and where it all comes from."""
-        return card_of(recogniser.live_model(selected.name, version=selected.version, alias=selected.alias))
+        return card_of(selected.live(recogniser))
 
 
 def card_of(live: LiveModel) -> Card:

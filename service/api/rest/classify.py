@@ -47,7 +47,7 @@ def add_classify(router: APIRouter, recogniser: Recogniser, uploads: UploadReade
         min_confidence: MinConfidence = None,
     ) -> ClassifyAnswer | BatchClassifyAnswer:
         """Labels one image, or each file of a form: a bad file has its own error and never harms its neighbours."""
-        live = recogniser.live_model(selected.name, version=selected.version, alias=selected.alias)
+        live = selected.live(recogniser)
         if not is_form(request):
             image = await uploads.image(request)
             answer = await recogniser.classify(

@@ -37,7 +37,7 @@ def add_embed(router: APIRouter, recogniser: Recogniser, uploads: UploadReader) 
     @router.post(VERSION + ":embed", openapi_extra=BODY, response_model_exclude_none=True)
     async def embed(request: Request, selected: Selected) -> EmbedAnswer:
         """The activations that the model's last layer sees, for each image; a bad one has its own error."""
-        live = recogniser.live_model(selected.name, version=selected.version, alias=selected.alias)
+        live = selected.live(recogniser)
         files = await uploads.files(request)
         results = await recogniser.embed_many(live, [file.content for file in files], deadline=recogniser.deadline())
         return EmbedAnswer(

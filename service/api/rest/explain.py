@@ -13,7 +13,7 @@ from service.api.rest.schemas import Prediction, Schema, ServedModel, StageTimes
 from service.api.rest.selection import MODEL, VERSION, Selected
 from service.api.rest.uploads import UploadReader
 from service.engine.explain import Explanation
-from service.models.loader import LiveModel
+from service.models.live_model import LiveModel
 
 METHOD_PREFIX = "EXPLANATION_METHOD_"
 
@@ -43,7 +43,7 @@ def add_explain(router: APIRouter, recogniser: Recogniser, uploads: UploadReader
     @router.post(VERSION + ":explain", openapi_extra=BODY)
     async def explain(request: Request, selected: Selected, label: Label = "") -> ExplainAnswer:
         """How much each region of the image speaks for a label."""
-        live = recogniser.live_model(selected.name, version=selected.version, alias=selected.alias)
+        live = selected.live(recogniser)
         image = await uploads.image(request)
         explanation = await recogniser.explain(live, image, label=label, deadline=recogniser.deadline())
         return explanation_answer(live, explanation)

@@ -19,4 +19,5 @@ def add_models(router: APIRouter, registry: Registry) -> None:
     @router.get(VERSION)
     async def get_model(selected: Selected) -> schemas.Model:
         """One version, in whatever state."""
-        return answers.model(registry.find(selected.name, version=selected.version, alias=selected.alias))
+        entry = registry.find(selected.name, version=selected.version, alias=selected.alias)
+        return answers.model(entry, selected.precision)

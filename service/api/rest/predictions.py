@@ -21,7 +21,7 @@ def add_predictions(router: APIRouter, recogniser: Recogniser, uploads: UploadRe
     @router.put(VERSION, openapi_extra=BODY)
     async def predict(request: Request, selected: Selected) -> dict[str, float]:
         """The five best labels of one image, best first."""
-        live = recogniser.live_model(selected.name, version=selected.version, alias=selected.alias)
+        live = selected.live(recogniser)
         image = await uploads.image(request)
         answer = await recogniser.classify(live, image, top_k=DEFAULT_TOP_K, deadline=recogniser.deadline())
         return {prediction.label: prediction.probability for prediction in answer.classification.predictions}

@@ -47,7 +47,7 @@ def add_samples(router: APIRouter, recogniser: Recogniser) -> None:
     @router.get(VERSION + "/samples")
     async def list_samples(selected: Selected) -> SamplesAnswer:
         """What pictures there are."""
-        live = recogniser.live_model(selected.name, version=selected.version, alias=selected.alias)
+        live = selected.live(recogniser)
         root = VERSION.format(model=live.manifest.name, version=live.manifest.version)
         return SamplesAnswer(
             samples=[
@@ -60,7 +60,7 @@ def add_samples(router: APIRouter, recogniser: Recogniser) -> None:
     @router.get(VERSION + "/samples/{index}", response_class=Picture, responses=PICTURE)
     async def get_sample(selected: Selected, index: Index) -> Response:
         """One picture, as the file that it is."""
-        live = recogniser.live_model(selected.name, version=selected.version, alias=selected.alias)
+        live = selected.live(recogniser)
         if index >= len(live.samples):
             raise ArgumentInvalid(f"index: there are {len(live.samples)} samples, from 0.", field="index")
         image = live.samples[index].image

@@ -54,6 +54,8 @@ class ServedModel(Schema):
     version: int
     digest: str
     """SHA-256 of its manifest."""
+    precision: str
+    """fp32, fp16 or int8."""
 
 
 class StageTimes(Schema):
@@ -106,6 +108,9 @@ class Model(Schema):
     labels: list[str]
     family: str
     precision: str
+    """Which variant answers where a request names none; in the answer to a request that names one, that one."""
+    precisions: list[str]
+    """Those that a request may name."""
     provider: str
     input_height: int
     input_width: int

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Query
 from pydantic import StringConstraints
+
+from service.api.recogniser import Recogniser
+from service.models.live_model import LiveModel
+from service.models.manifest import Precision
 
 MODEL = "/v1/models/{model}"
 VERSION = "/v1/models/{model}/versions/{version}"
@@ -19,18 +23,28 @@ class Selection:
     name: str
     version: int | None = None
     alias: str | None = None
+    precision: Precision | None = None
+
+    def live(self, recogniser: Recogniser) -> LiveModel:
+        """The model that answers. Raises what `Recogniser.live_model` raises."""
+        return recogniser.live_model(self.name, version=self.version, alias=self.alias, precision=self.precision)
 
 
-async def selection(model: Text, version: Text | None = None) -> Selection:
+PrecisionQuery = Annotated[
+    Precision | None, Query(description="Which variant answers, one of the model's `precisions`; else the chosen one.")
+]
+
+
+async def selection(model: Text, version: Text | None = None, precision: PrecisionQuery = None) -> Selection:
     """`version` is a number or an alias, in the path where the route has it and else in the query.
 
     Asynchronous only because FastAPI sends every other dependency through a thread.
     """
     if version is None:
-        return Selection(name=model)
+        return Selection(name=model, precision=precision)
     if version.isascii() and version.isdecimal():
-        return Selection(name=model, version=int(version))
-    return Selection(name=model, alias=version)
+        return Selection(name=model, version=int(version), precision=precision)
+    return Selection(name=model, alias=version, precision=precision)
 
 
 Selected = Annotated[Selection, Depends(selection)]

@@ -141,5 +141,5 @@ async def test_a_live_version_says_what_it_is(service: InProcess, models: Path) 
     assert (message.accuracy, message.macro_f1, message.metrics_split) == (1.0, 1.0, "test")
     assert message.golden_max_abs_difference == live.golden_difference
     assert not message.state_reason
-    assert served_model_message(live) == pb.ServedModel(name="thirds", version=1, digest=live.digest)
+    assert served_model_message(live) == pb.ServedModel(name="thirds", version=1, digest=live.digest, precision="fp32")
     assert str(models) not in str(message)

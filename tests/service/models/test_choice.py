@@ -13,7 +13,8 @@ from service.engine.providers import CPU_PROVIDER
 from service.engine.session import Session
 from service.models import choice
 from service.models.choice import candidates_of
-from service.models.loader import LiveModel, LoadObserver, ModelLoader
+from service.models.live_model import LiveModel
+from service.models.loader import LoadObserver, ModelLoader
 from service.models.manifest import FileRecord, Precision, digest_of
 from service.models.package import Package, PackageRefused
 from service.models.repository import ModelRepository

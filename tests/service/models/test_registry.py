@@ -11,7 +11,8 @@ import pytest
 
 from service.engine.pipeline import Answer
 from service.errors import ArgumentInvalid, ModelNotFound, ModelNotReady, VersionNotFound
-from service.models.loader import LiveModel, ModelLoader
+from service.models.live_model import LiveModel
+from service.models.loader import ModelLoader
 from service.models.manifest import GOLDEN_FILE, MANIFEST_FILE
 from service.models.package import Package, PackageRefused
 from service.models.registry import Entry, Registry, State

@@ -87,7 +87,7 @@ def test_a_manifest_that_says_too_little_is_refused(
 def test_a_parquet_manifest_is_read(tmp_path: Path) -> None:
     """Where pyarrow is installed."""
     pyarrow = pytest.importorskip("pyarrow")
-    from pyarrow import parquet  # type: ignore[import-not-found,unused-ignore]  # an optional package
+    from pyarrow import parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]  # an optional package
 
     table = pyarrow.table({"path": ["a.png", "b.png"], "label": ["x", "y"]})
     parquet.write_table(table, tmp_path / "pictures.parquet")

@@ -17,6 +17,7 @@ from service.api.oip.requests import (
     WantedTensor,
     best_of,
     datatype_of,
+    precision_of,
     refuse_shared_memory,
     shape_of,
     size_mismatch,
@@ -70,6 +71,7 @@ def rest_request_of(body: bytes, json_bytes: int, *, model: str, version: str) -
         version=version,
         id=message.id,
         timeout_seconds=timeout_of(message.parameters),
+        precision=precision_of(message.parameters),
         inputs=inputs,
         outputs=tuple(outputs),
     )

@@ -11,6 +11,7 @@ from service.api.oip.requests import GivenTensor, InferRequest, WantedTensor
 from service.api.oip.statistics import Statistics
 from service.engine.datatypes import Datatype
 from service.errors import ArgumentInvalid, DeadlineUnreachable, QueueFull
+from service.models.manifest import Precision
 from tests.service.api.oip.tensor_models import Doubling
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class OnlyModel:
     def __init__(self, model: Doubling) -> None:
         self._model = model
 
-    def find(self, name: str, version: str = "") -> Doubling:
+    def find(self, name: str, version: str = "", precision: Precision | None = None) -> Doubling:
         return self._model
 
 
