@@ -174,6 +174,7 @@ def _registry(
         threads=threads,
         precision=settings.precision,
         every_precision=settings.serve_precisions == "all",
+        decoding=settings.decode,
         policy=policy,
         limits=ImageLimits(
             max_bytes=settings.max_image_bytes,

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from service.engine.decoding import Decoding
 from service.engine.providers import Device
 from service.models.variant import PrecisionChoice
 
@@ -63,6 +64,9 @@ class Settings(BaseSettings):
     """Threads of one inference on the CPU; 0 means one for each core that the process may use."""
     decode_threads: Annotated[int, Field(ge=0)] = 0
     """Threads that decode images; 0 means one for each core that the process may use."""
+    decode: Decoding = Decoding.EXACT
+    """How JPEG files are decoded: exact, scaled (down, where they are at least twice the size that the model needs) or
+    fast (also where they are less than that); the last two change answers a little, see docs/decoding.md."""
     max_batch_size: Annotated[int, Field(ge=1, le=1024)] = 64
     """Most images that are computed together."""
     max_delay_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0

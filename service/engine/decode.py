@@ -1,8 +1,7 @@
 """Encoded image in, pixels out: uint8 `[height, width, 3]`, or `[height, width]` for grey, upright.
 
 The format is told by its first bytes, never by a name. Sizes are read from the header and refused before a pixel is
-allocated. JPEG is decoded by libjpeg-turbo through simplejpeg, which releases the GIL; PNG, WebP, GIF (first frame) and
-BMP by Pillow.
+allocated. JPEG is decoded in jpeg.py; PNG, WebP, GIF (first frame) and BMP by Pillow.
 """
 
 import io
@@ -12,14 +11,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
-import simplejpeg
-from PIL import ExifTags, Image
+from PIL import Image
 
+from service.engine.jpeg import JpegOdd, Pixels, decode_jpeg, denominator_for, orientation_of, read_header, upright
 from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
 from service.models.manifest import PixelFormat
-
-Pixels = npt.NDArray[np.uint8]
 
 Image.init()
 Image.MAX_IMAGE_PIXELS = None  # ImageLimits, checked between the header and the pixels, takes its place
@@ -69,15 +65,16 @@ class ImageLimits:
             )
 
 
-def decode(data: bytes, *, pixel_format: PixelFormat, limits: ImageLimits) -> Pixels:
+def decode(data: bytes, *, pixel_format: PixelFormat, limits: ImageLimits, at_least: float | None = None) -> Pixels:
     """Pixels of an encoded image, upright, in the asked-for format: `[H, W]` for grey, `[H, W, 3]` for RGB.
 
-    Raises ImageUnreadable, ImageUnsupported or ImageTooLarge.
+    Where `at_least` is given, a JPEG comes scaled down to a half, a quarter or an eighth if both of its sides keep so
+    many pixels. Raises ImageUnreadable, ImageUnsupported or ImageTooLarge.
     """
     limits.check_bytes(data)
     kind = sniff(data)
     if kind == "JPEG":
-        return _decode_jpeg(data, pixel_format, limits)
+        return _decode_jpeg(data, pixel_format, limits, at_least)
     return _decode_with_pillow(data, kind, pixel_format, limits)
 
 
@@ -94,36 +91,14 @@ def sniff(data: bytes) -> str:
     raise ImageUnreadable(f"These bytes are not an image; send the content of a {ACCEPTED} file.")
 
 
-def _decode_jpeg(data: bytes, pixel_format: PixelFormat, limits: ImageLimits) -> Pixels:
+def _decode_jpeg(data: bytes, pixel_format: PixelFormat, limits: ImageLimits, at_least: float | None) -> Pixels:
     try:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        limits.check_size(width, height)
-        colorspace = "GRAY" if pixel_format is PixelFormat.GRAY8 else "RGB"
-        pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace=colorspace, strict=True)
-    except (ValueError, KeyError):  # broken, or only odd (CMYK as grey, stray bytes): Pillow tells which
+        header = read_header(data)
+        limits.check_size(header.width, header.height)
+        denominator = 1 if at_least is None else denominator_for(header, at_least)
+        return decode_jpeg(data, header, pixel_format, denominator=denominator)
+    except JpegOdd:  # broken, or only odd: Pillow tells which
         return _decode_with_pillow(data, "JPEG", pixel_format, limits)
-    if pixel_format is PixelFormat.GRAY8:
-        pixels = pixels[:, :, 0]
-    return _upright(pixels, _jpeg_orientation(data))
-
-
-def _jpeg_orientation(data: bytes) -> int:
-    """The EXIF orientation, 1 where there is none; files without EXIF (most thumbnails) skip the parser."""
-    if b"Exif\x00\x00" not in data[: 2**16]:
-        return 1
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-            return _orientation(picture)
-    except (OSError, Warning):  # libjpeg read it, Pillow stumbles over something beside the pixels
-        return 1
-
-
-def _orientation(picture: Image.Image) -> int:
-    try:
-        value = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - whatever Pillow makes of a broken EXIF block, the pixels are good
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _announced_size(data: bytes, kind: str) -> tuple[int, int] | None:
@@ -144,13 +119,13 @@ def _decode_with_pillow(data: bytes, kind: str, pixel_format: PixelFormat, limit
         with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
             limits.check_size(*picture.size)
             picture.load()
-            orientation = _orientation(picture)
+            orientation = orientation_of(picture)
             pixels = np.asarray(_converted(picture, pixel_format))
     except (ServiceError, MemoryError):
         raise
     except Exception as error:  # Pillow raises errors of all kinds for broken files
         raise ImageUnreadable(f"The {kind} file is broken or cut short; send the whole file.") from error
-    return _upright(pixels, orientation)
+    return upright(pixels, orientation)
 
 
 def _converted(picture: Image.Image, pixel_format: PixelFormat) -> Image.Image:
@@ -164,23 +139,3 @@ def _converted(picture: Image.Image, pixel_format: PixelFormat) -> Image.Image:
         ground = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(ground, picture)
     return picture if picture.mode == mode else picture.convert(mode)
-
-
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Undoes the rotation and mirroring that the camera noted (EXIF 2.3, tag 0x0112)."""
-    match orientation:
-        case 2:
-            pixels = pixels[:, ::-1]
-        case 3:
-            pixels = pixels[::-1, ::-1]
-        case 4:
-            pixels = pixels[::-1]
-        case 5:
-            pixels = pixels.swapaxes(0, 1)
-        case 6:
-            pixels = np.rot90(pixels, k=-1)
-        case 7:
-            pixels = pixels[::-1, ::-1].swapaxes(0, 1)
-        case 8:
-            pixels = np.rot90(pixels, k=1)
-    return np.ascontiguousarray(pixels)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from service.engine.batcher import Batcher, Row, Tensor
 from service.engine.decode import ImageLimits, decode
+from service.engine.decoding import Decoding, least_side
 from service.engine.postprocess import Classification, classification_of
 from service.engine.preprocess import preprocess
 from service.errors import ServiceError
@@ -90,6 +91,7 @@ class Classifier:
         batcher: Batcher,
         workers: ThreadPoolExecutor,
         chunk_images: int = 16,
+        decoding: Decoding = Decoding.EXACT,
         observe: ObserveStage = lambda _stage, _seconds: None,
         observe_image: Callable[[Times], None] = lambda _times: None,
     ) -> None:
@@ -100,6 +102,7 @@ class Classifier:
         self._batcher = batcher
         self._workers = workers
         self._chunk_images = chunk_images
+        self._decoding = decoding
         self._observe = observe
         self._observe_image = observe_image
         self._requests = 0
@@ -181,10 +184,14 @@ class Classifier:
             chunks = await asyncio.gather(*(chunk(images[at : at + size]) for at in range(0, len(images), size)))
         return [result for part in chunks for result in part]
 
-    def prepare(self, image: bytes) -> Prepared:
-        """Decodes and preprocesses; runs in a worker thread. Raises a ServiceError for a bad image."""
+    def prepare(self, image: bytes, *, decoding: Decoding | None = None) -> Prepared:
+        """Decodes, as the settings say or as is asked for, and preprocesses; runs in a worker thread.
+
+        Raises a ServiceError for a bad image.
+        """
         began = time.monotonic()
-        pixels = decode(image, pixel_format=self._spec.pixel_format, limits=self._limits)
+        at_least = least_side(self._spec, decoding or self._decoding)
+        pixels = decode(image, pixel_format=self._spec.pixel_format, limits=self._limits, at_least=at_least)
         decoded = time.monotonic()
         tensor = preprocess(pixels, self._spec)
         return Prepared(

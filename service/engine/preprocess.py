@@ -4,6 +4,9 @@ Everything that needs arithmetic on values (layout, cast, scaling, normalisation
 is only brought to its size and polarity.
 """
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -17,6 +20,8 @@ FILTERS = {
     Interpolation.BILINEAR: Image.Resampling.BILINEAR,
     Interpolation.BICUBIC: Image.Resampling.BICUBIC,
 }
+REACH = {Interpolation.BILINEAR: 1.0, Interpolation.BICUBIC: 2.0}
+"""How far a filter looks to each side, in pixels of the picture, or of the result where that is smaller."""
 LONGEST_STRIP = 8
 """How many times its shorter side the longer side of a picture may be before the ends are cut off."""
 
@@ -45,9 +50,49 @@ def _resized(pixels: Pixels, spec: InputSpec) -> Pixels:
         width, height = spec.resize_to, spec.resize_to * height // width
     else:
         width, height = spec.resize_to * width // height, spec.resize_to
-    pixels = _scaled(pixels, height, width, spec.interpolation)
     top, left = round((height - spec.height) / 2), round((width - spec.width) / 2)  # as torchvision's CenterCrop does
-    return pixels[top : top + spec.height, left : left + spec.width]
+    if pixels.shape[:2] == (height, width) or spec.interpolation not in REACH:
+        whole = _scaled(pixels, height, width, spec.interpolation)
+        return whole[top : top + spec.height, left : left + spec.width]
+    rows = Cut.of(pixels.shape[0], scaled_to=height, start=top, length=spec.height, reach=REACH[spec.interpolation])
+    columns = Cut.of(pixels.shape[1], scaled_to=width, start=left, length=spec.width, reach=REACH[spec.interpolation])
+    return _cut(pixels, rows, columns, FILTERS[spec.interpolation])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """What a crop of the scaled picture needs of the picture along one axis.
+
+    `begin` and `end` are whole pixels of the picture, those that the filter looks at included; `low` and `high` bound
+    the crop itself, counted from `begin`; `length` is its size once it is scaled.
+    """
+
+    begin: int
+    end: int
+    low: float
+    high: float
+    length: int
+
+    @classmethod
+    def of(cls, size: int, *, scaled_to: int, start: int, length: int, reach: float) -> "Cut":
+        """`start` and `length` of the crop are in pixels of the result, which has `scaled_to` of them."""
+        low, high = start * size / scaled_to, (start + length) * size / scaled_to
+        margin = math.ceil(reach * max(size / scaled_to, 1.0)) + 1
+        begin, end = max(0, math.floor(low) - margin), min(size, math.ceil(high) + margin)
+        return cls(begin=begin, end=end, low=low - begin, high=min(high, size) - begin, length=length)
+
+
+def _cut(pixels: Pixels, rows: Cut, columns: Cut, resample: Image.Resampling) -> Pixels:
+    """Scales and crops at once: columns first and then rows, as Pillow does with the whole picture.
+
+    Against that, a value may differ by one step, since Pillow keeps the bounds of a crop in single precision.
+    """
+    picture = Image.fromarray(pixels[rows.begin : rows.end, columns.begin : columns.end])
+    height = rows.end - rows.begin
+    narrow = picture.resize((columns.length, height), resample, box=(columns.low, 0, columns.high, height))
+    return np.asarray(
+        narrow.resize((columns.length, rows.length), resample, box=(0, rows.low, columns.length, rows.high))
+    )
 
 
 def _middle(pixels: Pixels) -> Pixels:

@@ -13,6 +13,7 @@ import numpy as np
 from service.engine.activation import ActivationSession
 from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Tensor
 from service.engine.decode import ImageLimits
+from service.engine.decoding import Decoding
 from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage, Times
 from service.engine.providers import CPU_PROVIDER, ProviderUnavailable
@@ -55,10 +56,12 @@ class ModelLoader:
         observer: LoadObserver,
         precision: PrecisionChoice = PrecisionChoice.AUTO,
         every_precision: bool = False,
+        decoding: Decoding = Decoding.EXACT,
     ) -> None:
         self._provider = provider
         self._precision = precision
         self._every_precision = every_precision
+        self._decoding = decoding
         self._threads = threads
         self._policy = policy
         self._limits = limits
@@ -153,6 +156,7 @@ class ModelLoader:
             limits=self._limits,
             batcher=batcher,
             workers=self._workers,
+            decoding=self._decoding,
             observe=lambda stage, seconds: self._observer.stage(manifest, stage, seconds),
             observe_image=self._observer.image,
         )
@@ -162,7 +166,7 @@ class ModelLoader:
             package,
             provider=self._provider,
             threads=self._threads,
-            prepare=lambda image: classifier.prepare(image).tensor,
+            prepare=lambda image: classifier.prepare(image, decoding=Decoding(package.manifest.golden_decode)).tensor,
         )
 
     def _build_explainer(
@@ -189,8 +193,10 @@ class ModelLoader:
         )
 
     def _prove(self, package: Package, precision: Precision, classifier: Classifier, session: Session) -> float:
+        decoding = Decoding(package.manifest.golden_decode)
+
         def prepare(image: bytes) -> Tensor:
-            return classifier.prepare(image).tensor
+            return classifier.prepare(image, decoding=decoding).tensor
 
         try:
             difference = golden_difference(package, precision, prepare=prepare, session=session)

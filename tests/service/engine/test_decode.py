@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from service.engine.decode import ImageLimits, Pixels, decode, sniff
+from service.engine.decode import ImageLimits, decode, sniff
+from service.engine.jpeg import Pixels
 from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
 from service.models.manifest import PixelFormat
 

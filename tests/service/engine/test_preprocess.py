@@ -85,6 +85,24 @@ def test_shorter_side_keeps_the_aspect_ratio_and_crops_the_centre(
     assert np.array_equal(tensor.squeeze(), whole[top : top + 12, left : left + 12])
 
 
+@pytest.mark.parametrize("interpolation", FILTERS)
+@pytest.mark.parametrize("size", [(375, 500), (500, 333), (1200, 1600), (199, 272), (640, 427), (225, 224)])
+def test_scaling_only_what_the_crop_shows_changes_next_to_nothing(
+    size: tuple[int, int], interpolation: Interpolation
+) -> None:
+    """The crop of the whole scaled picture, against the crop that is scaled alone: a step here and there."""
+    height, width = size
+    pixels = noise(height, width, 3)
+    shorter = min(height, width)
+    scaled = (256 * height // shorter, 256 * width // shorter)
+    top, left = round((scaled[0] - 224) / 2), round((scaled[1] - 224) / 2)
+    whole = resized(pixels, *scaled, interpolation)[top : top + 224, left : left + 224].astype(int)
+    wanted = spec(height=224, width=224, channels=3, resize_to=256, interpolation=interpolation)
+    difference = np.abs(preprocess(pixels, wanted) - whole)
+    assert int(difference.max()) <= 1
+    assert float(difference.mean()) <= 0.05
+
+
 @pytest.mark.parametrize("size", [(99, 31), (31, 99), (224, 225), (225, 224), (33, 64), (1, 1), (97, 97)])
 def test_odd_sizes_fill_the_crop(size: tuple[int, int]) -> None:
     """Rounding never leaves the crop a row or column short."""

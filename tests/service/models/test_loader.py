@@ -10,19 +10,21 @@ import onnx
 import pytest
 
 from service.engine.batcher import BatchPolicy, Tensor
-from service.engine.decode import ImageLimits
+from service.engine.decode import ImageLimits, decode
 from service.engine.pipeline import Stage
+from service.engine.preprocess import preprocess
 from service.engine.providers import CPU_PROVIDER, ProviderUnavailable
 from service.engine.session import Outputs, Session
 from service.errors import ShuttingDown
 from service.models import loader as module
+from service.models.golden import GoldenSamples
 from service.models.loader import LoadObserver, ModelLoader
-from service.models.manifest import GOLDEN_FILE, Calibration, Precision, digest_of
+from service.models.manifest import GOLDEN_FILE, Calibration, InputSpec, PixelFormat, Precision, digest_of
 from service.models.package import PackageRefused
 from service.models.repository import ModelRepository
 from tests.service.models.damage import edit_manifest, flip_bit, graph_of_single_images, graph_with, replace_file
 from tests.service.models.observed import Observed
-from tests.service.packages import LABELS, PackageRecipe, encode, expected_logits, golden, graph, picture
+from tests.service.packages import HEIGHT, LABELS, WIDTH, PackageRecipe, encode, expected_logits, golden, graph, picture
 
 
 async def refusal_of(root: Path, loader: ModelLoader) -> PackageRefused:
@@ -250,3 +252,25 @@ async def test_versions_live_side_by_side(root: Path, loader: ModelLoader) -> No
     answer = await two.classifier.classify(encode(picture(2)), top_k=1)
     assert answer.classification.predictions[0].label == "right"
     await two.drain()
+
+
+@pytest.mark.parametrize(("recorded", "served"), [("scaled", True), ("exact", False)])
+async def test_the_proof_decodes_as_the_golden_samples_were(
+    root: Path, loader: ModelLoader, recorded: str, served: bool
+) -> None:
+    """Logits of pictures that were scaled down while decoding belong to that way, whatever the settings serve."""
+    noise = np.random.default_rng(0).integers(0, 256, (3 * 4 * HEIGHT, 4 * WIDTH), dtype=np.uint8)
+    files = tuple(encode(part, "JPEG") for part in np.split(noise, 3))
+    spec = InputSpec(pixel_format=PixelFormat.GRAY8, height=HEIGHT, width=WIDTH, mean=(0.0,), std=(1.0,))
+    tensors = [
+        preprocess(decode(file, pixel_format=spec.pixel_format, limits=ImageLimits(), at_least=WIDTH), spec)
+        for file in files
+    ]
+    logits = np.stack([expected_logits(tensor[..., 0]) for tensor in tensors])
+    samples = GoldenSamples(images=files, logits=logits, labels=np.arange(3, dtype=np.int64))
+    edit_manifest(PackageRecipe(golden=samples).write(root), lambda values: values.update(golden_decode=recorded))
+    if served:
+        live = await loader.load(ModelRepository(root).open("thirds", 1))
+        await live.drain()
+    else:
+        assert "disagree with training" in str(await refusal_of(root, loader))
