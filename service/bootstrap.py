@@ -36,6 +36,7 @@ from service.metrics import Metrics
 from service.models.loader import LoadObserver, ModelLoader
 from service.models.plain_loader import PlainModelLoader
 from service.models.registry import Entry, Registry, State
+from service.models.reloader import Reloader
 from service.models.repository import ModelRepository
 from service.ports import StartRefused, bind_grpc, listen_http, serve_metrics
 from service.server import Lifetime, Server
@@ -87,6 +88,7 @@ async def build_server(settings: Settings) -> Server:
         door=core.door,
         metrics=core.metrics,
         lifetime=Lifetime(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds),
+        reloader=_reloader(settings, core),
     )
 
 
@@ -120,6 +122,15 @@ def _core(settings: Settings, provider: Provider) -> Core:
         registry=registry,
         recogniser=recogniser,
         open_inference=open_inference,
+    )
+
+
+def _reloader(settings: Settings, core: Core) -> Reloader:
+    return Reloader(
+        ModelRepository(settings.models),
+        core.registry,
+        seconds=0.0 if settings.model_control == "explicit" else settings.reload_seconds,
+        tell=lambda ended: core.metrics.reloads.labels(ended).inc(),
     )
 
 

@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     """Directory of the model repository, as `recognition-export` publishes it."""
     model_control: Literal["none", "explicit"] = "none"
     """explicit lets callers load and unload models of the repository (Open Inference Protocol); none refuses that."""
+    reload_seconds: Annotated[float, Field(ge=0, le=86_400)] = 5.0
+    """How often the repository is looked at for new versions and moved aliases, which are taken up with no failed
+    request; 0 looks on SIGHUP only, and so does model_control = explicit."""
     require_all_models: bool = True
     """Whether a refused version stops the start; otherwise the rest is served and that one is listed as failed."""
     host: str = "127.0.0.1"

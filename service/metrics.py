@@ -129,6 +129,12 @@ class Metrics:
             [*model, "of"],
             registry=registry,
         )
+        self.reloads = Counter(
+            "recognition_reloads",
+            "Changes of the repository that were taken up (done) or not (refused)",
+            ["outcome"],
+            registry=registry,
+        )
         self.build = Info("recognition_build", "What is running", registry=registry)
 
     def totals(self) -> dict[str, int]:

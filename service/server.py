@@ -7,7 +7,9 @@ signal skips the drain period.
 
 import asyncio
 import signal
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import structlog
@@ -17,6 +19,7 @@ from service.api.health import Health
 from service.api.rest.server import HttpServer
 from service.metrics import Metrics
 from service.models.registry import Registry
+from service.models.reloader import Reloader
 
 LAST_SECONDS = 1.0
 """What the port's closing may take once the door is empty."""
@@ -48,7 +51,10 @@ class Server:
         door: Door,
         metrics: Metrics,
         lifetime: Lifetime,
+        reloader: Reloader,
+        background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
+        """`background` runs from READY until the shutdown begins."""
         self._grpc_server = grpc_server
         self._http_server = http_server
         self._registry = registry
@@ -56,6 +62,9 @@ class Server:
         self._door = door
         self._metrics = metrics
         self._lifetime = lifetime
+        self._reloader = reloader
+        self._background = (reloader.run, *background)
+        self._at_work: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -70,6 +79,8 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.request_stop)
+        if hasattr(signal, "SIGHUP"):
+            loop.add_signal_handler(signal.SIGHUP, self._reloader.ask)
         try:
             await self.start()
         except Exception:
@@ -84,6 +95,7 @@ class Server:
         await self._grpc_server.start()
         if self._http_server is not None:
             await self._http_server.start()
+        await self._reloader.prime()
         loading = asyncio.create_task(self._registry.start())
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -91,6 +103,7 @@ class Server:
         if loading.done():
             loading.result()
             await self._health.announce_ready()
+            self._at_work = [asyncio.create_task(work(), name=work.__qualname__) for work in self._background]
             log.info("ready")
         else:
             loading.cancel()
@@ -99,6 +112,8 @@ class Server:
         """Closes the door without losing a call that was accepted."""
         log.info("shutting down", drain_seconds=self._lifetime.drain_seconds)
         await self._health.announce_shutdown()
+        for task in self._at_work:
+            task.cancel()
         try:
             await asyncio.wait_for(self._hurry.wait(), self._lifetime.drain_seconds)
         except TimeoutError:

@@ -8,6 +8,7 @@ from service.engine.explain import Explanation
 from service.engine.pipeline import Answer, Embedded
 from service.errors import BatchTooLarge, NotOffered, ServiceError
 from service.metrics import Metrics
+from service.models.catalogue import package_of
 from service.models.live_model import LiveModel
 from service.models.manifest import Precision
 from service.models.registry import Registry
@@ -32,8 +33,11 @@ class Recogniser:
         alias: str | None = None,
         precision: Precision | None = None,
     ) -> LiveModel:
-        """The model that answers, noted for the metrics. Raises PrecisionNotFound or what `Registry.resolve` raises."""
-        live = self._registry.resolve(name, version=version, alias=alias).variant(precision)
+        """The model that answers, noted for the metrics; it stays until the task is done.
+
+        Raises PrecisionNotFound or what `Registry.resolve` raises.
+        """
+        live = package_of(self._registry.choose(name, version=version, alias=alias)).variant(precision)
         call = current_call.get()
         call.model, call.version = live.manifest.name, str(live.manifest.version)
         return live

@@ -1,54 +1,26 @@
-"""The live versions: which exist, in what state, and which one answers a request."""
+"""The live versions: loads those that the repository selects, swaps new ones in, and releases old ones."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
-from service.errors import ArgumentInvalid, ModelNotFound, ModelNotReady, VersionNotFound
+from service.errors import ModelNotFound
+from service.models.catalogue import Catalogue
+from service.models.entry import Entry, State, Watch
 from service.models.live_model import LiveModel
-from service.models.manifest import Manifest
 from service.models.package import Package, PackageRefused
 from service.models.plain_loader import LivePlainModel
 from service.models.plain_model import PlainModel
 from service.models.repository import STABLE, ModelRepository
+from service.models.routes import Route
+from service.models.usage import Usage
 
+__all__ = ["Entry", "Registry", "State", "Watch"]
 
-class State(StrEnum):
-    """What a version is doing."""
-
-    UNLOADED = "unloaded"
-    LOADING = "loading"
-    READY = "ready"
-    FAILED = "failed"
-    DRAINING = "draining"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What is known of one version. In the states READY and DRAINING either `live` or `plain` is there."""
-
-    name: str
-    version: int
-    state: State
-    reason: str = ""
-    aliases: tuple[str, ...] = ()
-    manifest: Manifest | None = None
-    digest: str = ""
-    live: LiveModel | None = None
-    """The package as it answers."""
-    plain: LivePlainModel | None = None
-    """The plain model as it answers."""
-    cause: BaseException | None = None
-    """What the runtime said, for the log; clients see `reason` only."""
-
-    @property
-    def answers(self) -> LiveModel | LivePlainModel | None:
-        return self.live or self.plain
-
-
-Watch = Callable[[Entry], Awaitable[None]]
 UNLOADED_ON_REQUEST = "it was unloaded on request"
+REPLACED = "the repository selects it no longer"
+NOT_SELECTED = "it is neither the highest version nor one that an alias names"
 
 
 async def refuse_plain(model: PlainModel) -> LivePlainModel:
@@ -56,8 +28,8 @@ async def refuse_plain(model: PlainModel) -> LivePlainModel:
     raise PackageRefused(f"{model.name}/{model.version} is a plain ONNX model without a manifest")
 
 
-class Registry:
-    """Loads the versions that the repository selects and finds the one that a request means."""
+class Registry(Catalogue):
+    """Loads the versions that the repository selects; what it inherits finds the one that a request means."""
 
     def __init__(
         self,
@@ -67,14 +39,13 @@ class Registry:
         watch: Watch,
         require_all: bool = True,
         load_plain: Callable[[PlainModel], Awaitable[LivePlainModel]] = refuse_plain,
+        draw: Callable[[], float] = random.random,
     ) -> None:
+        super().__init__(watch=watch, draw=draw)
         self._repository = repository
         self._load = load
         self._load_plain = load_plain
-        self._watch = watch
         self._require_all = require_all
-        self._entries: dict[tuple[str, int], Entry] = {}
-        self._aliases: dict[str, dict[str, int]] = {}
         self._changing = asyncio.Lock()
 
     async def start(self) -> None:
@@ -86,59 +57,14 @@ class Registry:
         names = self._repository.names()
         if not names:
             raise PackageRefused(f"{self._repository.root} holds no model; publish one with `recognition-export`")
+        selected = {name: await self._begin(name) for name in names}
         for name in names:
-            await self._look_up(name)
-        for name in names:
-            for version in self._repository.selected(name):
-                await self._load_version(name, version)
+            for version in selected[name]:
+                await self._load_version(self._entries[name, version])
         failed = [entry for entry in self.entries() if entry.state is State.FAILED]
         if failed and self._require_all:
             reasons = "; ".join(f"{entry.name} version {entry.version} is refused: {entry.reason}" for entry in failed)
             raise PackageRefused(f"{reasons} (--no-require-all-models serves the other models all the same)")
-
-    def entries(self) -> list[Entry]:
-        """All versions, sorted by name and version."""
-        return [self._entries[key] for key in sorted(self._entries)]
-
-    def find(self, name: str, *, version: int | None = None, alias: str | None = None) -> Entry:
-        """The version that a request means, in whatever state.
-
-        Without a version or alias: the one that `stable` names, else the highest that is ready, else the highest.
-        Raises ModelNotFound, VersionNotFound or ArgumentInvalid.
-        """
-        name = name or self._only_name()
-        versions = sorted(number for known, number in self._entries if known == name)
-        if not versions:
-            raise ModelNotFound(f"There is no model {name[:64]!r}; ListModels names those that there are.")
-        if alias is not None:
-            version = self._aliases[name].get(alias)
-            if version is None:
-                raise VersionNotFound(f"The model {name} has no alias {alias[:64]!r}.", model=name)
-        elif version is None:
-            version = self._default(name, versions)
-        if (name, version) not in self._entries:
-            numbers = ", ".join(map(str, versions[-10:]))
-            raise VersionNotFound(f"The model {name} has no version {version}; it has {numbers}.", model=name)
-        return self._entries[name, version]
-
-    def resolve(self, name: str, *, version: int | None = None, alias: str | None = None) -> LiveModel:
-        """The live package that answers.
-
-        Raises ModelNotReady, and ArgumentInvalid for a plain model, besides what `find` raises.
-        """
-        entry = self.find(name, version=version, alias=alias)
-        if entry.plain is not None:
-            raise ArgumentInvalid(
-                f"{entry.name} is a plain ONNX model, which takes tensors and no images: call it through the "
-                "Open Inference Protocol (inference.GRPCInferenceService, or /v2/models over HTTP).",
-                field="model.name",
-            )
-        if entry.live is None:
-            raise ModelNotReady(
-                f"{entry.name} version {entry.version} does not answer, it is {entry.state}; GetModel says why.",
-                model=entry.name,
-            )
-        return entry.live
 
     async def drain(self) -> None:
         """Lets every live model finish what it accepted."""
@@ -155,69 +81,94 @@ class Registry:
         if name not in self._repository.names():
             raise ModelNotFound(f"The repository holds no model {name[:64]!r}.")
         async with self._changing:
-            await self._look_up(name)
-            selected = self._repository.selected(name)
-            for version in selected:
-                if self._entries[name, version].answers is None:
-                    await self._load_version(name, version)
-            refused = [self._entries[name, version] for version in selected if not self._entries[name, version].answers]
-            if not refused:  # else what answered before stays
-                await self._release(name, keep=selected)
-        if refused:
-            raise PackageRefused(f"{name} version {refused[0].version} is refused: {refused[0].reason}")
+            await self._renew(name)
 
-    async def unload(self, name: str) -> None:
+    async def unload(self, name: str, *, reason: str = UNLOADED_ON_REQUEST) -> None:
         """Stops serving every version of a model, after all that they accepted. Raises ModelNotFound."""
         if not any(known == name for known, _ in self._entries):
             raise ModelNotFound(f"The repository holds no model {name[:64]!r}.")
         async with self._changing:
-            await self._release(name, keep=())
+            await self._release(name, keep=(), reason=reason)
 
-    async def _release(self, name: str, *, keep: Sequence[int]) -> None:
-        for entry in self.entries():
-            if entry.name == name and entry.version not in keep and entry.answers is not None:
-                unloaded = replace(entry, state=State.UNLOADED, reason=UNLOADED_ON_REQUEST, live=None, plain=None)
-                await self._set(unloaded)
-                await entry.answers.drain()
+    async def condemn(self, name: str, version: int, *, reason: str) -> None:
+        """A version that turned out to be wrong answers no more; it is not tried again until it is loaded anew."""
+        entry = self._entries[name, version]
+        if entry.answers is None:
+            return
+        await self._set(replace(entry, state=State.FAILED, reason=reason, live=None, plain=None))
+        await _let_go(entry)
 
-    async def _look_up(self, name: str) -> None:
-        """Notes the aliases of a model as they are now, and the versions that are not known yet."""
-        self._aliases[name] = self._repository.aliases(name)
+    async def _begin(self, name: str) -> Sequence[int]:
+        """Notes the versions of a model; gives those that are to be loaded."""
+        self._routes[name] = {}
+        try:
+            self._routes[name] = self._repository.routes(name)
+            selected = self._repository.selected(name)
+        except PackageRefused as error:
+            if self._require_all:
+                raise
+            for version in self._repository.versions(name):  # which of them is wanted nobody knows
+                await self._set(replace(self._found(name, version), state=State.FAILED, reason=str(error)))
+            return ()
         for version in self._repository.versions(name):
-            found = self._found(name, version)
-            known = self._entries.get((name, version))
-            if known is None:
-                await self._set(found)
-            elif known.aliases != found.aliases:
-                await self._set(replace(known, aliases=found.aliases))
+            await self._set(self._found(name, version))
+        return selected
 
-    def _only_name(self) -> str:
-        names = {name for name, _ in self._entries}
-        if len(names) != 1:
-            raise ArgumentInvalid(
-                f"Name a model: there are {len(names)}, and ListModels names them.", field="model.name"
-            )
-        return names.pop()
+    async def _renew(self, name: str) -> None:
+        """Loads what is new beside what answers, then moves the aliases, then lets go of what is old."""
+        routes, selected = self._repository.routes(name), self._repository.selected(name)
+        self._routes.setdefault(name, routes)
+        for version in self._repository.versions(name):
+            if (name, version) not in self._entries:
+                await self._set(self._found(name, version))
+        for version in selected:
+            if self._entries[name, version].answers is None:
+                await self._load_version(self._entries[name, version])
+        refused = [self._entries[name, version] for version in selected if not self._entries[name, version].answers]
+        await self._move(name, routes)
+        if refused:  # what answered before stays
+            raise PackageRefused(f"{name} version {refused[0].version} is refused: {refused[0].reason}")
+        await self._release(name, keep=selected, reason=REPLACED)
 
-    def _default(self, name: str, versions: list[int]) -> int:
-        stable = self._aliases[name].get(STABLE)
-        if stable is not None:
-            return stable
-        ready = [number for number in versions if self._entries[name, number].answers is not None]
-        return (ready or versions)[-1]
+    async def _move(self, name: str, routes: Mapping[str, Route]) -> None:
+        """Lets the aliases lead where they lead on disk, but for those that would lead away from what answers."""
+        before = self._routes[name]
+        self._routes[name] = {
+            alias: after
+            for alias, route in routes.items()
+            if (after := self._moved(name, alias, before.get(alias), route)) is not None
+        }
+        for entry in self.entries():
+            if entry.name == name and entry.aliases != (aliases := self._aliases_of(name, entry.version)):
+                await self._set(replace(entry, aliases=aliases))
+
+    def _moved(self, name: str, alias: str, before: Route | None, after: Route) -> Route | None:
+        """Where an alias leads from now on; None where that is not known yet."""
+        answering = {number for known, number in self._entries if known == name and self._answers(name, number)}
+        if after.versions <= answering:
+            return after
+        if before is not None:
+            return before if before.version in answering else after
+        return None if alias == STABLE and answering else after
+
+    async def _release(self, name: str, *, keep: Sequence[int], reason: str) -> None:
+        there = set(self._repository.versions(name)) if name in self._repository.names() else set()
+        for entry in self.entries():
+            if entry.name != name or entry.version in keep:
+                continue
+            if entry.answers is not None:
+                await self._set(replace(entry, state=State.UNLOADED, reason=reason, live=None, plain=None))
+                await _let_go(entry)
+            if entry.version not in there and reason == REPLACED:
+                del self._entries[name, entry.version]
 
     def _found(self, name: str, version: int) -> Entry:
-        aliases = tuple(sorted(alias for alias, number in self._aliases[name].items() if number == version))
-        return Entry(
-            name=name,
-            version=version,
-            state=State.UNLOADED,
-            reason="it is neither the highest version nor one that an alias names",
-            aliases=aliases,
-        )
+        aliases = self._aliases_of(name, version)
+        return Entry(name=name, version=version, state=State.UNLOADED, reason=NOT_SELECTED, aliases=aliases)
 
-    async def _load_version(self, name: str, version: int) -> None:
-        entry = replace(self._entries[name, version], state=State.LOADING, reason="")
+    async def _load_version(self, entry: Entry) -> None:
+        name, version = entry.name, entry.version
+        entry = replace(entry, state=State.LOADING, reason="", usage=Usage())
         await self._set(entry)
         try:
             if self._repository.is_plain(name, version):
@@ -230,8 +181,14 @@ class Registry:
         except PackageRefused as error:
             await self._set(replace(entry, state=State.FAILED, reason=str(error), cause=error.__cause__))
             return
+        except Exception as error:  # a device that cannot be used, say: the caller's to tell
+            await self._set(replace(entry, state=State.FAILED, reason="it could not be loaded", cause=error))
+            raise
         await self._set(replace(entry, state=State.READY))
 
-    async def _set(self, entry: Entry) -> None:
-        self._entries[entry.name, entry.version] = entry
-        await self._watch(entry)
+
+async def _let_go(entry: Entry) -> None:
+    """Ends what an entry answered with, after the last request that uses it."""
+    await entry.usage.quiet()
+    if entry.answers is not None:
+        await entry.answers.drain()

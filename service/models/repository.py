@@ -4,13 +4,13 @@ Nothing of a package is parsed before its SHA-256 agrees with the manifest; name
 listing and from clients only as keys into it, so no request can reach a file outside.
 """
 
-import json
 import re
 from pathlib import Path
 
 from service.models.manifest import GOLDEN_FILE, MANIFEST_FILE, NAME_PATTERN, Manifest, ManifestInvalid, digest_of
 from service.models.package import Package, PackageRefused
 from service.models.plain_model import PlainModel, open_plain_model
+from service.models.routes import AliasesInvalid, Route, routes_from
 from service.models.triton_config import ConfigInvalid, read_config, versions_to_serve
 
 __all__ = ["ALIASES_FILE", "STABLE", "ModelRepository", "Package", "PackageRefused", "PlainModel"]
@@ -43,21 +43,37 @@ class ModelRepository:
 
     def aliases(self, name: str) -> dict[str, int]:
         """Alias → version. Raises PackageRefused where the file is not that."""
-        path = self.root / name / ALIASES_FILE
+        return {alias: route.version for alias, route in self.routes(name).items()}
+
+    def routes(self, name: str) -> dict[str, Route]:
+        """Alias → where it leads. Raises PackageRefused where the file is not that."""
         where = f"{name}/{ALIASES_FILE}"
-        if not path.exists():
-            return {}
         try:
-            aliases = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise PackageRefused(f"{where} cannot be read as JSON") from error
+            routes = routes_from((self.root / name / ALIASES_FILE).read_bytes())
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise PackageRefused(f"{where} cannot be read: {error.strerror}") from error
+        except AliasesInvalid as error:
+            raise PackageRefused(f"{where} {error}") from error
         known = self.versions(name)
-        if not isinstance(aliases, dict) or not all(type(number) is int for number in aliases.values()):
-            raise PackageRefused(f'{where} must map aliases to version numbers, for example {{"stable": 3}}')
-        for alias, number in aliases.items():
-            if number not in known:
+        for alias, route in routes.items():
+            for number in sorted(route.versions.difference(known)):
                 raise PackageRefused(f"{where}: the alias {alias} names version {number}, which does not exist")
-        return dict(aliases)
+        return routes
+
+    def fingerprint(self, name: str) -> tuple[object, ...]:
+        """Changes when the versions, what an alias names, or a file of a version that is to be loaded does."""
+        home = self.root / name
+        aliases = home / ALIASES_FILE
+        try:
+            looked_at = [home / str(version) for version in self.selected(name)]
+        except PackageRefused:
+            looked_at = []
+        files = (file for place in (home, *looked_at) for file in sorted(place.iterdir()) if file.is_file())
+        stats = tuple((str(file), (stat := file.stat()).st_size, stat.st_mtime_ns, stat.st_ino) for file in files)
+        content = aliases.read_bytes() if aliases.exists() else b""
+        return (tuple(self.versions(name)), content, stats)
 
     def selected(self, name: str) -> list[int]:
         """The versions to load: the highest, and every one that an alias names.
@@ -71,7 +87,7 @@ class ModelRepository:
                 chosen = versions_to_serve(read_config(self.root / name), versions)
             except ConfigInvalid:
                 chosen = versions[-1:]  # opening it says what is wrong
-        return sorted({*chosen, *self.aliases(name).values()})
+        return sorted({*chosen, *(number for route in self.routes(name).values() for number in route.versions)})
 
     def is_plain(self, name: str, version: int) -> bool:
         """Whether the version is a bare ONNX model. A package that lost its manifest is none: it must stay refused."""

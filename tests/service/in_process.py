@@ -35,6 +35,7 @@ QUICK: dict[str, Any] = {
     "http": False,
     "http_port": 0,
     "metrics_port": 0,
+    "reload_seconds": 0.0,
     "drain_seconds": 0.0,
     "grace_seconds": SECONDS,
 }

@@ -28,7 +28,7 @@ class Models:
         if not name:
             raise ModelNotFound(f"{unknown} is not found")
         try:
-            entry = self._registry.find(name, version=number)
+            entry = self._registry.choose(name, version=number)
         except ModelNotFound as error:
             raise ModelNotFound(f"{unknown} is not found") from error
         except VersionNotFound as error:

@@ -262,6 +262,45 @@ async def test_while_it_loads_a_version_says_so(root: Path, loader: ModelLoader)
     await registry.drain()
 
 
+async def test_broken_aliases_fail_their_model_and_no_other(root: Path, loader: ModelLoader) -> None:
+    """Where not all are required the start goes on; which version was wanted nobody knows, so none answers."""
+    publish(root, 1, 2)
+    publish(root, 1, name="halves")
+    (root / "thirds" / ALIASES_FILE).write_text("{")
+    async with started(root, loader.load, require_all=False) as registry:
+        assert [entry.state for entry in registry.entries()] == [State.READY, State.FAILED, State.FAILED]
+        assert ALIASES_FILE in registry.find("thirds").reason
+        assert await answers(registry.resolve("halves"))
+        write_aliases(root, {"stable": 1})
+        await registry.load("thirds")
+        assert registry.resolve("thirds").manifest.version == 1
+    (root / "thirds" / ALIASES_FILE).write_text("{")
+    with pytest.raises(PackageRefused, match=ALIASES_FILE):
+        await Registry(ModelRepository(root), loader.load, watch=Watcher().watch).start()
+
+
+async def test_a_version_that_is_gone_is_forgotten(root: Path, loader: ModelLoader) -> None:
+    """When it is swapped out, so that a server that lives for long remembers no more than there is."""
+    publish(root, 1)
+    async with started(root, loader.load) as registry:
+        shutil.rmtree(root / "thirds" / "1")
+        publish(root, 2)
+        await registry.load("thirds")
+        assert states(registry) == {2: State.READY}
+
+
+async def test_a_condemned_version_answers_no_more(root: Path, loader: ModelLoader) -> None:
+    """Its reason is there for all to see, and a load gives it another chance."""
+    publish(root, 1)
+    async with started(root, loader.load) as registry:
+        await registry.condemn("thirds", 1, reason="it computes nonsense")
+        await registry.condemn("thirds", 1, reason="again")
+        entry = registry.find("thirds")
+        assert (entry.state, entry.reason, entry.live) == (State.FAILED, "it computes nonsense", None)
+        await registry.load("thirds")
+        assert await answers(registry.resolve("thirds"))
+
+
 async def test_a_new_version_is_loaded_beside_the_old_one(root: Path, loader: ModelLoader) -> None:
     """The old one answers until the new one does, then it is let go."""
     publish(root, 1)
