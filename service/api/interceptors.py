@@ -1,11 +1,12 @@
 """The gRPC door's side of every call: it runs inside `Calls.around`, and a refusal becomes the status of the call."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, NoReturn, TypeAlias, cast
 
 import grpc
 from google.protobuf.message import DecodeError
-from google.rpc import status_pb2
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from service.api.calls import CallRefused, Calls
@@ -19,6 +20,10 @@ Translate = Callable[[status_pb2.Status], status_pb2.Status]
 StreamHandler = Callable[[Any, Any], AsyncIterator[Any]]
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]]"
+
+PUSHBACK = "grpc-retry-pushback-ms"
+"""After how long a client of gRPC that retries shall do so."""
+NEVER = "-1"
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -83,5 +88,16 @@ def _parser(deserializer: Parse | None) -> Parse:
 
 
 async def abort(context: Context, status: status_pb2.Status) -> NoReturn:
-    """Ends the call with this status and its details."""
-    await context.abort_with_status(rpc_status.to_status(status))
+    """Ends the call with this status and its details; gRPC's own retries are told what RetryInfo tells people."""
+    ended = rpc_status.to_status(status)
+    remaining = cast("float | None", context.time_remaining())  # the stubs do not know of None
+    await context.abort(ended.code, ended.details, (*ended.trailing_metadata, *pushback(status, remaining)))
+
+
+def pushback(status: status_pb2.Status, remaining_seconds: float | None) -> Iterator[tuple[str, str]]:
+    """When to come back, as metadata; a caller whose own time is up by then shall rather hear the error now."""
+    retry = error_details_pb2.RetryInfo()
+    if any(detail.Unpack(retry) for detail in status.details if detail.Is(retry.DESCRIPTOR)):
+        seconds = retry.retry_delay.ToTimedelta().total_seconds()
+        in_time = remaining_seconds is None or seconds < remaining_seconds
+        yield PUSHBACK, str(math.ceil(seconds * 1000)) if in_time else NEVER

@@ -114,7 +114,10 @@ class Recogniser:
         embedded = iter(await live.classifier.embed_many(_unrefused(images), deadline=deadline))
         results = [image if isinstance(image, ServiceError) else next(embedded) for image in images]
         for result in results:
-            self._count_image(result)
+            if isinstance(result, ServiceError):
+                self.count_error(result)
+            else:
+                self._metrics.images.labels("ok").inc()
         return results
 
     async def explain(
@@ -135,14 +138,12 @@ class Recogniser:
             best = answer.classification.predictions[0]
             self._metrics.observe_prediction(live.manifest, best.index, best.probability)
         else:
-            self._count_image(answer)
+            self.count_error(answer)
 
-    def _count_image(self, result: Embedded | ServiceError) -> None:
-        if isinstance(result, ServiceError):
-            self._metrics.observe_refusal(result.reason)
-            self._metrics.images.labels("error").inc()
-        else:
-            self._metrics.images.labels("ok").inc()
+    def count_error(self, error: ServiceError) -> None:
+        """Notes in the metrics that one image of many has an error instead of an answer."""
+        self._metrics.observe_refusal(error.reason)
+        self._metrics.images.labels("error").inc()
 
 
 def _unrefused(images: Sequence[bytes | ServiceError]) -> list[bytes]:

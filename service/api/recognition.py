@@ -7,6 +7,7 @@ from typing import cast
 from recognition.v1 import recognition_pb2 as pb
 from recognition.v1 import recognition_pb2_grpc as pb_grpc
 
+from service.api.errors import status_of
 from service.api.interceptors import Context
 from service.api.messages import (
     alias_of,
@@ -113,25 +114,33 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         return explain_response(live, explanation)
 
     async def _answer_in_stream(self, request: pb.ClassifyStreamRequest) -> pb.ClassifyStreamResponse:
+        """Whatever is wrong with an item is its own error: the stream goes on."""
+        response = pb.ClassifyStreamResponse(id=request.id)
+        try:
+            answer = await self._answer_item(request, response)
+        except ServiceError as error:
+            self._recogniser.count_error(error)
+            response.result.error.CopyFrom(status_of(error))
+        else:
+            response.result.CopyFrom(classify_result_message(answer))
+            response.times.CopyFrom(stage_times_message([answer.times]))
+        return response
+
+    async def _answer_item(self, request: pb.ClassifyStreamRequest, response: pb.ClassifyStreamResponse) -> Answer:
         """Waits where a single call would be refused: the stream itself is what holds the sender back."""
+        if len(request.id.encode()) > LONGEST_ID_BYTES:
+            raise ArgumentInvalid(f"An id may have at most {LONGEST_ID_BYTES} bytes.", field="id")
         live = self._live_model(request.model)
+        response.model.CopyFrom(served_model_message(live))
         top_k, min_confidence = options_of(request.options)
-        response = pb.ClassifyStreamResponse(id=request.id, model=served_model_message(live))
         while True:
             try:
-                answer: Answer | ServiceError = await live.classifier.classify(
-                    request.image, top_k=top_k, min_confidence=min_confidence
-                )
+                answer = await live.classifier.classify(request.image, top_k=top_k, min_confidence=min_confidence)
             except QueueFull as error:
                 await asyncio.sleep(error.retry_seconds)
-                continue
-            except ServiceError as error:
-                answer = error
-            self._recogniser.count(live, answer)
-            response.result.CopyFrom(classify_result_message(answer))
-            if isinstance(answer, Answer):
-                response.times.CopyFrom(stage_times_message([answer.times]))
-            return response
+            else:
+                self._recogniser.count(live, answer)
+                return answer
 
     def _live_model(self, selector: pb.ModelSelector) -> LiveModel:
         return self._recogniser.live_model(
@@ -153,8 +162,6 @@ async def _filled_in(
     """Each request with the model and the options of the one before it where it names none."""
     model, options = pb.ModelSelector(), pb.ClassifyOptions()
     async for request in requests:
-        if len(request.id.encode()) > LONGEST_ID_BYTES:
-            raise ArgumentInvalid(f"An id may have at most {LONGEST_ID_BYTES} bytes.", field="id")
         model = request.model if request.HasField("model") else model
         options = request.options if request.HasField("options") else options
         request.model.CopyFrom(model)

@@ -9,8 +9,12 @@ client can get them wrong. Every answer says which model version gave it, by num
 
 Errors are gRPC statuses with a google.rpc.ErrorInfo detail whose `reason` is stable: IMAGE_UNREADABLE,
 IMAGE_UNSUPPORTED, IMAGE_TOO_LARGE, BATCH_TOO_LARGE, ARGUMENT_INVALID (INVALID_ARGUMENT); MODEL_NOT_FOUND,
-VERSION_NOT_FOUND, PRECISION_NOT_FOUND (NOT_FOUND); MODEL_NOT_READY, SHUTTING_DOWN (UNAVAILABLE); QUEUE_FULL (RESOURCE_EXHAUSTED, with
-RetryInfo); DEADLINE_UNREACHABLE (DEADLINE_EXCEEDED); INFERENCE_FAILED (INTERNAL).
+VERSION_NOT_FOUND, PRECISION_NOT_FOUND (NOT_FOUND); MODEL_NOT_READY, SHUTTING_DOWN (UNAVAILABLE); QUEUE_FULL
+(RESOURCE_EXHAUSTED, with RetryInfo, and grpc-retry-pushback-ms for clients of gRPC that retry by themselves);
+DEADLINE_UNREACHABLE (DEADLINE_EXCEEDED); INFERENCE_FAILED (INTERNAL).
+
+A message that is larger than the server takes (64 MiB by default) is refused by gRPC itself before the service sees
+it: RESOURCE_EXHAUSTED, `Received message larger than max`, without details. Asking again will not help.
 """
 
 from collections import abc as _abc
@@ -479,7 +483,7 @@ class ClassifyStreamRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Comes back with the answer. Chosen by the caller, at most 256 bytes, unique within the stream."""
+    """Comes back with the answer, whole. Chosen by the caller, at most 256 bytes, unique within the stream."""
     image: _builtins.bytes
     """The image file, as in ClassifyRequest."""
     @_builtins.property
@@ -524,7 +528,7 @@ class ClassifyStreamResponse(_message.Message):
 
     @_builtins.property
     def model(self) -> Global___ServedModel:
-        """Which model version gave it."""
+        """Which model version gave it; left out where none was found."""
 
     @_builtins.property
     def times(self) -> Global___StageTimes:

@@ -9,8 +9,12 @@ client can get them wrong. Every answer says which model version gave it, by num
 
 Errors are gRPC statuses with a google.rpc.ErrorInfo detail whose `reason` is stable: IMAGE_UNREADABLE,
 IMAGE_UNSUPPORTED, IMAGE_TOO_LARGE, BATCH_TOO_LARGE, ARGUMENT_INVALID (INVALID_ARGUMENT); MODEL_NOT_FOUND,
-VERSION_NOT_FOUND, PRECISION_NOT_FOUND (NOT_FOUND); MODEL_NOT_READY, SHUTTING_DOWN (UNAVAILABLE); QUEUE_FULL (RESOURCE_EXHAUSTED, with
-RetryInfo); DEADLINE_UNREACHABLE (DEADLINE_EXCEEDED); INFERENCE_FAILED (INTERNAL).
+VERSION_NOT_FOUND, PRECISION_NOT_FOUND (NOT_FOUND); MODEL_NOT_READY, SHUTTING_DOWN (UNAVAILABLE); QUEUE_FULL
+(RESOURCE_EXHAUSTED, with RetryInfo, and grpc-retry-pushback-ms for clients of gRPC that retry by themselves);
+DEADLINE_UNREACHABLE (DEADLINE_EXCEEDED); INFERENCE_FAILED (INTERNAL).
+
+A message that is larger than the server takes (64 MiB by default) is refused by gRPC itself before the service sees
+it: RESOURCE_EXHAUSTED, `Received message larger than max`, without details. Asking again will not help.
 """
 
 from collections import abc as _abc
@@ -51,7 +55,9 @@ class RecognitionServiceStub:
     """
     ClassifyStream: _grpc.StreamStreamMultiCallable[_recognition_pb2.ClassifyStreamRequest, _recognition_pb2.ClassifyStreamResponse]
     """Images as they come, answers as they are ready, matched by id and not by order. For batch jobs: the server takes
-    no more than it can hold, so a fast sender is slowed down and never refused.
+    no more than it can hold, so a fast sender is slowed down and never refused. Whatever is wrong with one message (its
+    image, its model, its options, its id) is the error of that answer; the stream ends early only where the server
+    shuts down or fails, or where a message is none or larger than the server takes.
     """
     Embed: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.EmbedRequest, _recognition_pb2.EmbedResponse]
     """Images in, embedding vectors out: the activations that the last layer of the model sees."""
@@ -75,7 +81,9 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     """
     ClassifyStream: _aio.StreamStreamMultiCallable[_recognition_pb2.ClassifyStreamRequest, _recognition_pb2.ClassifyStreamResponse]  # type: ignore[assignment]
     """Images as they come, answers as they are ready, matched by id and not by order. For batch jobs: the server takes
-    no more than it can hold, so a fast sender is slowed down and never refused.
+    no more than it can hold, so a fast sender is slowed down and never refused. Whatever is wrong with one message (its
+    image, its model, its options, its id) is the error of that answer; the stream ends early only where the server
+    shuts down or fails, or where a message is none or larger than the server takes.
     """
     Embed: _aio.UnaryUnaryMultiCallable[_recognition_pb2.EmbedRequest, _recognition_pb2.EmbedResponse]  # type: ignore[assignment]
     """Images in, embedding vectors out: the activations that the last layer of the model sees."""
@@ -114,7 +122,9 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_recognition_pb2.ClassifyStreamResponse], _abc.AsyncIterator[_recognition_pb2.ClassifyStreamResponse]]:
         """Images as they come, answers as they are ready, matched by id and not by order. For batch jobs: the server takes
-        no more than it can hold, so a fast sender is slowed down and never refused.
+        no more than it can hold, so a fast sender is slowed down and never refused. Whatever is wrong with one message (its
+        image, its model, its options, its id) is the error of that answer; the stream ends early only where the server
+        shuts down or fails, or where a message is none or larger than the server takes.
         """
 
     @_abc_1.abstractmethod

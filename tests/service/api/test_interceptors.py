@@ -7,8 +7,10 @@ import grpc
 import pytest
 from recognition.v1 import recognition_pb2 as pb
 
+from service.api.errors import status_of
+from service.api.interceptors import pushback
 from service.api.recognition import RecognitionServicer
-from service.errors import ModelNotFound
+from service.errors import ModelNotFound, QueueFull
 from tests.service.api.refusals import refusal
 from tests.service.in_process import InProcess
 
@@ -142,3 +144,15 @@ async def test_bytes_that_are_no_message_end_a_stream(service: InProcess) -> Non
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await call.read()
     assert_no_message(service, refused.value, "ClassifyStream")
+
+
+@pytest.mark.parametrize(("remaining", "metadata"), [(None, "501"), (0.6, "501"), (0.5, "-1"), (0.0, "-1")])
+def test_clients_are_told_when_to_come_back(remaining: float | None, metadata: str) -> None:
+    """In whole milliseconds; never, where their time is up by then."""
+    full = status_of(QueueFull("Full.", retry_seconds=0.5005))
+    assert list(pushback(full, remaining)) == [("grpc-retry-pushback-ms", metadata)]
+
+
+def test_nobody_else_is_told_when_to_come_back() -> None:
+    """Other errors have no such time."""
+    assert list(pushback(status_of(ModelNotFound("None.")), None)) == []

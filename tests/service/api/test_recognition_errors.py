@@ -9,7 +9,7 @@ from recognition.v1 import recognition_pb2 as pb
 
 from tests.service.api.house import DAZZLING, THIRDS, classify, png_header
 from tests.service.api.refusals import refused
-from tests.service.in_process import InProcess, held, serving, until, until_at_work
+from tests.service.in_process import SECONDS, InProcess, held, serving, until, until_at_work
 from tests.service.packages import encode, picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -109,19 +109,22 @@ async def test_pages_that_do_not_exist(house: InProcess, request_: dict[str, Any
 
 
 async def test_a_full_queue_says_when_to_come_back(house: InProcess, image: bytes) -> None:
-    """At once, with RetryInfo; what was accepted is answered."""
+    """At once, with RetryInfo, and in metadata for clients that retry by themselves; what was accepted is answered."""
     stub = house.stub
     with held(house.live()) as release:
         accepted = [asyncio.ensure_future(stub.Classify(classify(image)))]
         await until_at_work(house.live())
         accepted += [asyncio.ensure_future(stub.Classify(classify(image))) for _ in range(3)]
         await until(lambda: house.live().batcher.waiting == 3)
-        found = await refused(stub.Classify(classify(image)))
+        call = stub.Classify(classify(image), timeout=SECONDS)
+        found = await refused(call)
         release.set()
         answers = await asyncio.gather(*accepted)
     assert (found.code, found.reason) == ("RESOURCE_EXHAUSTED", "QUEUE_FULL")
     assert found.retry_seconds is not None
     assert 0.01 <= found.retry_seconds <= 10
+    pushback = dict(await call.trailing_metadata())["grpc-retry-pushback-ms"]
+    assert int(pushback) == pytest.approx(1000 * found.retry_seconds, abs=1)
     assert len(answers) == 4
 
 

@@ -96,16 +96,43 @@ async def test_model_and_options_stand_until_others_are_named(service: InProcess
     assert [len(got[str(number)].result.classification.predictions) for number in range(4)] == [1, 1, 3, 3]
 
 
-async def test_what_concerns_the_whole_stream_ends_it(service: InProcess) -> None:
-    """An unknown model, options that mean nothing, an endless id: the error of a call, with its own code."""
-    nobody = pb.ClassifyStreamRequest(id="0", model=pb.ModelSelector(name="nobody"))
-    nonsense = pb.ClassifyStreamRequest(id="0", options=pb.ClassifyOptions(top_k=-1))
-    endless = pb.ClassifyStreamRequest(id="x" * 257, image=IMAGES[0])
-    assert await ends_with(service, nobody) == ("NOT_FOUND", "MODEL_NOT_FOUND")
-    assert await ends_with(service, nobody, nobody, nobody) == ("NOT_FOUND", "MODEL_NOT_FOUND")
-    assert await ends_with(service, request(1), nonsense) == ("INVALID_ARGUMENT", "ARGUMENT_INVALID")
-    assert await ends_with(service, endless, request(1)) == ("INVALID_ARGUMENT", "ARGUMENT_INVALID")
-    assert (await answers(service, [request(1)]))[0].id == "1"
+async def test_what_is_wrong_with_one_message_is_its_own_error(service: InProcess) -> None:
+    """An unknown model, options that mean nothing, an endless id: the others are answered, the stream ends well."""
+    wrong = [
+        pb.ClassifyStreamRequest(id="a", image=IMAGES[0], model=pb.ModelSelector(name="nobody")),
+        pb.ClassifyStreamRequest(id="b", image=IMAGES[0], model=THIRDS, options=pb.ClassifyOptions(top_k=-1)),
+        pb.ClassifyStreamRequest(id="c" * 257, image=IMAGES[0], options=pb.ClassifyOptions()),
+        pb.ClassifyStreamRequest(id="d", image=IMAGES[0], model=pb.ModelSelector(precision="int3")),
+    ]
+    last = pb.ClassifyStreamRequest(id="1", image=IMAGES[1], model=THIRDS, options=pb.ClassifyOptions())
+    got = await answers(service, [request(0), *wrong, last])
+    failed = {answer.id: refusal_of(answer.result.error) for answer in got if answer.result.HasField("error")}
+    assert {key: (found.code, found.reason) for key, found in failed.items()} == {
+        "a": ("NOT_FOUND", "MODEL_NOT_FOUND"),
+        "b": ("INVALID_ARGUMENT", "ARGUMENT_INVALID"),
+        "c" * 257: ("INVALID_ARGUMENT", "ARGUMENT_INVALID"),
+        "d": ("INVALID_ARGUMENT", "ARGUMENT_INVALID"),
+    }
+    assert {answer.id for answer in got} - set(failed) == {"0", "1"}
+    assert service.sum("recognition_images_total", outcome="error") == 4
+    assert service.sum("recognition_rejected_total", reason="ARGUMENT_INVALID") == 3
+    assert service.sum("recognition_requests_total", rpc="ClassifyStream", code="OK") == 1
+
+
+async def test_a_message_that_is_none_ends_the_stream(service: InProcess) -> None:
+    """It has no id that could be answered."""
+
+    def ask() -> grpc.RpcError:
+        with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
+            stream: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(
+                "/recognition.v1.RecognitionService/ClassifyStream"
+            )
+            call = stream(iter([b"\xff"]), timeout=SECONDS)
+            with pytest.raises(grpc.RpcError) as error:
+                list(call)
+        return error.value
+
+    assert refusal(await asyncio.to_thread(ask)).reason == "ARGUMENT_INVALID"
 
 
 async def test_no_more_are_at_work_than_one_request_may_bring(models: Path) -> None:
