@@ -15,6 +15,7 @@ from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 from recognition_client.batches import IMAGES_PER_REQUEST, Image, Outcome, batches, read_image
 from recognition_client.channel import ChannelConfig, open_aio_channel
 from recognition_client.embeddings import Embedding, embeddings
+from recognition_client.ending import Ending
 from recognition_client.errors import ModelNotFound, error_of_call
 from recognition_client.explanations import Explanation, explanation
 from recognition_client.fan_out import fan_out
@@ -127,13 +128,14 @@ class AsyncRecognitionClient:
         )
         requests = StreamRequests(images, asked)
         call = self._stub.ClassifyStream(aiter(requests), timeout=timeout_seconds)
+        ending = Ending(call)
         try:
             async for response in call:
                 for unread in requests.unread():
                     yield unread
                 yield answered(response)
         except grpc.RpcError as error:
-            raise error_of_call(error, target=self._config.target) from error
+            raise error_of_call(await ending.of(error), target=self._config.target) from error
         finally:
             call.cancel()
         for unread in requests.unread():
