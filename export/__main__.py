@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from export.commands import add_commands
+from export.commands import MODELS, Key, Repository, add_commands
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def export() -> None:
 )
 def export_command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a finished run.")],
-    to: Annotated[Path, typer.Option(metavar="DIR", help="The model repository.")] = Path("var/models"),
+    to: Repository = MODELS,
     name: Annotated[str | None, typer.Option(help="Name of the model. Default: the run's family.")] = None,
     data: Annotated[
         Path | None,
@@ -73,6 +73,7 @@ def export_command(
     max_accuracy_loss: Annotated[
         float, typer.Option(min=0, metavar="POINTS", help="A variant that loses more on validation is left out.")
     ] = 0.5,
+    signing_key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a line.")] = False,
 ) -> None:
     """Exports the finished run in RUN to ONNX, proves it against training and publishes it as the next version.
@@ -81,24 +82,30 @@ def export_command(
     """
     from rich.console import Console
 
+    from export.destination import destination
     from export.pipeline import STEPS, export_run
     from export.progress import ExportProgress
+    from export.signing import SigningKey
     from training.checkpoint import Run
 
     chosen = _precisions(precisions)
+    sign = None if signing_key is None else SigningKey.read(signing_key).sign
     loaded = Run.load(run)
-    with ExportProgress(Console(file=sys.stderr), steps=STEPS + len(chosen) - 1) as progress:
+    steps = STEPS + len(chosen) - 1
+    with destination(to) as repository, ExportProgress(Console(file=sys.stderr), steps=steps) as progress:
         outcome = export_run(
             loaded,
-            repository=to,
+            repository=repository,
             name=name or loaded.record.family,
             data_directory=data,
             again=again,
             progress=progress,
             precisions=chosen,
             max_accuracy_loss=max_accuracy_loss,
+            sign=sign,
         )
-    _report(outcome, as_json=as_json)
+        manifest = outcome.package.manifest
+        _report(outcome, repository.place(manifest.name, manifest.version), as_json=as_json)
 
 
 add_commands(app)
@@ -118,21 +125,21 @@ def _precisions(text: str) -> tuple["Precision", ...]:
     return tuple(precision for precision in Precision if precision in named | {Precision.FP32})
 
 
-def _report(outcome: "Outcome", *, as_json: bool) -> None:
+def _report(outcome: "Outcome", place: str, *, as_json: bool) -> None:
     package = outcome.package
     manifest = package.manifest
     if as_json:
         report = {
             "published": outcome.published,
-            "path": str(package.path),
+            "path": place,
             "digest": package.digest,
             "manifest": manifest.model_dump(mode="json"),
         }
         typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
     elif outcome.published:
-        typer.echo(f"published {manifest.name} version {manifest.version}: {package.path}")
+        typer.echo(f"published {manifest.name} version {manifest.version}: {place}")
     else:
-        typer.echo(f"already published as version {manifest.version}: {package.path} (--again publishes it anew)")
+        typer.echo(f"already published as version {manifest.version}: {place} (--again publishes it anew)")
 
 
 def main() -> None:

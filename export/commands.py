@@ -1,17 +1,27 @@
-"""The commands for what is published already, and for models from elsewhere. Only parse, call and print."""
+"""The commands for what is published already, for keys, and for models from elsewhere. Only parse, call and print."""
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-Repository = Annotated[Path, typer.Option("--to", metavar="DIR", help="The model repository.")]
+if TYPE_CHECKING:
+    from service.models.manifest import Manifest
+
+Repository = Annotated[
+    str,
+    typer.Option("--to", metavar="DIR|URL", help="The model repository: a directory, or a URL as s3://bucket/models."),
+]
+Key = Annotated[
+    Path | None, typer.Option("--signing-key", metavar="FILE", help="Sign with this Ed25519 key (PEM); see keygen.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")]
 Version = Annotated[int, typer.Argument(metavar="VERSION", min=1)]
-MODELS = Path("var/models")
+MODELS = "var/models"
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -22,6 +32,8 @@ def add_commands(app: typer.Typer) -> None:
     app.command("diff", epilog=f"{example} diff fashion_cnn 2 3")(diff)
     app.command("alias", epilog=f"{example} alias fashion_cnn stable 3")(alias)
     app.command("prune", epilog=f"{example} prune fashion_cnn --keep 3")(prune_versions)
+    app.command("keygen", epilog=f"{example} keygen release")(keygen)
+    app.command("sign", epilog=f"{example} sign fashion_cnn 3 --signing-key release.key")(sign)
     app.command(
         "import", epilog=f"{example} import model.onnx --labels labels.txt --preprocessing imagenet --images photos/"
     )(import_command)
@@ -29,9 +41,10 @@ def add_commands(app: typer.Typer) -> None:
 
 def list_versions(to: Repository = MODELS, as_json: AsJson = False) -> None:
     """Lists every version of every model, with what is wrong with it."""
-    from export.keep import summaries
+    from export.destination import destination
 
-    rows = summaries(to)
+    with destination(to) as repository:
+        rows = repository.summaries()
     if as_json:
         _print_json([dataclasses.asdict(row) for row in rows])
         return
@@ -44,23 +57,29 @@ def list_versions(to: Repository = MODELS, as_json: AsJson = False) -> None:
 
 def show(name: Name, version: Version, to: Repository = MODELS, as_json: AsJson = False) -> None:
     """Shows what a version is: its card, or with --json its manifest. Every file is checked."""
-    from export.keep import open_version
+    from export.destination import destination
 
-    package = open_version(to, name, version)
-    if as_json:
-        _print_json({"digest": package.digest, "manifest": package.manifest.model_dump(mode="json")})
-        return
-    typer.echo(f"{name} version {version}, digest {package.digest}")
-    for precision, variant in package.manifest.variants.items():
-        size = package.manifest.files[variant.file].size_bytes
+    with destination(to) as repository:
+        package = repository.open(name, version)
+        if as_json:
+            _print_json({"digest": package.digest, "manifest": package.manifest.model_dump(mode="json")})
+            return
+        typer.echo(f"{name} version {version}, digest {package.digest}")
+        for line in _variant_lines(package.manifest):
+            typer.echo(line)
+        if "card.md" in package.manifest.files:
+            typer.echo("\n" + package.read("card.md").decode())
+
+
+def _variant_lines(manifest: "Manifest") -> Iterator[str]:
+    for precision, variant in manifest.variants.items():
+        size = manifest.files[variant.file].size_bytes
         line = f"{precision}: {size:,} bytes, accuracy {variant.metrics.accuracy:.2%} on {variant.metrics.split}"
         if variant.comparison is not None:
             line += f", {variant.comparison.images_per_second:,.0f} images/s on {variant.comparison.processor}"
-        typer.echo(line)
-    for precision, reason in package.manifest.left_out.items():
-        typer.echo(f"{precision}: left out, {reason}")
-    if "card.md" in package.manifest.files:
-        typer.echo("\n" + package.read("card.md").decode())
+        yield line
+    for precision, reason in manifest.left_out.items():
+        yield f"{precision}: left out, {reason}"
 
 
 def diff(
@@ -68,12 +87,18 @@ def diff(
     first: Annotated[int, typer.Argument(metavar="V1", min=1)],
     second: Annotated[int, typer.Argument(metavar="V2", min=1)],
     to: Repository = MODELS,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Their data set, where it is not in a known place."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compares two versions: metrics, size, what changed, and how often they give the same answer."""
-    from export.keep import difference
+    from export.destination import destination
+    from export.difference import difference
 
-    found = difference(to, name, first, second)
+    with destination(to) as repository:
+        found = difference(repository.open(name, first), repository.open(name, second), data_directory=data)
     if as_json:
         _print_json(dataclasses.asdict(found))
         return
@@ -84,7 +109,7 @@ def diff(
     ):
         typer.echo(f"{title:<18} {before:.2%} -> {after:.2%} ({(after - before) * 100:+.2f} points)")
     typer.echo(f"{'size':<18} {found.size_bytes[0]:,} -> {found.size_bytes[1]:,} bytes")
-    typer.echo(f"{'same answer':<18} {found.agreement:.2%} of {found.compared_images} images, {found.compared_on}")
+    typer.echo(f"{'same answer':<18} {found.agreement:.2%} of {found.compared_images:,} images, {found.compared_on}")
     typer.echo(f"{'changed':<18} {', '.join(found.changed) or 'nothing'}")
 
 
@@ -96,9 +121,10 @@ def alias(
     as_json: AsJson = False,
 ) -> None:
     """Lets an alias name a version."""
-    from export.keep import set_alias
+    from export.destination import destination
 
-    aliases = set_alias(to, name, alias_name, version)
+    with destination(to) as repository:
+        aliases = repository.set_alias(name, alias_name, version)
     if as_json:
         _print_json(aliases)
     else:
@@ -112,13 +138,51 @@ def prune_versions(
     as_json: AsJson = False,
 ) -> None:
     """Removes old versions; never the newest, nor one that an alias names."""
-    from export.keep import prune
+    from export.destination import destination
 
-    gone = prune(to, name, keep=keep)
+    with destination(to) as repository:
+        gone = repository.prune(name, keep=keep)
     if as_json:
         _print_json({"removed": gone})
     else:
         typer.echo(f"{name}: removed {', '.join(map(str, gone)) or 'nothing'}")
+
+
+def keygen(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="PATH.key and PATH.pub are written.")],
+    as_json: AsJson = False,
+) -> None:
+    """Makes a pair of Ed25519 keys: one signs packages, the other goes to the servers (trusted_keys)."""
+    from export.signing import SigningKey, make_keys
+
+    private, public = make_keys(path)
+    name = SigningKey.read(private).name
+    if as_json:
+        _print_json({"signing_key": str(private), "trusted_key": str(public), "name": name})
+    else:
+        typer.echo(
+            f"{private} signs (--signing-key; keep it secret); servers trust {public} (--trusted-keys): key {name}"
+        )
+
+
+def sign(
+    name: Name,
+    version: Version,
+    signing_key: Annotated[Path, typer.Option("--signing-key", metavar="FILE", help="Ed25519 key (PEM); see keygen.")],
+    to: Repository = MODELS,
+    as_json: AsJson = False,
+) -> None:
+    """Signs a version that is published already; every file of it is checked first."""
+    from export.destination import destination
+    from export.signing import SigningKey
+
+    key = SigningKey.read(signing_key)
+    with destination(to) as repository:
+        package = repository.sign(name, version, key.sign)
+    if as_json:
+        _print_json({"name": name, "version": version, "digest": package.digest, "key": key.name})
+    else:
+        typer.echo(f"{name} version {version}, digest {package.digest}: signed with key {key.name}")
 
 
 def import_command(
@@ -131,25 +195,32 @@ def import_command(
     to: Repository = MODELS,
     name: Annotated[str | None, typer.Option(help="Name of the model. Default: that of the file.")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "unknown",
+    signing_key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Makes a package of anyone's ONNX classifier, proved against plain ONNX Runtime."""
+    from export.destination import destination
     from export.importing import import_model
+    from export.signing import SigningKey
 
-    package = import_model(
-        model,
-        labels=labels,
-        preprocessing=preprocessing,
-        images=images,
-        name=name or model.stem,
-        repository=to,
-        licence=licence,
-    )
+    sign = None if signing_key is None else SigningKey.read(signing_key).sign
+    with destination(to) as repository:
+        package = import_model(
+            model,
+            labels=labels,
+            preprocessing=preprocessing,
+            images=images,
+            name=name or model.stem,
+            repository=repository,
+            licence=licence,
+            sign=sign,
+        )
+        place = repository.place(package.manifest.name, package.manifest.version)
     if as_json:
         manifest = package.manifest.model_dump(mode="json")
-        _print_json({"path": str(package.path), "digest": package.digest, "manifest": manifest})
+        _print_json({"path": place, "digest": package.digest, "manifest": manifest})
     else:
-        typer.echo(f"published {package.manifest.name} version {package.manifest.version}: {package.path}")
+        typer.echo(f"published {package.manifest.name} version {package.manifest.version}: {place}")
 
 
 def _print_json(value: Any) -> None:

@@ -5,6 +5,9 @@
     import      -- ImportInvalid        labels, preprocessing or images do not go with the model
     verify      -- DifferenceTooLarge   the graph does not compute what torch computes
     measure     -- SkewTooLarge         the service's way to the logits loses accuracy
+    sign        -- KeyInvalid           a signing key cannot be read or made
+    destination -- DestinationUnknown   --to names a URL that cannot be followed
+    diff        -- DataUnusable         the data are not those that the versions were trained on
     versions    -- VersionMissing       no such model or version in the repository
     publish     -- PublicationFailed    the repository cannot be written, or the package fails the service's own proof
 
@@ -31,6 +34,18 @@ class ImportInvalid(ExportError):
 
 
 class DifferenceTooLarge(ExportError):
+    pass
+
+
+class KeyInvalid(ExportError):
+    pass
+
+
+class DestinationUnknown(ExportError):
+    exit_code = 2
+
+
+class DataUnusable(ExportError):
     pass
 
 

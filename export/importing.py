@@ -13,12 +13,13 @@ from pydantic import ValidationError
 
 from export.assemble import CARD_FILE, GOLDEN_TOLERANCE, GRAPH_FILE, tools
 from export.calibrate import baseline
+from export.destination import Destination
 from export.draft import Draft
 from export.errors import DifferenceTooLarge, GraphUnsupported, ImportInvalid
 from export.foreign import ForeignModel, plain, read_foreign, wrap
 from export.graph import INPUT, to_bytes
 from export.measure import prepare_image
-from export.publish import check_name, publish
+from export.publish import Sign, check_name
 from export.variants import REASONS
 from export.verify import Logits, Pixels, load_session, logits_of, prove
 from service.engine.session import open_runtime
@@ -56,7 +57,15 @@ class GivenImages:
 
 
 def import_model(
-    path: Path, *, labels: Path, preprocessing: str, images: Path, name: str, repository: Path, licence: str
+    path: Path,
+    *,
+    labels: Path,
+    preprocessing: str,
+    images: Path,
+    name: str,
+    repository: Destination,
+    licence: str,
+    sign: Sign | None = None,
 ) -> Package:
     """Publishes the model as the next version of `name`. Raises ExportError; nothing is published then."""
     check_name(name)
@@ -97,7 +106,7 @@ def import_model(
         tools=tools(),
         source_run=digest,
     )
-    return publish(Draft(manifest=manifest, files=files), repository, prove=prove)
+    return repository.publish(Draft(manifest=manifest, files=files), prove=prove, sign=sign)
 
 
 def read_labels(path: Path, count: int) -> tuple[str, ...]:

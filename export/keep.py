@@ -1,21 +1,19 @@
-"""What is done to versions that are published already: naming, looking at, comparing them, and removing old ones."""
+"""What is done to versions in a directory that are published already: listing, naming, signing, removing old ones."""
 
 import json
 import os
 import re
 import shutil
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from export.errors import NameInvalid, PublicationFailed, VersionMissing
-from export.measure import prepare_image
-from export.verify import load_session, logits_of
-from service.models.golden import GoldenSamples
-from service.models.manifest import GOLDEN_FILE, NAME_PATTERN, Precision
+from export.publish import Sign
+from service.models.manifest import MANIFEST_FILE, NAME_PATTERN, Precision
 from service.models.repository import ALIASES_FILE, ModelRepository, Package, PackageRefused
+from service.models.signature import SIGNATURE_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,24 +28,6 @@ class VersionSummary:
     size_bytes: int = 0
     digest: str = ""
     problem: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionDifference:
-    """What the second version has that the first has not; accuracies are those of float32."""
-
-    name: str
-    versions: tuple[int, int]
-    accuracies: tuple[float, float]
-    macro_f1: tuple[float, float]
-    ece: tuple[float, float]
-    size_bytes: tuple[int, int]
-    agreement: float
-    """Share of the compared images that both give the same label."""
-    compared_images: int
-    compared_on: str
-    changed: tuple[str, ...]
-    """Fields of the manifest that are not the same."""
 
 
 def open_version(root: Path, name: str, version: int) -> Package:
@@ -85,23 +65,30 @@ def set_alias(root: Path, name: str, alias: str, version: int) -> dict[str, int]
     return aliases
 
 
-def summaries(root: Path) -> list[VersionSummary]:
+def sign_version(root: Path, name: str, version: int, sign: Sign) -> Package:
+    """Puts a signature beside the manifest, in place of any other. Raises VersionMissing or PublicationFailed."""
+    package = open_version(root, name, version)
+    _write_whole(package.path / SIGNATURE_FILE, sign((package.path / MANIFEST_FILE).read_bytes()))
+    return package
+
+
+def summaries(root: Path, *, check: Callable[[Package], None] = Package.check_files) -> list[VersionSummary]:
     """Every version of every model, damaged ones included. Raises VersionMissing where there is no repository."""
     repository = ModelRepository(root)
     try:
         names = repository.names()
     except PackageRefused as error:
         raise VersionMissing(str(error)) from error
-    return [_summary(repository, root, name, version) for name in names for version in repository.versions(name)]
+    return [_summary(repository, name, version, check) for name in names for version in repository.versions(name)]
 
 
-def _summary(repository: ModelRepository, root: Path, name: str, version: int) -> VersionSummary:
-    aliases = tuple(sorted(alias for alias, number in _aliases(root, name).items() if number == version))
+def _summary(repository: ModelRepository, name: str, version: int, check: Callable[[Package], None]) -> VersionSummary:
+    aliases = tuple(sorted(alias for alias, number in _aliases(repository.root, name).items() if number == version))
     if repository.is_plain(name, version):
         return VersionSummary(name=name, version=version, aliases=aliases, problem="a plain ONNX model, no package")
     try:
         package = repository.open(name, version)
-        package.check_files()
+        check(package)
     except PackageRefused as error:
         return VersionSummary(name=name, version=version, aliases=aliases, problem=str(error))
     manifest = package.manifest
@@ -114,40 +101,6 @@ def _summary(repository: ModelRepository, root: Path, name: str, version: int) -
         size_bytes=sum(record.size_bytes for record in manifest.files.values()),
         digest=package.digest,
     )
-
-
-def difference(root: Path, name: str, first: int, second: int) -> VersionDifference:
-    """Of two versions. Their answers are compared on the golden samples of both."""
-    packages = open_version(root, name, first), open_version(root, name, second)
-    images = dict.fromkeys(image for package in packages for image in _golden(package).images)
-    answers = [_answers(package, list(images)) for package in packages]
-    before, after = (package.manifest for package in packages)
-    metrics = [manifest.variants[Precision.FP32].metrics for manifest in (before, after)]
-    fields = [manifest.model_dump(exclude={"version", "created", "files"}) for manifest in (before, after)]
-    sizes = [sum(record.size_bytes for record in manifest.files.values()) for manifest in (before, after)]
-    return VersionDifference(
-        name=name,
-        versions=(first, second),
-        accuracies=(metrics[0].accuracy, metrics[1].accuracy),
-        macro_f1=(metrics[0].macro_f1, metrics[1].macro_f1),
-        ece=(metrics[0].ece, metrics[1].ece),
-        size_bytes=(sizes[0], sizes[1]),
-        agreement=float(np.mean([one == other for one, other in zip(*answers, strict=True)])),
-        compared_images=len(images),
-        compared_on="the golden samples of both",
-        changed=tuple(key for key in fields[0] if fields[0][key] != fields[1][key]),
-    )
-
-
-def _golden(package: Package) -> GoldenSamples:
-    return GoldenSamples.from_bytes(package.read(GOLDEN_FILE))
-
-
-def _answers(package: Package, images: list[bytes]) -> list[str]:
-    manifest = package.manifest
-    session = load_session(package.read(manifest.variants[Precision.FP32].file), manifest.outputs)
-    pixels = np.stack([prepare_image(image, manifest.input) for image in images])
-    return [manifest.labels[index] for index in logits_of(session, pixels).argmax(axis=1)]
 
 
 def prune(root: Path, name: str, *, keep: int) -> list[int]:

@@ -9,11 +9,12 @@ import onnx
 
 from export.assemble import Evidence, assemble, input_spec, tools
 from export.calibrate import baseline, calibrate
+from export.destination import Destination
 from export.golden import choose_samples, encode
 from export.graph import OPSET, OUTPUTS, build_graph, to_bytes
 from export.measure import check_skew, measure_service, prepare_image
 from export.progress import ExportProgress
-from export.publish import check_name, newest, publish
+from export.publish import Sign, check_name
 from export.variants import (
     FILES,
     MAX_ACCURACY_LOSS,
@@ -48,13 +49,14 @@ class Outcome:
 def export_run(
     run: Run,
     *,
-    repository: Path,
+    repository: Destination,
     name: str,
     data_directory: Path | None,
     again: bool,
     progress: ExportProgress,
     precisions: Sequence[Precision] = (Precision.FP32,),
     max_accuracy_loss: float = MAX_ACCURACY_LOSS,
+    sign: Sign | None = None,
 ) -> Outcome:
     """Publishes the run as the next version of `name`, unless the newest one came from the same run and tools.
 
@@ -63,7 +65,7 @@ def export_run(
     Raises ExportError, or TrainingError where run or data cannot be read.
     """
     check_name(name)
-    present = newest(repository, name)
+    present = repository.newest(name)
     if not again and present is not None and _is_same(present, run, precisions):
         return Outcome(package=present, published=False)
     splits = run.load_splits(data_directory)
@@ -71,7 +73,7 @@ def export_run(
     evidence = _examine(run, graph, splits, progress)
     evidence = _with_variants(run, graph, splits, evidence, precisions, max_accuracy_loss, progress)
     with progress.step("publish") as report:
-        package = publish(assemble(run, graph, evidence, name=name), repository, prove=prove)
+        package = repository.publish(assemble(run, graph, evidence, name=name), prove=prove, sign=sign)
         report.text = f"version {package.manifest.version}, {len(evidence.golden.images)} golden samples replayed"
     return Outcome(package=package, published=True)
 

@@ -18,7 +18,13 @@ from export.errors import NameInvalid, PublicationFailed
 from export.triton import MARK, triton_files
 from service.models.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest, digest_of
 from service.models.repository import ModelRepository, Package, PackageRefused
+from service.models.signature import SIGNATURE_FILE
 from service.models.triton_config import CONFIG_FILE
+
+Prove = Callable[[Package], None]
+"""Raises PublicationFailed where the service would refuse the package."""
+Sign = Callable[[bytes], bytes]
+"""The manifest's content in, its signature out."""
 
 TAKEN = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR})
 """What a rename to a number that exists already fails with."""
@@ -44,7 +50,7 @@ def newest(root: Path, name: str) -> Package | None:
     return package
 
 
-def publish(draft: Draft, root: Path, *, prove: Callable[[Package], None]) -> Package:
+def publish(draft: Draft, root: Path, *, prove: Prove, sign: Sign | None = None) -> Package:
     """Publishes as the version after the highest. Raises PublicationFailed, having left nothing behind."""
     home = root / draft.manifest.name
     beside = triton_files(draft.manifest)
@@ -54,7 +60,7 @@ def publish(draft: Draft, root: Path, *, prove: Callable[[Package], None]) -> Pa
             for place, files in ((staging, draft.files), (waiting, beside)):
                 for file, content in files.items():
                     _write(place / file, content)
-            package = _number(draft.manifest, staging, home, prove)
+            package = _number(draft.manifest, staging, home, prove, sign)
             for file in beside:
                 _renew(home / file, waiting / file, ours=_is_ours(home))
             return package
@@ -65,7 +71,7 @@ def publish(draft: Draft, root: Path, *, prove: Callable[[Package], None]) -> Pa
         ) from error
 
 
-def _number(manifest: Manifest, staging: Path, home: Path, prove: Callable[[Package], None]) -> Package:
+def _number(manifest: Manifest, staging: Path, home: Path, prove: Prove, sign: Sign | None) -> Package:
     """Renames the staged files to the first free number, with a manifest that says this number."""
     version = max(ModelRepository(home.parent).versions(home.name), default=0)
     proved = False
@@ -74,6 +80,8 @@ def _number(manifest: Manifest, staging: Path, home: Path, prove: Callable[[Pack
         numbered = manifest.model_copy(update={"version": version})
         content = numbered.to_bytes()
         _write(staging / MANIFEST_FILE, content)
+        if sign is not None:
+            _write(staging / SIGNATURE_FILE, sign(content))
         if not proved:
             prove(Package(path=staging, manifest=numbered, digest=digest_of(content)))
             proved = True

@@ -120,6 +120,7 @@ def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
     from service.engine.providers import ProviderUnavailable
     from service.logs import configure_logs
     from service.models.repository import PackageRefused
+    from service.models.signature import KeysInvalid
     from service.ports import StartRefused
 
     configure_logs(level=read.settings.log_level, form=read.settings.log_format, processors=[add_call])
@@ -130,7 +131,7 @@ def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
 
     try:
         asyncio.run(run())
-    except (StartRefused, ProviderUnavailable, PackageRefused) as error:
+    except (StartRefused, KeysInvalid, ProviderUnavailable, PackageRefused) as error:
         _complain(str(error))
         return 1
     return 0

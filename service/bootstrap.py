@@ -38,6 +38,7 @@ from service.models.plain_loader import PlainModelLoader
 from service.models.registry import Entry, Registry, State
 from service.models.reloader import Reloader
 from service.models.repository import ModelRepository
+from service.models.signature import read_trusted_keys
 from service.ports import StartRefused, bind_grpc, listen_http, serve_metrics
 from service.server import Lifetime, Server
 from service.tracing import TracesUnavailable, Tracing, build_tracing
@@ -69,7 +70,7 @@ class Core:
 async def build_server(settings: Settings) -> Server:
     """Binds the ports and builds everything; the models are loaded when it runs.
 
-    Raises StartRefused or ProviderUnavailable.
+    Raises StartRefused, KeysInvalid or ProviderUnavailable.
     """
     provider = choose_provider(settings.device)
     log.info("provider chosen", provider=provider.name, reason=provider.reason)
@@ -206,7 +207,7 @@ def _registry(
         await status.watch_model(entry)
         _log_entry(entry)
 
-    repository = ModelRepository(settings.models)
+    repository = ModelRepository(settings.models, trusted=read_trusted_keys(settings.trusted_keys))
     return Registry(
         repository,
         loader.load,

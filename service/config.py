@@ -38,6 +38,8 @@ class Settings(BaseSettings):
 
     models: Path = Path("var/models")
     """Directory of the model repository, as `recognition-export` publishes it."""
+    trusted_keys: Path | None = None
+    """File with public keys, or directory of *.pub files: only packages that one of them signed are served."""
     model_control: Literal["none", "explicit"] = "none"
     """explicit lets callers load and unload models of the repository (Open Inference Protocol); none refuses that."""
     reload_seconds: Annotated[float, Field(ge=0, le=86_400)] = 5.0

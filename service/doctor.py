@@ -14,6 +14,7 @@ from service.config import Settings
 from service.engine.providers import CUDA_PROVIDER, Device, ProviderUnavailable, choose_provider
 from service.engine.session import available_cores
 from service.models.repository import ModelRepository, PackageRefused
+from service.models.signature import KeysInvalid, read_trusted_keys
 
 FEWEST_FILES = 4096
 EARLIEST_YEAR = 2026
@@ -115,7 +116,14 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 
 
 def _repository(settings: Settings) -> Iterator[Finding]:
-    repository = ModelRepository(settings.models)
+    try:
+        trusted = read_trusted_keys(settings.trusted_keys)
+    except KeysInvalid as error:
+        yield _failure("trusted_keys", str(error), "Name a public key with --trusted-keys, or leave the setting out.")
+        return
+    if trusted is not None:
+        yield _ok("trusted_keys", f"packages must be signed by one of {', '.join(trusted.names)}")
+    repository = ModelRepository(settings.models, trusted=trusted)
     try:
         names = repository.names()
     except PackageRefused as error:

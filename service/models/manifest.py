@@ -154,6 +154,9 @@ class TrainingData(Frozen):
     name: str
     sha256: Sha256
     splits: dict[str, Annotated[int, Field(ge=0)]]
+    split_seed: int | None = None
+    validation_share: Share | None = None
+    """With the seed: which of the training images were kept for choices. None where nothing was trained here."""
 
 
 class Baseline(Frozen):

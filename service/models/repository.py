@@ -11,6 +11,7 @@ from service.models.manifest import GOLDEN_FILE, MANIFEST_FILE, NAME_PATTERN, Ma
 from service.models.package import Package, PackageRefused
 from service.models.plain_model import PlainModel, open_plain_model
 from service.models.routes import AliasesInvalid, Route, routes_from
+from service.models.signature import TrustedKeys
 from service.models.triton_config import ConfigInvalid, read_config, versions_to_serve
 
 __all__ = ["ALIASES_FILE", "STABLE", "ModelRepository", "Package", "PackageRefused", "PlainModel"]
@@ -20,10 +21,14 @@ STABLE = "stable"
 
 
 class ModelRepository:
-    """Names, versions and aliases as they stand on disk at the moment of asking."""
+    """Names, versions and aliases as they stand on disk at the moment of asking.
 
-    def __init__(self, root: Path) -> None:
+    With trusted keys nothing is opened that none of them has signed.
+    """
+
+    def __init__(self, root: Path, *, trusted: TrustedKeys | None = None) -> None:
         self.root = root
+        self._trusted = trusted
 
     def names(self) -> list[str]:
         """Models that have at least one version, sorted. Raises PackageRefused where the directory is not there."""
@@ -97,6 +102,11 @@ class ModelRepository:
 
     def open_plain(self, name: str, version: int) -> PlainModel:
         """Reads what lies beside the graph. Raises PackageRefused."""
+        if self._trusted is not None:
+            raise PackageRefused(
+                f"{name}/{version} is a plain ONNX model, which cannot be signed, and only signed packages are served "
+                "here (trusted_keys); `recognition-export import` makes a package of it"
+            )
         return open_plain_model(self.root / name, version)
 
     def open(self, name: str, version: int) -> Package:
@@ -105,6 +115,8 @@ class ModelRepository:
         where = f"{name}/{version}/{MANIFEST_FILE}"
         try:
             content = (path / MANIFEST_FILE).read_bytes()
+            if self._trusted is not None:
+                self._trusted.check(content, path, f"{name}/{version}")
             manifest = Manifest.from_bytes(content)
         except OSError as error:
             raise PackageRefused(f"{where} cannot be read: {error.strerror}") from error

@@ -3,13 +3,13 @@
 import pytest
 
 from export import errors
-from export.errors import ExportError, NameInvalid
+from export.errors import DestinationUnknown, ExportError, NameInvalid
 
 
 @pytest.mark.parametrize("error", ExportError.__subclasses__())
 def test_only_wrong_use_ends_with_two(error: type[ExportError]) -> None:
     """Everything else that is expected ends with 1."""
-    assert error.exit_code == (2 if error is NameInvalid else 1)
+    assert error.exit_code == (2 if error in {NameInvalid, DestinationUnknown} else 1)
 
 
 @pytest.mark.parametrize("error", ExportError.__subclasses__())

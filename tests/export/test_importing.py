@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.destination import DirectoryDestination
 from export.errors import ImportInvalid
 from export.foreign import read_foreign
 from export.graph import to_bytes
@@ -40,7 +41,7 @@ def imported(
         preprocessing=preprocessing,
         images=root / "pictures",
         name="animals",
-        repository=root / "models",
+        repository=DirectoryDestination(root / "models"),
         licence="MIT",
     )
 

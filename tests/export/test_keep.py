@@ -7,7 +7,7 @@ import pytest
 
 from export.draft import Draft
 from export.errors import NameInvalid, PublicationFailed, VersionMissing
-from export.keep import difference, open_version, prune, set_alias, summaries
+from export.keep import open_version, prune, set_alias, summaries
 from export.publish import publish
 from service.models.repository import ModelRepository, Package
 
@@ -75,17 +75,6 @@ def test_the_list_holds_damaged_versions_too(root: Path, draft: Draft) -> None:
     assert third.problem == ""
     with pytest.raises(VersionMissing):
         summaries(root / "nowhere")
-
-
-def test_two_versions_are_compared(root: Path, draft: Draft) -> None:
-    """By their figures, by their answers to the golden samples, and by what the manifests say."""
-    other = draft.manifest.model_copy(update={"licence": "MIT"})
-    publish(Draft(manifest=other, files=draft.files), root, prove=accept)
-    found = difference(root, "clothes", 1, 4)
-    assert (found.agreement, found.changed) == (1.0, ("licence",))
-    assert found.accuracies[0] == found.accuracies[1]
-    assert found.compared_images >= 16
-    assert difference(root, "clothes", 1, 2).changed == ()
 
 
 def test_pruning_keeps_the_newest_and_those_with_an_alias(root: Path, draft: Draft) -> None:

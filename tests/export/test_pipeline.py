@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from export.destination import DirectoryDestination
 from export.errors import NameInvalid, SkewTooLarge
 from export.pipeline import Outcome, export_run
 from export.progress import ExportProgress
@@ -16,7 +17,14 @@ from training.errors import DataMissing, RunUnreadable
 
 
 def export(run: Run, repository: Path, progress: ExportProgress, data: Path, *, again: bool = False) -> Outcome:
-    return export_run(run, repository=repository, name="clothes", data_directory=data, again=again, progress=progress)
+    return export_run(
+        run,
+        repository=DirectoryDestination(repository),
+        name="clothes",
+        data_directory=data,
+        again=again,
+        progress=progress,
+    )
 
 
 @pytest.fixture
@@ -94,7 +102,7 @@ def test_a_bad_name_ends_before_any_work(
     with pytest.raises(NameInvalid):
         export_run(
             run,
-            repository=repository,
+            repository=DirectoryDestination(repository),
             name="../elsewhere",
             data_directory=sample_directory,
             again=False,
@@ -111,7 +119,7 @@ def test_other_precisions_are_taken_in_or_left_out(
     def wish(*precisions: Precision, max_accuracy_loss: float = 5.0) -> Outcome:
         return export_run(
             run,
-            repository=repository,
+            repository=DirectoryDestination(repository),
             name="clothes",
             data_directory=sample_directory,
             again=False,

@@ -10,12 +10,16 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from grpc_reflection.v1alpha import reflection_pb2
 from recognition.v1 import recognition_pb2 as pb
 
 from service.bootstrap import SERVICE_NAME, build_server
 from service.config import Settings
 from service.engine.providers import Device, ProviderUnavailable, cuda_obstacle
+from service.models.manifest import MANIFEST_FILE
+from service.models.signature import SIGNATURE_FILE
 from service.ports import StartRefused
 from tests.service.in_process import QUICK, InProcess, held, serving
 from tests.service.packages import encode, picture
@@ -50,6 +54,16 @@ async def test_cuda_is_never_replaced_silently(models: Path) -> None:
     """Asked for and not to be had: no start on the CPU."""
     with pytest.raises(ProviderUnavailable, match=r"CUDA was asked for, but .*--device cpu"):
         await build_server(Settings(**(QUICK | {"models": models, "device": Device.CUDA})))
+
+
+async def test_a_signed_package_is_served_where_its_key_is_trusted(models: Path, tmp_path: Path) -> None:
+    """The setting reaches the repository."""
+    key, package = Ed25519PrivateKey.generate(), models / "thirds" / "1"
+    public = tmp_path / "release.pub"
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    (package / SIGNATURE_FILE).write_bytes(key.sign((package / MANIFEST_FILE).read_bytes()))
+    async with serving(models, trusted_keys=public) as service:
+        assert [entry["model"] for entry in service.events("model ready")] == ["thirds"]
 
 
 async def test_the_log_says_where_and_why_it_computes(service: InProcess) -> None:

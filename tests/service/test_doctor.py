@@ -6,6 +6,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from typer.testing import CliRunner
 
 from service import machine
@@ -52,6 +54,18 @@ def test_a_taken_port_is_a_failure_with_its_option(models: Path) -> None:
 def test_a_port_that_is_not_opened_is_not_looked_at(models: Path) -> None:
     """Without the HTTP door its port does not matter."""
     assert "http_port" not in {finding.subject for finding in examine(settings(models, http=False))}
+
+
+def test_an_unsigned_package_is_a_failure_where_keys_are_trusted(models: Path, tmp_path: Path) -> None:
+    """And so are keys that cannot be read."""
+    key = Ed25519PrivateKey.generate().public_key()
+    public = tmp_path / "release.pub"
+    unread = found(examine(settings(models, trusted_keys=public)), "trusted_keys")
+    assert (unread.verdict, "--trusted-keys" in unread.advice) == (Verdict.FAILURE, True)
+    public.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    findings = examine(settings(models, trusted_keys=public))
+    assert found(findings, "trusted_keys").verdict is Verdict.OK
+    assert "thirds/1 is not signed" in found(findings, "thirds").saw
 
 
 def test_a_changed_file_is_a_failure_that_names_it(models: Path) -> None:

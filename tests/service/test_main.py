@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from typer.testing import CliRunner
 
 from service.__main__ import app
@@ -61,6 +63,20 @@ def test_a_missing_repository_ends_with_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "nowhere cannot be read (No such file or directory)" in complaint(done)
     assert "recognition-export" in complaint(done)
+
+
+def test_an_unsigned_package_ends_with_1_where_keys_are_trusted(models: Path, tmp_path: Path) -> None:
+    """One line, as for a key that is not there."""
+    public = tmp_path / "release.pub"
+    options = ("--models", models, "--trusted-keys", public, *FREE_PORTS)
+    missing = serve(*options)
+    assert missing.returncode == 1
+    assert "release.pub cannot be read" in complaint(missing)
+    key = Ed25519PrivateKey.generate().public_key()
+    public.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    refused = serve(*options)
+    assert refused.returncode == 1
+    assert "thirds/1 is not signed" in complaint(refused)
 
 
 def test_an_unknown_variable_ends_with_2() -> None:
