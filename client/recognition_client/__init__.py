@@ -42,6 +42,7 @@ from recognition_client.errors import (
 )
 from recognition_client.explanations import Explanation, ExplanationMethod
 from recognition_client.models import HealthStatus, ModelInfo, ModelState
+from recognition_client.requests import Priority
 from recognition_client.results import (
     Classification,
     ClassifyResult,
@@ -77,6 +78,7 @@ __all__ = [
     "Overloaded",
     "PrecisionNotFound",
     "Prediction",
+    "Priority",
     "RecognitionClient",
     "RecognitionError",
     "ResponseInvalid",

@@ -26,6 +26,7 @@ from recognition_client.display import (
 )
 from recognition_client.errors import ModelNotFound, Overloaded, RecognitionError, ServerUnreachable
 from recognition_client.models import HealthStatus
+from recognition_client.requests import Priority
 from recognition_client.results import ImageError
 
 DEFAULT_SERVER = "localhost:8001"
@@ -67,6 +68,7 @@ def classify(
     min_confidence: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Below this probability the answer is marked unknown.")
     ] = None,
+    priority: Annotated[Priority, typer.Option(help="Who goes first where several wait.")] = Priority.NORMAL,
     as_json: Json = False,
     server: Server = DEFAULT_SERVER,
     timeout: Timeout = 10.0,
@@ -85,6 +87,7 @@ def classify(
                 precision=precision,
                 top_k=top_k,
                 min_confidence=min_confidence,
+                priority=priority,
             )
             for path, outcome in zip(paths, outcomes, strict=True):
                 if as_json:

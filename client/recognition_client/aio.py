@@ -22,8 +22,10 @@ from recognition_client.fan_out import fan_out
 from recognition_client.models import HealthStatus, ModelInfo, health_status, model_info
 from recognition_client.requests import (
     HEALTH_CHECK,
+    Priority,
     health_request,
     list_models_request,
+    priority_message,
     question,
     selector,
 )
@@ -68,11 +70,18 @@ class AsyncRecognitionClient:
         precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
+        priority: Priority | str = Priority.NORMAL,
         timeout_seconds: float | None = None,
     ) -> ClassifyResult:
         """Labels one image. Raises ImageRejected for a bad one, and OSError for a path that cannot be read."""
         asked = question(
-            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+            model=model,
+            version=version,
+            alias=alias,
+            precision=precision,
+            top_k=top_k,
+            min_confidence=min_confidence,
+            priority=priority,
         )
         request = asked.of_image(await asyncio.to_thread(read_image, image))
         return classify_result(await self._call(self._stub.Classify, request, timeout_seconds))
@@ -87,6 +96,7 @@ class AsyncRecognitionClient:
         precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
+        priority: Priority | str = Priority.NORMAL,
         timeout_seconds: float | None = None,
         images_per_request: int = IMAGES_PER_REQUEST,
         concurrency: int = 4,
@@ -97,7 +107,13 @@ class AsyncRecognitionClient:
         at a time, and the deadline is that of one request. The first request that fails as a whole ends the others.
         """
         asked = question(
-            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+            model=model,
+            version=version,
+            alias=alias,
+            precision=precision,
+            top_k=top_k,
+            min_confidence=min_confidence,
+            priority=priority,
         )
 
         async def ask(part: list[bytes]) -> list[Outcome]:
@@ -116,6 +132,7 @@ class AsyncRecognitionClient:
         precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
+        priority: Priority | str = Priority.NORMAL,
         timeout_seconds: float | None = None,
     ) -> AsyncIterator[Answered]:
         """Labels pairs of id and image as they come: pairs of id and outcome, as they are ready and not in order.
@@ -124,7 +141,13 @@ class AsyncRecognitionClient:
         left out, there is none.
         """
         asked = question(
-            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+            model=model,
+            version=version,
+            alias=alias,
+            precision=precision,
+            top_k=top_k,
+            min_confidence=min_confidence,
+            priority=priority,
         )
         requests = StreamRequests(images, asked)
         call = self._stub.ClassifyStream(aiter(requests), timeout=timeout_seconds)
@@ -150,15 +173,17 @@ class AsyncRecognitionClient:
         version: int | None = None,
         alias: str | None = None,
         precision: str | None = None,
+        priority: Priority | str = Priority.NORMAL,
         timeout_seconds: float | None = None,
         images_per_request: int = IMAGES_PER_REQUEST,
         concurrency: int = 4,
     ) -> list[Embedding | ImageError]:
         """Turns images into vectors, as `batch_classify` labels them."""
         chosen = selector(model=model, version=version, alias=alias, precision=precision)
+        first = priority_message(priority)
 
         async def ask(part: list[bytes]) -> list[Embedding | ImageError]:
-            request = pb.EmbedRequest(model=chosen, images=part)
+            request = pb.EmbedRequest(model=chosen, images=part, priority=first)
             return embeddings(await self._call(self._stub.Embed, request, timeout_seconds), expected=len(part))
 
         return await fan_out(batches(images, images_per_request=images_per_request), ask, concurrency=concurrency)
@@ -172,11 +197,17 @@ class AsyncRecognitionClient:
         version: int | None = None,
         alias: str | None = None,
         precision: str | None = None,
+        priority: Priority | str = Priority.NORMAL,
         timeout_seconds: float | None = None,
     ) -> Explanation:
         """A heat map of what speaks for a label; left out, for the most probable one. Raises what `classify` raises."""
         chosen = selector(model=model, version=version, alias=alias, precision=precision)
-        request = pb.ExplainRequest(model=chosen, image=await asyncio.to_thread(read_image, image), label=label)
+        request = pb.ExplainRequest(
+            model=chosen,
+            image=await asyncio.to_thread(read_image, image),
+            label=label,
+            priority=priority_message(priority),
+        )
         return explanation(await self._call(self._stub.Explain, request, timeout_seconds))
 
     async def list_models(self, *, timeout_seconds: float | None = None) -> list[ModelInfo]:

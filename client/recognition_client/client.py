@@ -17,9 +17,11 @@ from recognition_client.explanations import Explanation, explanation
 from recognition_client.models import HealthStatus, ModelInfo, health_status, model_info
 from recognition_client.requests import (
     HEALTH_CHECK,
+    Priority,
     Question,
     health_request,
     list_models_request,
+    priority_message,
     question,
     selector,
 )
@@ -71,11 +73,18 @@ class RecognitionClient:
         precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
+        priority: Priority | str = Priority.NORMAL,
         timeout_seconds: float | None = None,
     ) -> ClassifyResult:
         """Labels one image. Raises ImageRejected for a bad one, and OSError for a path that cannot be read."""
         asked = question(
-            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+            model=model,
+            version=version,
+            alias=alias,
+            precision=precision,
+            top_k=top_k,
+            min_confidence=min_confidence,
+            priority=priority,
         )
         request = asked.of_image(read_image(image))
         return classify_result(self._call(self._stub.Classify, request, timeout_seconds))
@@ -90,6 +99,7 @@ class RecognitionClient:
         precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
+        priority: Priority | str = Priority.NORMAL,
         timeout_seconds: float | None = None,
         images_per_request: int = IMAGES_PER_REQUEST,
     ) -> list[Outcome]:
@@ -99,7 +109,13 @@ class RecognitionClient:
         and the deadline is that of one request.
         """
         asked = question(
-            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+            model=model,
+            version=version,
+            alias=alias,
+            precision=precision,
+            top_k=top_k,
+            min_confidence=min_confidence,
+            priority=priority,
         )
         answers: list[Outcome] = []
         for batch in batches(images, images_per_request=images_per_request):
@@ -116,6 +132,7 @@ class RecognitionClient:
         precision: str | None = None,
         top_k: int = 5,
         min_confidence: float | None = None,
+        priority: Priority | str = Priority.NORMAL,
         timeout_seconds: float | None = None,
     ) -> Iterator[Answered]:
         """Labels pairs of id and image as they come: pairs of id and outcome, as they are ready and not in order.
@@ -124,7 +141,13 @@ class RecognitionClient:
         left out, there is none.
         """
         asked = question(
-            model=model, version=version, alias=alias, precision=precision, top_k=top_k, min_confidence=min_confidence
+            model=model,
+            version=version,
+            alias=alias,
+            precision=precision,
+            top_k=top_k,
+            min_confidence=min_confidence,
+            priority=priority,
         )
         requests = StreamRequests(images, asked)
         call = self._stub.ClassifyStream(iter(requests), timeout=timeout_seconds)
@@ -147,14 +170,18 @@ class RecognitionClient:
         version: int | None = None,
         alias: str | None = None,
         precision: str | None = None,
+        priority: Priority | str = Priority.NORMAL,
         timeout_seconds: float | None = None,
         images_per_request: int = IMAGES_PER_REQUEST,
     ) -> list[Embedding | ImageError]:
         """Turns images into vectors, as `batch_classify` labels them."""
-        chosen = selector(model=model, version=version, alias=alias, precision=precision)
+        asked = pb.EmbedRequest(
+            model=selector(model=model, version=version, alias=alias, precision=precision),
+            priority=priority_message(priority),
+        )
         answers: list[Embedding | ImageError] = []
         for batch in batches(images, images_per_request=images_per_request):
-            answers += self._whole_or_halved(batch, lambda part: self._embed_images(part, chosen, timeout_seconds))
+            answers += self._whole_or_halved(batch, lambda part: self._embed_images(part, asked, timeout_seconds))
         return answers
 
     def explain(
@@ -166,11 +193,14 @@ class RecognitionClient:
         version: int | None = None,
         alias: str | None = None,
         precision: str | None = None,
+        priority: Priority | str = Priority.NORMAL,
         timeout_seconds: float | None = None,
     ) -> Explanation:
         """A heat map of what speaks for a label; left out, for the most probable one. Raises what `classify` raises."""
         chosen = selector(model=model, version=version, alias=alias, precision=precision)
-        request = pb.ExplainRequest(model=chosen, image=read_image(image), label=label)
+        request = pb.ExplainRequest(
+            model=chosen, image=read_image(image), label=label, priority=priority_message(priority)
+        )
         return explanation(self._call(self._stub.Explain, request, timeout_seconds))
 
     def list_models(self, *, timeout_seconds: float | None = None) -> list[ModelInfo]:
@@ -209,9 +239,13 @@ class RecognitionClient:
         return outcomes(response, expected=len(images))
 
     def _embed_images(
-        self, images: list[bytes], chosen: pb.ModelSelector, timeout_seconds: float | None
+        self, images: list[bytes], asked: pb.EmbedRequest, timeout_seconds: float | None
     ) -> list[Embedding | ImageError]:
-        response = self._call(self._stub.Embed, pb.EmbedRequest(model=chosen, images=images), timeout_seconds)
+        response = self._call(
+            self._stub.Embed,
+            pb.EmbedRequest(model=asked.model, images=images, priority=asked.priority),
+            timeout_seconds,
+        )
         return embeddings(response, expected=len(images))
 
     def _whole_or_halved(

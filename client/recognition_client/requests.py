@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from grpc_health.v1 import health_pb2
 from recognition.v1 import recognition_pb2 as pb
@@ -10,21 +11,40 @@ PAGE_SIZE = 100
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 
 
+class Priority(StrEnum):
+    """Who goes first where several wait for one model; within a priority, whose deadline is the earliest."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+    """Waits for as long as others keep coming."""
+
+
+_PRIORITIES = {
+    Priority.HIGH: pb.PRIORITY_HIGH,
+    Priority.NORMAL: pb.PRIORITY_UNSPECIFIED,
+    Priority.LOW: pb.PRIORITY_LOW,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """Which model version shall answer, and how its answers are cut and marked: the same for each image of a call."""
 
     model: pb.ModelSelector
     options: pb.ClassifyOptions
+    priority: "pb.Priority.ValueType" = pb.PRIORITY_UNSPECIFIED
 
     def of_image(self, image: bytes) -> pb.ClassifyRequest:
-        return pb.ClassifyRequest(model=self.model, image=image, options=self.options)
+        return pb.ClassifyRequest(model=self.model, image=image, options=self.options, priority=self.priority)
 
     def of_images(self, images: Sequence[bytes]) -> pb.BatchClassifyRequest:
-        return pb.BatchClassifyRequest(model=self.model, images=images, options=self.options)
+        return pb.BatchClassifyRequest(model=self.model, images=images, options=self.options, priority=self.priority)
 
     def of_stream(self, name: str, image: bytes) -> pb.ClassifyStreamRequest:
-        return pb.ClassifyStreamRequest(id=name, image=image, model=self.model, options=self.options)
+        return pb.ClassifyStreamRequest(
+            id=name, image=image, model=self.model, options=self.options, priority=self.priority
+        )
 
 
 def question(
@@ -35,10 +55,16 @@ def question(
     precision: str | None = None,
     top_k: int,
     min_confidence: float | None,
+    priority: Priority | str = Priority.NORMAL,
 ) -> Question:
     options = pb.ClassifyOptions(top_k=top_k, min_confidence=min_confidence)
     chosen = selector(model=model, version=version, alias=alias, precision=precision)
-    return Question(model=chosen, options=options)
+    return Question(model=chosen, options=options, priority=priority_message(priority))
+
+
+def priority_message(priority: Priority | str) -> "pb.Priority.ValueType":
+    """Raises ValueError for a text that names no priority."""
+    return _PRIORITIES[Priority(priority)]
 
 
 def selector(*, model: str, version: int | None, alias: str | None, precision: str | None = None) -> pb.ModelSelector:

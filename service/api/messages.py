@@ -8,6 +8,7 @@ from service.api.errors import status_of
 from service.engine.explain import Explanation, Method
 from service.engine.pipeline import Answer, Embedded, Times
 from service.engine.postprocess import Classification, Prediction
+from service.engine.priority import Priority
 from service.errors import ArgumentInvalid, ServiceError
 from service.models.live_model import LiveModel
 from service.models.manifest import Precision
@@ -21,6 +22,12 @@ STATES = {
     State.READY: pb.MODEL_STATE_READY,
     State.FAILED: pb.MODEL_STATE_FAILED,
     State.DRAINING: pb.MODEL_STATE_DRAINING,
+}
+
+PRIORITIES = {
+    pb.PRIORITY_UNSPECIFIED: Priority.NORMAL,
+    pb.PRIORITY_HIGH: Priority.HIGH,
+    pb.PRIORITY_LOW: Priority.LOW,
 }
 
 METHODS = {
@@ -54,6 +61,13 @@ def options_of(options: pb.ClassifyOptions) -> tuple[int, float | None]:
     if min_confidence is not None and not 0.0 <= min_confidence <= 1.0:
         raise ArgumentInvalid("min_confidence must lie in [0, 1].", field="options.min_confidence")
     return options.top_k or DEFAULT_TOP_K, min_confidence
+
+
+def priority_of(priority: "pb.Priority.ValueType") -> Priority:
+    """Raises ArgumentInvalid for a number that stands for none."""
+    if priority not in PRIORITIES:
+        raise ArgumentInvalid("priority must be PRIORITY_HIGH, PRIORITY_LOW or left out.", field="priority")
+    return PRIORITIES[priority]
 
 
 def prediction_message(prediction: Prediction) -> pb.Prediction:

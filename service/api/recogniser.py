@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from service.api.calls import current_call
 from service.engine.explain import Explanation
 from service.engine.pipeline import Answer, Embedded
+from service.engine.priority import Priority
 from service.errors import BatchTooLarge, NotOffered, ServiceError
 from service.metrics import Metrics
 from service.models.catalogue import package_of
@@ -62,11 +63,12 @@ class Recogniser:
         top_k: int,
         min_confidence: float | None = None,
         deadline: float | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> Answer:
         """One image, one answer. Raises a ServiceError."""
         try:
             answer = await live.classifier.classify(
-                image, top_k=top_k, min_confidence=min_confidence, deadline=deadline
+                image, top_k=top_k, min_confidence=min_confidence, deadline=deadline, priority=priority
             )
         except ServiceError:
             self._metrics.images.labels("error").inc()
@@ -82,6 +84,7 @@ class Recogniser:
         top_k: int,
         min_confidence: float | None = None,
         deadline: float | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> list[Answer | ServiceError]:
         """An answer or an error for each image, in order; an image may have been refused before it came here.
 
@@ -94,6 +97,7 @@ class Recogniser:
                 top_k=top_k,
                 min_confidence=min_confidence,
                 deadline=deadline,
+                priority=priority,
             )
         )
         answers = [image if isinstance(image, ServiceError) else next(answered) for image in images]
@@ -102,7 +106,12 @@ class Recogniser:
         return answers
 
     async def embed_many(
-        self, live: LiveModel, images: Sequence[bytes | ServiceError], *, deadline: float | None = None
+        self,
+        live: LiveModel,
+        images: Sequence[bytes | ServiceError],
+        *,
+        deadline: float | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> list[Embedded | ServiceError]:
         """An embedding or an error for each image, in order.
 
@@ -111,7 +120,7 @@ class Recogniser:
         self.check_count(len(images))
         if live.manifest.outputs.embedding is None:
             raise NotOffered(f"The model {live.manifest.name} gives no embeddings; GetModel says which do.")
-        embedded = iter(await live.classifier.embed_many(_unrefused(images), deadline=deadline))
+        embedded = iter(await live.classifier.embed_many(_unrefused(images), deadline=deadline, priority=priority))
         results = [image if isinstance(image, ServiceError) else next(embedded) for image in images]
         for result in results:
             if isinstance(result, ServiceError):
@@ -121,11 +130,17 @@ class Recogniser:
         return results
 
     async def explain(
-        self, live: LiveModel, image: bytes, *, label: str = "", deadline: float | None = None
+        self,
+        live: LiveModel,
+        image: bytes,
+        *,
+        label: str = "",
+        deadline: float | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> Explanation:
         """What the answer for one image rests on. Raises a ServiceError."""
         try:
-            explanation = await live.explainer.explain(image, label=label, deadline=deadline)
+            explanation = await live.explainer.explain(image, label=label, deadline=deadline, priority=priority)
         except ServiceError:
             self._metrics.images.labels("error").inc()
             raise

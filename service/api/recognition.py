@@ -18,6 +18,7 @@ from service.api.messages import (
     model_message,
     options_of,
     precision_of,
+    priority_of,
     served_model_message,
     stage_times_message,
     version_of,
@@ -46,7 +47,12 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         live = self._live_model(request.model)
         top_k, min_confidence = options_of(request.options)
         answer = await self._recogniser.classify(
-            live, request.image, top_k=top_k, min_confidence=min_confidence, deadline=self._deadline(context)
+            live,
+            request.image,
+            top_k=top_k,
+            min_confidence=min_confidence,
+            deadline=self._deadline(context),
+            priority=priority_of(request.priority),
         )
         return pb.ClassifyResponse(
             classification=classification_message(answer.classification),
@@ -58,7 +64,12 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         live = self._live_model(request.model)
         top_k, min_confidence = options_of(request.options)
         answers = await self._recogniser.classify_many(
-            live, request.images, top_k=top_k, min_confidence=min_confidence, deadline=self._deadline(context)
+            live,
+            request.images,
+            top_k=top_k,
+            min_confidence=min_confidence,
+            deadline=self._deadline(context),
+            priority=priority_of(request.priority),
         )
         return pb.BatchClassifyResponse(
             results=[classify_result_message(answer) for answer in answers],
@@ -99,7 +110,9 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802
         live = self._live_model(request.model)
-        results = await self._recogniser.embed_many(live, request.images, deadline=self._deadline(context))
+        results = await self._recogniser.embed_many(
+            live, request.images, deadline=self._deadline(context), priority=priority_of(request.priority)
+        )
         return pb.EmbedResponse(
             results=[embed_result_message(result) for result in results],
             model=served_model_message(live),
@@ -109,7 +122,11 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:  # noqa: N802
         live = self._live_model(request.model)
         explanation = await self._recogniser.explain(
-            live, request.image, label=request.label, deadline=self._deadline(context)
+            live,
+            request.image,
+            label=request.label,
+            deadline=self._deadline(context),
+            priority=priority_of(request.priority),
         )
         return explain_response(live, explanation)
 
@@ -135,7 +152,12 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         top_k, min_confidence = options_of(request.options)
         while True:
             try:
-                answer = await live.classifier.classify(request.image, top_k=top_k, min_confidence=min_confidence)
+                answer = await live.classifier.classify(
+                    request.image,
+                    top_k=top_k,
+                    min_confidence=min_confidence,
+                    priority=priority_of(request.priority),
+                )
             except QueueFull as error:
                 await asyncio.sleep(error.retry_seconds)
             else:
@@ -159,11 +181,12 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
 async def _filled_in(
     requests: AsyncIterator[pb.ClassifyStreamRequest],
 ) -> AsyncIterator[pb.ClassifyStreamRequest]:
-    """Each request with the model and the options of the one before it where it names none."""
-    model, options = pb.ModelSelector(), pb.ClassifyOptions()
+    """Each request with the model, the options and the priority of the one before it where it names none."""
+    model, options, priority = pb.ModelSelector(), pb.ClassifyOptions(), pb.PRIORITY_UNSPECIFIED
     async for request in requests:
         model = request.model if request.HasField("model") else model
         options = request.options if request.HasField("options") else options
         request.model.CopyFrom(model)
         request.options.CopyFrom(options)
+        priority = request.priority = request.priority or priority
         yield request

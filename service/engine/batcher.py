@@ -8,7 +8,6 @@ never restarts.
 import asyncio
 import contextvars
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +15,9 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from service.engine.priority import Priority
 from service.engine.session import Outputs
+from service.engine.waiting_line import WaitingLine
 from service.engine.worker import ends_the_worker, tell
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ShuttingDown
 
@@ -88,6 +89,7 @@ class _Waiting:
     future: asyncio.Future[Row]
     arrival: float
     deadline: float | None
+    priority: Priority
     caller: contextvars.Context
 
 
@@ -100,7 +102,7 @@ class Batcher:
         self._run = run
         self._policy = policy
         self._observe = observe
-        self._queue: deque[_Waiting] = deque()
+        self._queue: WaitingLine[_Waiting] = WaitingLine()
         self._arrived = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._batch_seconds = 0.0
@@ -116,7 +118,9 @@ class Batcher:
         """Begins to serve the queue."""
         self._worker = asyncio.create_task(self._serve(), name="batcher")
 
-    async def submit(self, tensor: Tensor, *, deadline: float | None = None) -> Row:
+    async def submit(
+        self, tensor: Tensor, *, deadline: float | None = None, priority: Priority = Priority.NORMAL
+    ) -> Row:
         """One image `[H, W, C]` in, its outputs back. `deadline` is on the clock of `time.monotonic`.
 
         Raises QueueFull or DeadlineUnreachable at once, ShuttingDown after `drain`, InferenceFailed where the session
@@ -125,8 +129,15 @@ class Batcher:
         now = time.monotonic()
         self._admit(now, deadline)
         future: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
-        self._queue.append(
-            _Waiting(tensor=tensor, future=future, arrival=now, deadline=deadline, caller=contextvars.copy_context())
+        self._queue.push(
+            _Waiting(
+                tensor=tensor,
+                future=future,
+                arrival=now,
+                deadline=deadline,
+                priority=priority,
+                caller=contextvars.copy_context(),
+            )
         )
         self._arrived.set()
         return await future
@@ -167,7 +178,7 @@ class Batcher:
             self._arrived.clear()
             if self._queue:
                 wait = self._policy.wait_seconds(
-                    waiting=len(self._queue), oldest_arrival=self._queue[0].arrival, now=time.monotonic()
+                    waiting=len(self._queue), oldest_arrival=self._queue.oldest_arrival(), now=time.monotonic()
                 )
                 if wait <= 0.0 or self._closing:
                     return True
@@ -185,7 +196,7 @@ class Batcher:
         batch: list[_Waiting] = []
         now = time.monotonic()
         while self._queue and len(batch) < self._policy.max_batch_size:
-            item = self._queue.popleft()
+            item = self._queue.pop()
             if item.future.done():
                 continue
             if item.deadline is not None and now > item.deadline:

@@ -18,6 +18,7 @@ from service.engine.occlusion import Grid, grey_of, occluded
 from service.engine.overlay import draw_overlay
 from service.engine.pipeline import Classifier, Times, times_of
 from service.engine.postprocess import Prediction, probabilities_of
+from service.engine.priority import Priority
 from service.errors import ArgumentInvalid
 from service.models.manifest import Calibration, InputSpec
 
@@ -82,11 +83,13 @@ class Explainer:
             activation_maps=self._activation_maps,
         )
 
-    async def explain(self, image: bytes, *, label: str = "", deadline: float | None = None) -> Explanation:
+    async def explain(
+        self, image: bytes, *, label: str = "", deadline: float | None = None, priority: Priority = Priority.NORMAL
+    ) -> Explanation:
         """The heat map of a label, the most probable one where none is named. Raises a ServiceError."""
         if label and label not in self._labels:
             raise ArgumentInvalid(f"The model knows no label {label[:64]!r}; GetModel lists its labels.", field="label")
-        prepared, row = await self._classifier.compute(image, deadline=deadline)
+        prepared, row = await self._classifier.compute(image, deadline=deadline, priority=priority)
         shares = probabilities_of(row.logits, self._calibration.temperature)
         index = self._labels.index(label) if label else int(row.logits.argmax())
         if self._activation_maps is not None:
@@ -94,7 +97,7 @@ class Explainer:
             values = (await self._activation_maps(prepared.tensor))[index]
         else:
             method = Method.OCCLUSION
-            values = await self._occlusion(prepared.tensor, index, float(shares[index]), deadline)
+            values = await self._occlusion(prepared.tensor, index, float(shares[index]), deadline, priority)
         loop = asyncio.get_running_loop()
         overlay = await loop.run_in_executor(self._workers, draw_overlay, prepared.tensor, values)
         prediction = Prediction(index=index, label=self._labels[index], probability=float(shares[index]))
@@ -102,13 +105,17 @@ class Explainer:
             prediction=prediction, values=values, method=method, overlay_png=overlay, times=times_of(prepared, row)
         )
 
-    async def _occlusion(self, tensor: Tensor, index: int, probability: float, deadline: float | None) -> Map:
+    async def _occlusion(
+        self, tensor: Tensor, index: int, probability: float, deadline: float | None, priority: Priority
+    ) -> Map:
         """By how much the label's probability falls where each cell is hidden."""
         grid = Grid(height=self._spec.height, width=self._spec.width)
         images = occluded(tensor, grid, grey_of(self._spec))
         falls: list[float] = []
         while wave := [image for _, image in zip(range(WAVE_IMAGES), images, strict=False)]:
-            rows = await asyncio.gather(*(self._batcher.submit(image, deadline=deadline) for image in wave))
+            rows = await asyncio.gather(
+                *(self._batcher.submit(image, deadline=deadline, priority=priority) for image in wave)
+            )
             logits = np.stack([row.logits for row in rows])  # (wave, labels)
             falls += list(probability - probabilities_of(logits, self._calibration.temperature)[:, index])
         return np.array(falls, dtype=np.float32).reshape(grid.rows, grid.columns)

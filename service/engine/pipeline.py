@@ -17,6 +17,7 @@ from service.engine.decode import ImageLimits, decode
 from service.engine.decoding import Decoding, least_side
 from service.engine.postprocess import Classification, classification_of
 from service.engine.preprocess import preprocess
+from service.engine.priority import Priority
 from service.errors import ServiceError
 from service.models.manifest import Calibration, InputSpec
 
@@ -110,10 +111,16 @@ class Classifier:
         self._empty.set()
 
     async def classify(
-        self, image: bytes, *, top_k: int, min_confidence: float | None = None, deadline: float | None = None
+        self,
+        image: bytes,
+        *,
+        top_k: int,
+        min_confidence: float | None = None,
+        deadline: float | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> Answer:
         """One encoded image in, its labels out. Raises a ServiceError."""
-        prepared, row = await self.compute(image, deadline=deadline)
+        prepared, row = await self.compute(image, deadline=deadline, priority=priority)
         return self._answer(prepared, row, top_k, min_confidence)
 
     async def classify_many(
@@ -123,30 +130,33 @@ class Classifier:
         top_k: int,
         min_confidence: float | None = None,
         deadline: float | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> list[Answer | ServiceError]:
         """An answer or an error for each image, in order; a bad image never harms its neighbours."""
         return await self._each(
-            images, deadline, lambda prepared, row: self._answer(prepared, row, top_k, min_confidence)
+            images, deadline, priority, lambda prepared, row: self._answer(prepared, row, top_k, min_confidence)
         )
 
     async def embed_many(
-        self, images: Sequence[bytes], *, deadline: float | None = None
+        self, images: Sequence[bytes], *, deadline: float | None = None, priority: Priority = Priority.NORMAL
     ) -> list[Embedded | ServiceError]:
         """An embedding or an error for each image, in order, of a model that gives embeddings."""
-        return await self._each(images, deadline, self._embedded)
+        return await self._each(images, deadline, priority, self._embedded)
 
     async def compute_many(
-        self, images: Sequence[bytes], *, deadline: float | None = None
+        self, images: Sequence[bytes], *, deadline: float | None = None, priority: Priority = Priority.NORMAL
     ) -> list[tuple[Prepared, Row] | ServiceError]:
         """The model's input and outputs, or an error, for each image, in order."""
-        return await self._each(images, deadline, lambda prepared, row: (prepared, row))
+        return await self._each(images, deadline, priority, lambda prepared, row: (prepared, row))
 
-    async def compute(self, image: bytes, *, deadline: float | None = None) -> tuple[Prepared, Row]:
+    async def compute(
+        self, image: bytes, *, deadline: float | None = None, priority: Priority = Priority.NORMAL
+    ) -> tuple[Prepared, Row]:
         """One encoded image in, the model's input and its outputs back. Raises a ServiceError."""
         with self._inside():
             loop = asyncio.get_running_loop()
             prepared = await loop.run_in_executor(self._workers, self.prepare, image)
-            return prepared, await self._batcher.submit(prepared.tensor, deadline=deadline)
+            return prepared, await self._batcher.submit(prepared.tensor, deadline=deadline, priority=priority)
 
     async def quiet(self) -> None:
         """Returns when no request is being worked on; for a version that is given no new ones."""
@@ -164,13 +174,17 @@ class Classifier:
                 self._empty.set()
 
     async def _each(
-        self, images: Sequence[bytes], deadline: float | None, finish: Callable[[Prepared, Row], Result]
+        self,
+        images: Sequence[bytes],
+        deadline: float | None,
+        priority: Priority,
+        finish: Callable[[Prepared, Row], Result],
     ) -> list[Result | ServiceError]:
         async def result(prepared: Prepared | ServiceError) -> Result | ServiceError:
             if isinstance(prepared, ServiceError):
                 return prepared
             try:
-                row = await self._batcher.submit(prepared.tensor, deadline=deadline)
+                row = await self._batcher.submit(prepared.tensor, deadline=deadline, priority=priority)
             except ServiceError as error:
                 return error
             return finish(prepared, row)

@@ -6,7 +6,6 @@ are laid end to end along it, up to the policy's batch size; where the graph has
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +13,8 @@ import numpy as np
 
 from service.engine.batcher import BatchPolicy, BatchReport, Closed
 from service.engine.datatypes import AnyTensor
+from service.engine.priority import Priority
+from service.engine.waiting_line import WaitingLine
 from service.engine.worker import ends_the_worker, tell
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ServiceError, ShuttingDown
 
@@ -37,6 +38,7 @@ class _Waiting:
     future: asyncio.Future[Share]
     arrival: float
     deadline: float | None
+    priority: Priority
 
     @property
     def kind(self) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
@@ -58,7 +60,7 @@ class TensorBatcher:
         self._policy = policy
         self._joins = joins
         self._observe = observe
-        self._queue: deque[_Waiting] = deque()
+        self._queue: WaitingLine[_Waiting] = WaitingLine()
         self._rows = 0
         self._arrived = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -75,7 +77,9 @@ class TensorBatcher:
         """Begins to serve the queue."""
         self._worker = asyncio.create_task(self._serve(), name="tensor-batcher")
 
-    async def submit(self, tensors: Tensors, *, rows: int, deadline: float | None = None) -> Share:
+    async def submit(
+        self, tensors: Tensors, *, rows: int, deadline: float | None = None, priority: Priority = Priority.NORMAL
+    ) -> Share:
         """One request in, its outputs back; `rows` is its size along the batch dimension, 1 where there is none.
 
         Raises QueueFull or DeadlineUnreachable at once, ShuttingDown after `drain`, InferenceFailed where the session
@@ -84,7 +88,9 @@ class TensorBatcher:
         now = time.monotonic()
         self._admit(now, deadline)
         future: asyncio.Future[Share] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(tensors=tensors, rows=rows, future=future, arrival=now, deadline=deadline))
+        self._queue.push(
+            _Waiting(tensors=tensors, rows=rows, future=future, arrival=now, deadline=deadline, priority=priority)
+        )
         self._rows += rows
         self._arrived.set()
         return await future
@@ -123,7 +129,7 @@ class TensorBatcher:
             wait = None
             if self._queue:
                 wait = self._policy.wait_seconds(
-                    waiting=self._rows, oldest_arrival=self._queue[0].arrival, now=time.monotonic()
+                    waiting=self._rows, oldest_arrival=self._queue.oldest_arrival(), now=time.monotonic()
                 )
                 if wait <= 0.0 or self._closing or not self._joins:
                     return True
@@ -139,12 +145,12 @@ class TensorBatcher:
         batch: list[_Waiting] = []
         rows = 0
         while self._queue:
-            item = self._queue[0]
+            item = self._queue.first()
             if batch and (
                 not self._joins or rows + item.rows > self._policy.max_batch_size or item.kind != batch[0].kind
             ):
                 break
-            self._queue.popleft()
+            self._queue.pop()
             self._rows -= item.rows
             if item.future.done():
                 continue

@@ -14,6 +14,7 @@ from recognition.oip.model_config_pb2 import DataType, ModelConfig, ModelInput, 
 
 from service.engine.batcher import Row
 from service.engine.datatypes import AnyTensor, Datatype
+from service.engine.priority import Priority
 from service.engine.tensor_session import TensorSpec
 from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
 from service.models.live_model import LiveModel
@@ -94,14 +95,19 @@ class PackagedTensors:
         return config
 
     async def compute(
-        self, tensors: Mapping[str, AnyTensor], wanted: Collection[str], *, deadline: float | None
+        self,
+        tensors: Mapping[str, AnyTensor],
+        wanted: Collection[str],
+        *,
+        deadline: float | None,
+        priority: Priority = Priority.NORMAL,
     ) -> Computed:
         """Raises a ServiceError: for one bad image the sentence begins with its place."""
         given = tensors[self.live.manifest.input.tensor]
         if given.dtype == Datatype.BYTES.dtype:
-            results = await self._of_images(given.ravel().tolist(), deadline)
+            results = await self._of_images(given.ravel().tolist(), deadline, priority)
         else:
-            results = await self._of_pixels(given, deadline)
+            results = await self._of_pixels(given, deadline, priority)
         if ERROR not in wanted:
             _raise_first_of(results)
         began = time.monotonic()
@@ -115,10 +121,12 @@ class PackagedTensors:
             output_seconds=time.monotonic() - began,
         )
 
-    async def _of_images(self, images: Sequence[bytes], deadline: float | None) -> list["_Row | ServiceError"]:
+    async def _of_images(
+        self, images: Sequence[bytes], deadline: float | None, priority: Priority
+    ) -> list["_Row | ServiceError"]:
         """What is wrong with an image is its own; anything else concerns the request and is raised."""
         results: list[_Row | ServiceError] = []
-        for result in await self.live.classifier.compute_many(images, deadline=deadline):
+        for result in await self.live.classifier.compute_many(images, deadline=deadline, priority=priority):
             if not isinstance(result, ServiceError):
                 prepared, row = result
                 results.append(_Row(row=row, input_seconds=prepared.decode_seconds + prepared.preprocess_seconds))
@@ -128,9 +136,12 @@ class PackagedTensors:
                 raise result
         return results
 
-    async def _of_pixels(self, tensors: AnyTensor, deadline: float | None) -> list["_Row | ServiceError"]:
+    async def _of_pixels(
+        self, tensors: AnyTensor, deadline: float | None, priority: Priority
+    ) -> list["_Row | ServiceError"]:
         rows = await asyncio.gather(
-            *(self.live.batcher.submit(tensor, deadline=deadline) for tensor in tensors), return_exceptions=True
+            *(self.live.batcher.submit(tensor, deadline=deadline, priority=priority) for tensor in tensors),
+            return_exceptions=True,
         )
         for row in rows:
             if isinstance(row, BaseException):

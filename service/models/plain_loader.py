@@ -10,6 +10,7 @@ from recognition.oip.model_config_pb2 import ModelConfig
 
 from service.engine.batcher import BatchPolicy, BatchReport
 from service.engine.datatypes import AnyTensor
+from service.engine.priority import Priority
 from service.engine.providers import ProviderUnavailable
 from service.engine.tensor_batcher import TensorBatcher, Tensors
 from service.engine.tensor_session import TensorSession, TensorSpec, TensorUnsupported
@@ -55,12 +56,13 @@ class LivePlainModel:
         wanted: Collection[str],
         *,
         deadline: float | None,
+        priority: Priority = Priority.NORMAL,
     ) -> Computed:
         """Raises a ServiceError."""
         batched = self.config.max_batch_size > 0
         rows = len(next(iter(tensors.values()))) if batched and tensors else 1
         in_graph = {name: self._as_in_graph(name, tensor) for name, tensor in tensors.items()}
-        share = await self.batcher.submit(in_graph, rows=rows, deadline=deadline)
+        share = await self.batcher.submit(in_graph, rows=rows, deadline=deadline, priority=priority)
         outputs = {
             spec.name: self._as_configured(spec, share.outputs[spec.name])
             for spec in self.outputs

@@ -7,6 +7,7 @@ from typing import Protocol
 from recognition.oip.model_config_pb2 import ModelConfig
 
 from service.engine.datatypes import AnyTensor
+from service.engine.priority import Priority
 from service.engine.tensor_session import TensorSpec
 
 
@@ -49,7 +50,12 @@ class TensorModel(Protocol):
         ...
 
     async def compute(
-        self, tensors: Mapping[str, AnyTensor], wanted: Collection[str], *, deadline: float | None
+        self,
+        tensors: Mapping[str, AnyTensor],
+        wanted: Collection[str],
+        *,
+        deadline: float | None,
+        priority: Priority = Priority.NORMAL,
     ) -> Computed:
         """The wanted outputs for one value of every input, its shape and type checked. Raises a ServiceError."""
         ...

@@ -1,7 +1,8 @@
 """Keyword arguments as messages."""
 
 import pytest
-from recognition_client.requests import question, selector
+from recognition.v1 import recognition_pb2 as pb
+from recognition_client.requests import Priority, question, selector
 
 
 def test_what_is_not_named_is_left_out() -> None:
@@ -38,3 +39,15 @@ def test_a_version_and_an_alias_are_alternatives() -> None:
     assert selector(model="m", version=None, alias="canary").alias == "canary"
     with pytest.raises(ValueError, match="not both"):
         selector(model="m", version=2, alias="canary")
+
+
+def test_a_priority_may_be_named_by_its_text() -> None:
+    """The message says it, for one image, for many and in a stream; nothing said is normal."""
+    for priority in (Priority.LOW, "low"):
+        asked = question(model="m", version=None, alias=None, top_k=1, min_confidence=None, priority=priority)
+        messages = (asked.of_image(b"a"), asked.of_images([b"a"]), asked.of_stream("1", b"a"))
+        assert [message.priority for message in messages] == [pb.PRIORITY_LOW] * 3
+    asked = question(model="m", version=None, alias=None, top_k=1, min_confidence=None)
+    assert asked.of_image(b"a").priority == pb.PRIORITY_UNSPECIFIED
+    with pytest.raises(ValueError, match="urgent"):
+        question(model="m", version=None, alias=None, top_k=1, min_confidence=None, priority="urgent")

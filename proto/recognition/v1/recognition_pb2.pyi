@@ -34,6 +34,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Priority:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRIORITY_UNSPECIFIED: _Priority.ValueType  # 0
+    """Normal."""
+    PRIORITY_HIGH: _Priority.ValueType  # 1
+    """Before all others: where somebody waits for the answer."""
+    PRIORITY_LOW: _Priority.ValueType  # 2
+    """After all others: work that may wait, such as a batch job. It may have to wait for as long as others keep coming."""
+
+class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
+    """Who goes first where several wait for one model; within a priority, whose deadline is the earliest."""
+
+PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
+"""Normal."""
+PRIORITY_HIGH: Priority.ValueType  # 1
+"""Before all others: where somebody waits for the answer."""
+PRIORITY_LOW: Priority.ValueType  # 2
+"""After all others: work that may wait, such as a batch job. It may have to wait for as long as others keep coming."""
+Global___Priority: _TypeAlias = Priority  # noqa: Y015
+
 class _ExplanationMethod:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -307,8 +331,11 @@ class ClassifyRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
     """The image file: JPEG, PNG, WebP, GIF (first frame) or BMP, at most 10 MiB and 24 megapixels by default."""
+    priority: Global___Priority.ValueType
+    """Who goes first where several wait. Left out: normal."""
     @_builtins.property
     def model(self) -> Global___ModelSelector:
         """Which model version shall answer."""
@@ -323,10 +350,11 @@ class ClassifyRequest(_message.Message):
         model: Global___ModelSelector | None = ...,
         image: _builtins.bytes = ...,
         options: Global___ClassifyOptions | None = ...,
+        priority: Global___Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "model", b"model", "options", b"options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "model", b"model", "options", b"options", "priority", b"priority"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -377,6 +405,9 @@ class BatchClassifyRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    priority: Global___Priority.ValueType
+    """Who goes first where several wait. Left out: normal."""
     @_builtins.property
     def model(self) -> Global___ModelSelector:
         """Which model version shall answer."""
@@ -395,10 +426,11 @@ class BatchClassifyRequest(_message.Message):
         model: Global___ModelSelector | None = ...,
         images: _abc.Iterable[_builtins.bytes] | None = ...,
         options: Global___ClassifyOptions | None = ...,
+        priority: Global___Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "model", b"model", "options", b"options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "model", b"model", "options", b"options", "priority", b"priority"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -482,10 +514,13 @@ class ClassifyStreamRequest(_message.Message):
     IMAGE_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Comes back with the answer, whole. Chosen by the caller, at most 256 bytes, unique within the stream."""
     image: _builtins.bytes
     """The image file, as in ClassifyRequest."""
+    priority: Global___Priority.ValueType
+    """Who goes first. Left out: as in the message before it, and at first normal."""
     @_builtins.property
     def model(self) -> Global___ModelSelector:
         """Which model version shall answer. Left out: as in the message before it."""
@@ -501,10 +536,11 @@ class ClassifyStreamRequest(_message.Message):
         image: _builtins.bytes = ...,
         model: Global___ModelSelector | None = ...,
         options: Global___ClassifyOptions | None = ...,
+        priority: Global___Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "image", b"image", "model", b"model", "options", b"options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "image", b"image", "model", b"model", "options", b"options", "priority", b"priority"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -558,6 +594,9 @@ class EmbedRequest(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    priority: Global___Priority.ValueType
+    """Who goes first where several wait. Left out: normal."""
     @_builtins.property
     def model(self) -> Global___ModelSelector:
         """Which model version shall answer."""
@@ -571,10 +610,11 @@ class EmbedRequest(_message.Message):
         *,
         model: Global___ModelSelector | None = ...,
         images: _abc.Iterable[_builtins.bytes] | None = ...,
+        priority: Global___Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "model", b"model", "priority", b"priority"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -681,10 +721,13 @@ class ExplainRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
     """The image file, as in ClassifyRequest."""
     label: _builtins.str
     """The label to explain. Empty: the most probable one."""
+    priority: Global___Priority.ValueType
+    """Who goes first where several wait. Left out: normal."""
     @_builtins.property
     def model(self) -> Global___ModelSelector:
         """Which model version shall answer."""
@@ -695,10 +738,11 @@ class ExplainRequest(_message.Message):
         model: Global___ModelSelector | None = ...,
         image: _builtins.bytes = ...,
         label: _builtins.str = ...,
+        priority: Global___Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "label", b"label", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "label", b"label", "model", b"model", "priority", b"priority"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

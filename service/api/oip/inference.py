@@ -11,6 +11,7 @@ from service.api.oip.requests import InferAnswer, InferRequest, OutputTensor, Wa
 from service.api.oip.statistics import Statistics
 from service.api.oip.validation import checked_inputs, checked_outputs
 from service.engine.datatypes import AnyTensor, Datatype
+from service.engine.priority import Priority
 from service.engine.tensor_session import TensorSpec
 from service.errors import DeadlineUnreachable, QueueFull
 from service.models.tensor_model import Computed, TensorModel
@@ -52,7 +53,7 @@ class Inference:
     ) -> tuple[tuple[OutputTensor, ...], Computed]:
         tensors = checked_inputs(request, model)
         wanted = checked_outputs(request.outputs, model)
-        computed = await _computed(model, tensors, {spec.name for _, spec in wanted}, deadline)
+        computed = await _computed(model, tensors, {spec.name for _, spec in wanted}, deadline, request.priority)
         batched = model.config.max_batch_size > 0
         outputs = tuple(_output(output, spec, computed.outputs[spec.name], batched=batched) for output, spec in wanted)
         return outputs, computed
@@ -67,11 +68,15 @@ class Inference:
 
 
 async def _computed(
-    model: TensorModel, tensors: Mapping[str, AnyTensor], wanted: Collection[str], deadline: float
+    model: TensorModel,
+    tensors: Mapping[str, AnyTensor],
+    wanted: Collection[str],
+    deadline: float,
+    priority: Priority,
 ) -> Computed:
     """In the protocol's words where there is no room or no time."""
     try:
-        return await model.compute(tensors, wanted, deadline=deadline)
+        return await model.compute(tensors, wanted, deadline=deadline, priority=priority)
     except QueueFull as error:
         raise QueueFull(
             f"Exceeds maximum queue size. {error.sentence}", retry_seconds=error.retry_seconds, **error.metadata

@@ -14,6 +14,7 @@ from service.api.oip.requests import (
     best_of,
     datatype_of,
     precision_of,
+    priority_of,
     refuse_shared_memory,
     shape_of,
     size_mismatch,
@@ -41,6 +42,7 @@ CONTENTS = {
 
 def request_of(message: pb.ModelInferRequest) -> InferRequest:
     """Raises ArgumentInvalid or NotOffered."""
+    parameters = parameters_of(message.parameters)
     inputs = []
     for place, tensor in enumerate(message.inputs):
         refuse_shared_memory(parameters_of(tensor.parameters), tensor.name)
@@ -56,6 +58,7 @@ def request_of(message: pb.ModelInferRequest) -> InferRequest:
         version=message.model_version,
         id=message.id,
         timeout_seconds=timeout_of(parameters),
+        priority=priority_of(parameters),
         precision=precision_of(parameters),
         inputs=tuple(inputs),
         outputs=tuple(_wanted(output) for output in message.outputs),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from service.api.oip.encoding import EncodingInvalid
 from service.engine.datatypes import AnyTensor, Datatype
+from service.engine.priority import Priority
 from service.errors import ArgumentInvalid, NotOffered
 from service.models.manifest import Precision
 
@@ -43,6 +44,7 @@ class InferRequest:
     version: str = ""
     id: str = ""
     timeout_seconds: float | None = None
+    priority: Priority = Priority.NORMAL
     precision: Precision | None = None
     """Of a packaged model; None for the one that the server chose."""
     inputs: tuple[GivenTensor, ...] = ()
@@ -95,6 +97,15 @@ def timeout_of(parameters: Parameters) -> float | None:
             raise ArgumentInvalid(f"parameter '{name}' must be a whole number, 0 or higher", field="parameters")
     timeout = parameters.get("timeout", 0)
     return int(timeout) / 1e6 if timeout else None
+
+
+def priority_of(parameters: Parameters) -> Priority:
+    """As the request's parameter `priority` says: 1 goes first, 0 and 2 are normal, whatever is higher goes last.
+
+    `timeout_of` has checked that it is a whole number.
+    """
+    number = int(parameters.get("priority", 0))
+    return Priority(min(number, Priority.LOW)) if number else Priority.NORMAL
 
 
 def refuse_shared_memory(parameters: Parameters, tensor: str) -> None:

@@ -8,7 +8,7 @@ from service.api.messages import DEFAULT_TOP_K
 from service.api.recogniser import Recogniser
 from service.api.rest.answers import batch_classify_answer, classify_answer
 from service.api.rest.schemas import BatchClassifyAnswer, ClassifyAnswer
-from service.api.rest.selection import MODEL, VERSION, Selected
+from service.api.rest.selection import MODEL, VERSION, Prioritised, Selected
 from service.api.rest.uploads import UploadReader, is_form
 
 IMAGE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
@@ -43,6 +43,7 @@ def add_classify(router: APIRouter, recogniser: Recogniser, uploads: UploadReade
     async def classify(
         request: Request,
         selected: Selected,
+        priority: Prioritised,
         top_k: TopK = DEFAULT_TOP_K,
         min_confidence: MinConfidence = None,
     ) -> ClassifyAnswer | BatchClassifyAnswer:
@@ -51,7 +52,12 @@ def add_classify(router: APIRouter, recogniser: Recogniser, uploads: UploadReade
         if not is_form(request):
             image = await uploads.image(request)
             answer = await recogniser.classify(
-                live, image, top_k=top_k, min_confidence=min_confidence, deadline=recogniser.deadline()
+                live,
+                image,
+                top_k=top_k,
+                min_confidence=min_confidence,
+                deadline=recogniser.deadline(),
+                priority=priority,
             )
             return classify_answer(live, answer)
         files = await uploads.files(request)
@@ -61,5 +67,6 @@ def add_classify(router: APIRouter, recogniser: Recogniser, uploads: UploadReade
             top_k=top_k,
             min_confidence=min_confidence,
             deadline=recogniser.deadline(),
+            priority=priority,
         )
         return batch_classify_answer(live, [file.name for file in files], answers)

@@ -7,7 +7,7 @@ from service.api.rest.answers import served_model, stage_times
 from service.api.rest.classify import BODY
 from service.api.rest.errors import error_of
 from service.api.rest.schemas import Error, Schema, ServedModel, StageTimes
-from service.api.rest.selection import MODEL, VERSION, Selected
+from service.api.rest.selection import MODEL, VERSION, Prioritised, Selected
 from service.api.rest.uploads import UploadReader
 from service.engine.pipeline import Embedded
 from service.errors import ServiceError
@@ -35,11 +35,13 @@ def add_embed(router: APIRouter, recogniser: Recogniser, uploads: UploadReader) 
 
     @router.post(MODEL + ":embed", openapi_extra=BODY, response_model_exclude_none=True)
     @router.post(VERSION + ":embed", openapi_extra=BODY, response_model_exclude_none=True)
-    async def embed(request: Request, selected: Selected) -> EmbedAnswer:
+    async def embed(request: Request, selected: Selected, priority: Prioritised) -> EmbedAnswer:
         """The activations that the model's last layer sees, for each image; a bad one has its own error."""
         live = selected.live(recogniser)
         files = await uploads.files(request)
-        results = await recogniser.embed_many(live, [file.content for file in files], deadline=recogniser.deadline())
+        results = await recogniser.embed_many(
+            live, [file.content for file in files], deadline=recogniser.deadline(), priority=priority
+        )
         return EmbedAnswer(
             results=[_result(file.name, result) for file, result in zip(files, results, strict=True)],
             model=served_model(live),

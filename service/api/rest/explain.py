@@ -10,7 +10,7 @@ from service.api.recogniser import Recogniser
 from service.api.rest.answers import fields_of
 from service.api.rest.classify import BODY
 from service.api.rest.schemas import Prediction, Schema, ServedModel, StageTimes
-from service.api.rest.selection import MODEL, VERSION, Selected
+from service.api.rest.selection import MODEL, VERSION, Prioritised, Selected
 from service.api.rest.uploads import UploadReader
 from service.engine.explain import Explanation
 from service.models.live_model import LiveModel
@@ -41,11 +41,13 @@ def add_explain(router: APIRouter, recogniser: Recogniser, uploads: UploadReader
 
     @router.post(MODEL + ":explain", openapi_extra=BODY)
     @router.post(VERSION + ":explain", openapi_extra=BODY)
-    async def explain(request: Request, selected: Selected, label: Label = "") -> ExplainAnswer:
+    async def explain(request: Request, selected: Selected, priority: Prioritised, label: Label = "") -> ExplainAnswer:
         """How much each region of the image speaks for a label."""
         live = selected.live(recogniser)
         image = await uploads.image(request)
-        explanation = await recogniser.explain(live, image, label=label, deadline=recogniser.deadline())
+        explanation = await recogniser.explain(
+            live, image, label=label, deadline=recogniser.deadline(), priority=priority
+        )
         return explanation_answer(live, explanation)
 
 

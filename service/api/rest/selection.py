@@ -1,12 +1,14 @@
 """Which model version a URL means: `/v1/models/{model}`, or `/v1/models/{model}/versions/{version}`."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Depends, Query
 from pydantic import StringConstraints
 
 from service.api.recogniser import Recogniser
+from service.engine.priority import Priority
 from service.models.live_model import LiveModel
 from service.models.manifest import Precision
 
@@ -48,3 +50,21 @@ async def selection(model: Text, version: Text | None = None, precision: Precisi
 
 
 Selected = Annotated[Selection, Depends(selection)]
+
+
+class PriorityName(StrEnum):
+    """A priority as a URL names it."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+async def priority_named(
+    priority: Annotated[PriorityName, Query(description="Who goes first where several wait.")] = PriorityName.NORMAL,
+) -> Priority:
+    """The engine's own. Asynchronous for the same reason."""
+    return Priority[priority.name]
+
+
+Prioritised = Annotated[Priority, Depends(priority_named)]

@@ -13,12 +13,14 @@ from service.api.messages import (
     classify_result_message,
     model_message,
     options_of,
+    priority_of,
     served_model_message,
     stage_times_message,
     version_of,
 )
 from service.engine.pipeline import Answer, Times
 from service.engine.postprocess import Classification, Prediction
+from service.engine.priority import Priority
 from service.errors import ArgumentInvalid, ImageUnreadable
 from service.models.registry import Entry, State
 from tests.service.api.refusals import refusal_of
@@ -40,6 +42,14 @@ def test_a_selector_names_a_version_or_an_alias_or_neither() -> None:
         (pb.ModelSelector(name="a", alias=""), None, ""),
     ):
         assert (version_of(selector), alias_of(selector)) == (version, alias)
+
+
+def test_a_priority_that_is_left_out_is_normal() -> None:
+    """And a number that stands for none is the caller's mistake."""
+    given = [priority_of(priority) for priority in (pb.PRIORITY_HIGH, pb.PRIORITY_UNSPECIFIED, pb.PRIORITY_LOW)]
+    assert given == [Priority.HIGH, Priority.NORMAL, Priority.LOW]
+    with pytest.raises(ArgumentInvalid, match="PRIORITY_HIGH"):
+        priority_of(pb.ClassifyRequest.FromString(b"\x20\x07").priority)
 
 
 def test_options_have_defaults() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from recognition.oip.model_config_pb2 import ModelConfig
 
 from service.engine.datatypes import AnyTensor, Datatype
+from service.engine.priority import Priority
 from service.engine.tensor_session import TensorSpec
 from service.models.tensor_model import Computed, TensorModel
 
@@ -25,14 +26,21 @@ class Doubling:
     name: str = "m"
     version: int = 1
     deadlines: list[float | None] = field(default_factory=list)
+    priorities: list[Priority] = field(default_factory=list)
 
     @property
     def config(self) -> ModelConfig:
         return ModelConfig(name=self.name, max_batch_size=self.max_batch_size)
 
     async def compute(
-        self, tensors: Mapping[str, AnyTensor], wanted: Collection[str], *, deadline: float | None
+        self,
+        tensors: Mapping[str, AnyTensor],
+        wanted: Collection[str],
+        *,
+        deadline: float | None,
+        priority: Priority = Priority.NORMAL,
     ) -> Computed:
+        self.priorities.append(priority)
         self.deadlines.append(deadline)
         return Computed(outputs=dict.fromkeys(wanted, next(iter(tensors.values())) * 2))
 

@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 from recognition.oip import open_inference_pb2 as pb
 from recognition.oip.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
-from tests.service.in_process import InProcess, held, serving
+from tests.service.in_process import InProcess, held, serving, until, until_at_work
 from tests.service.packages import encode, picture
 
 if TYPE_CHECKING:
@@ -125,8 +125,10 @@ async def test_a_full_queue_is_unavailable(models: Path) -> None:
     async with serving(models, max_queue_images=1) as service:
         stub = GRPCInferenceServiceStub(service.channel)
         with held(service.live()):
-            waiting = [asyncio.ensure_future(stub.ModelInfer(infer_request())) for _ in range(2)]
-            await service.until_inside(2)
+            waiting = [asyncio.ensure_future(stub.ModelInfer(infer_request()))]
+            await until_at_work(service.live())
+            waiting.append(asyncio.ensure_future(stub.ModelInfer(infer_request())))
+            await until(lambda: service.live().batcher.waiting == 1)
             got = await refusal(stub.ModelInfer(infer_request()))
         await asyncio.gather(*waiting)
     assert (got[0], got[2]) == (grpc.StatusCode.UNAVAILABLE, "QUEUE_FULL")

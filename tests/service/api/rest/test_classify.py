@@ -47,7 +47,9 @@ async def test_options_come_in_the_query(client: httpx.AsyncClient) -> None:
     assert classification["unknown"] is True
 
 
-@pytest.mark.parametrize(("name", "value"), [("top_k", "0"), ("top_k", "many"), ("min_confidence", "2")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("top_k", "0"), ("top_k", "many"), ("min_confidence", "2"), ("priority", "1")]
+)
 async def test_options_that_mean_nothing_are_named(client: httpx.AsyncClient, name: str, value: str) -> None:
     """400 with ARGUMENT_INVALID and the name of the parameter."""
     answer = await client.post(URL, content=encode(picture(0)), params={name: value})
