@@ -13,6 +13,10 @@ from grpc_reflection.v1alpha import reflection
 from recognition.oip import open_inference_pb2, open_inference_pb2_grpc
 from recognition.v1 import recognition_pb2, recognition_pb2_grpc
 
+from service.api.auth.access import Access
+from service.api.auth.grpc_gate import GrpcGate
+from service.api.auth.http_gate import HttpGate
+from service.api.auth.models import ModelsOfCallers
 from service.api.calls import Calls
 from service.api.door import Door
 from service.api.health import Health
@@ -24,7 +28,8 @@ from service.api.oip.servicer import OpenInferenceServicer
 from service.api.oip.statistics import Statistics
 from service.api.recogniser import Recogniser
 from service.api.recognition import RecognitionServicer
-from service.api.rest.app import build_app
+from service.api.rest.app import build_app, refusal_at
+from service.api.rest.metrics import ThreadedServer, build_metrics_app
 from service.api.rest.server import HttpServer
 from service.api.rest.uploads import UploadLimits, UploadReader
 from service.config import Settings
@@ -32,6 +37,7 @@ from service.engine.batcher import BatchPolicy, BatchReport
 from service.engine.decode import ImageLimits
 from service.engine.providers import Provider, choose_provider
 from service.engine.session import available_cores
+from service.guards import build_access, build_certificates
 from service.metrics import Metrics
 from service.models.loader import LoadObserver, ModelLoader
 from service.models.plain_loader import PlainModelLoader
@@ -39,8 +45,9 @@ from service.models.registry import Entry, Registry, State
 from service.models.reloader import Reloader
 from service.models.repository import ModelRepository
 from service.models.signature import read_trusted_keys
-from service.ports import StartRefused, bind_grpc, listen_http, serve_metrics
+from service.ports import StartRefused, bind_grpc, listen_http
 from service.server import Lifetime, Server
+from service.tls import Certificates
 from service.tracing import TracesUnavailable, Tracing, build_tracing
 
 log = structlog.get_logger("service.bootstrap")
@@ -62,6 +69,7 @@ class Core:
     status: Health
     door: Door
     calls: Calls
+    access: Access
     registry: Registry
     recogniser: Recogniser
     open_inference: OpenInference
@@ -75,15 +83,17 @@ async def build_server(settings: Settings) -> Server:
     provider = choose_provider(settings.device)
     log.info("provider chosen", provider=provider.name, reason=provider.reason)
     core = _core(settings, provider)
+    certificates = build_certificates(settings)
     grpc_server = _grpc_server(settings, core)
-    grpc_port = bind_grpc(grpc_server, settings)
-    metrics_port = serve_metrics(core.metrics, settings)
-    listener = listen_http(settings) if settings.http else None
+    grpc_port = bind_grpc(grpc_server, settings, None if certificates is None else certificates.for_grpc())
+    metrics_listener, listener = listen_http(settings)
+    metrics_port = metrics_listener.getsockname()[1]
     http_port = None if listener is None else listener.getsockname()[1]
     log.info("ports bound", host=settings.host, grpc_port=grpc_port, http_port=http_port, metrics_port=metrics_port)
     return Server(
         grpc_server,
-        None if listener is None else _http_server(settings, core, listener, grpc_port),
+        None if listener is None else _http_server(settings, core, listener, grpc_port, certificates),
+        _metrics_server(core, metrics_listener, certificates),
         registry=core.registry,
         health=core.status,
         door=core.door,
@@ -120,6 +130,7 @@ def _core(settings: Settings, provider: Provider) -> Core:
         status=status,
         door=door,
         calls=Calls(metrics, door, tracing),
+        access=build_access(settings),
         registry=registry,
         recogniser=recogniser,
         open_inference=open_inference,
@@ -135,7 +146,9 @@ def _reloader(settings: Settings, core: Core) -> Reloader:
     )
 
 
-def _http_server(settings: Settings, core: Core, listener: socket.socket, grpc_port: int) -> HttpServer:
+def _http_server(
+    settings: Settings, core: Core, listener: socket.socket, grpc_port: int, certificates: Certificates | None
+) -> HttpServer:
     uploads = _upload_reader(settings)
     app = build_app(
         calls=core.calls,
@@ -147,7 +160,13 @@ def _http_server(settings: Settings, core: Core, listener: socket.socket, grpc_p
         grpc_port=grpc_port,
         routers=[open_inference_router(core.open_inference, calls=core.calls, uploads=uploads)],
     )
-    return HttpServer(app, listener)
+    gate = HttpGate(app, access=core.access, calls=core.calls, refusal=refusal_at)
+    return HttpServer(gate, listener, tls=None if certificates is None else certificates.for_http())
+
+
+def _metrics_server(core: Core, listener: socket.socket, certificates: Certificates | None) -> ThreadedServer:
+    app = build_metrics_app(core.metrics.registry, core.status, access=core.access, calls=core.calls)
+    return ThreadedServer(app, listener, tls=None if certificates is None else certificates.for_metrics())
 
 
 def _tracing(settings: Settings) -> Tracing:
@@ -208,7 +227,7 @@ def _registry(
         _log_entry(entry)
 
     repository = ModelRepository(settings.models, trusted=read_trusted_keys(settings.trusted_keys))
-    return Registry(
+    return ModelsOfCallers(
         repository,
         loader.load,
         watch=watch,
@@ -220,6 +239,7 @@ def _registry(
 def _grpc_server(settings: Settings, core: Core) -> grpc.aio.Server:
     server = grpc.aio.server(
         interceptors=[
+            GrpcGate(core.access, core.calls, translations={OPEN_INFERENCE_NAME: open_inference_status}),
             CallInterceptor(core.calls, service=SERVICE_NAME),
             CallInterceptor(core.calls, service=OPEN_INFERENCE_NAME, translate=open_inference_status),
         ],

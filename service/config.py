@@ -9,9 +9,9 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.engine.decoding import Decoding
@@ -19,7 +19,16 @@ from service.engine.providers import Device
 from service.models.variant import PrecisionChoice
 
 PREFIX = "RECOGNITION_"
-OF_OTHER_COMMANDS = frozenset({"RECOGNITION_SERVER"})
+OF_OTHER_COMMANDS = frozenset(
+    {
+        "RECOGNITION_SERVER",
+        "RECOGNITION_TOKEN",
+        "RECOGNITION_TLS",
+        "RECOGNITION_ROOT_CERTIFICATES",
+        "RECOGNITION_CLIENT_CERTIFICATE",
+        "RECOGNITION_CLIENT_KEY",
+    }
+)
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
@@ -86,6 +95,15 @@ class Settings(BaseSettings):
     """Longest side of an image in pixels."""
     max_image_pixels: Positive = 24_000_000
     """Most pixels of an image, width × height."""
+    tokens: Path | None = None
+    """File of tokens (service/api/auth/tokens.py; `token new` writes it). Left out, everybody may call; with it every
+    call needs a token of the file, but for the liveness. It is read again when it changes."""
+    tls_certificate: Path | None = None
+    """PEM file with the certificate of the server and those that lead to its root; turns TLS on, on every port."""
+    tls_key: Path | None = None
+    """PEM file with the key of that certificate. All files of TLS are read again when they change."""
+    tls_client_ca: Path | None = None
+    """PEM file with the roots of the clients' certificates; with it the API's ports take no client without one."""
     max_message_bytes: Positive = 64 * 2**20
     """Largest gRPC message or HTTP body in bytes."""
     default_deadline_seconds: Annotated[float, Field(gt=0)] = 10.0
@@ -102,6 +120,14 @@ class Settings(BaseSettings):
     """Least level that is logged; debug adds a line for every call."""
     log_format: Literal["auto", "json", "text"] = "auto"
     """json, text, or auto: text on a terminal and json elsewhere."""
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: set both, or none")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_ca asks clients for certificates, which needs tls_certificate and tls_key")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -140,6 +166,8 @@ def read_settings(command_line: Mapping[str, Any], *, file: Path | None = None) 
         settings = Settings(**values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
+        if not first["loc"]:
+            raise SettingsInvalid(first["msg"].removeprefix("Value error, ")) from error
         name = str(first["loc"][0])
         raise SettingsInvalid(f"{name} ({origins.get(name, 'unknown')}): {first['msg']}") from error
     return SettingsWithOrigins(settings=settings, origins=origins)

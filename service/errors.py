@@ -100,6 +100,34 @@ class CallerGone(ServiceError):
     reason = "CALLER_GONE"
 
 
+class TokenMissing(ServiceError):
+    """The caller brought no token, and this server asks for one."""
+
+    reason = "TOKEN_MISSING"
+
+
+class TokenInvalid(ServiceError):
+    """The server does not know the token."""
+
+    reason = "TOKEN_INVALID"
+
+
+class NotPermitted(ServiceError):
+    """The token does not allow this."""
+
+    reason = "NOT_PERMITTED"
+
+
+class RateExceeded(ServiceError):
+    """The token is used faster than it may be; the caller may come back after `retry_seconds`."""
+
+    reason = "RATE_EXCEEDED"
+
+    def __init__(self, sentence: str, *, retry_seconds: float, **metadata: str) -> None:
+        super().__init__(sentence, **metadata)
+        self.retry_seconds = retry_seconds
+
+
 class InferenceFailed(ServiceError):
     """The runtime failed on this batch; the cause is in the server's log."""
 

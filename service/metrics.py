@@ -1,6 +1,6 @@
 """What Prometheus sees of the service. Base units; labels come from the repository, never from clients.
 
-The registry is this process's own and is served from its own thread and port, so that it answers under any load.
+The registry is this process's own and is served from its own thread and port (service/api/rest/metrics.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,6 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.exposition import start_http_server
 
 from service.drift import Drift
 from service.engine.batcher import BatchReport
@@ -45,11 +44,6 @@ class Metrics:
         self._describe_requests()
         self._describe_engine()
         self._describe_models()
-
-    def serve(self, address: str, port: int) -> int:
-        """Starts the HTTP endpoint in a daemon thread; returns the port, which matters when 0 was asked for."""
-        server, _ = start_http_server(port, addr=address, registry=self.registry)
-        return int(server.server_port)
 
     def _describe_requests(self) -> None:
         registry = self.registry

@@ -6,36 +6,41 @@ import grpc
 
 from service.api.rest.server import listen
 from service.config import Settings
-from service.metrics import Metrics
 
 
 class StartRefused(Exception):
     """The service does not start; the text says why."""
 
 
-def bind_grpc(server: grpc.aio.Server, settings: Settings) -> int:
+def bind_grpc(server: grpc.aio.Server, settings: Settings, credentials: grpc.ServerCredentials | None) -> int:
     """The port, which matters where 0 was asked for. Raises StartRefused."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
-        return server.add_insecure_port(f"{host}:{settings.grpc_port}")
+        address = f"{host}:{settings.grpc_port}"
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise _cannot_bind(settings.host, settings.grpc_port, "--grpc-port") from error
 
 
-def listen_http(settings: Settings) -> socket.socket:
-    """Raises StartRefused."""
+def listen_http(settings: Settings) -> tuple[socket.socket, socket.socket | None]:
+    """The sockets of the metrics, and of the API over HTTP where that is wanted. Raises StartRefused."""
+    metrics = _listen(settings.host, settings.metrics_port, "--metrics-port")
+    if not settings.http:
+        return metrics, None
     try:
-        return listen(settings.host, settings.http_port)
-    except OSError as error:
-        raise _cannot_bind(settings.host, settings.http_port, "--http-port", " (or --no-http)") from error
+        return metrics, _listen(settings.host, settings.http_port, "--http-port", " (or --no-http)")
+    except StartRefused:
+        metrics.close()
+        raise
 
 
-def serve_metrics(metrics: Metrics, settings: Settings) -> int:
-    """The port, which matters where 0 was asked for. Raises StartRefused."""
+def _listen(host: str, port: int, option: str, or_else: str = "") -> socket.socket:
     try:
-        return metrics.serve(settings.host, settings.metrics_port)
+        return listen(host, port)
     except OSError as error:
-        raise _cannot_bind(settings.host, settings.metrics_port, "--metrics-port") from error
+        raise _cannot_bind(host, port, option, or_else) from error
 
 
 def _cannot_bind(host: str, port: int, option: str, or_else: str = "") -> StartRefused:

@@ -16,6 +16,7 @@ import structlog
 
 from service.api.door import Door
 from service.api.health import Health
+from service.api.rest.metrics import ThreadedServer
 from service.api.rest.server import HttpServer
 from service.metrics import Metrics
 from service.models.registry import Registry
@@ -45,6 +46,7 @@ class Server:
         self,
         grpc_server: grpc.aio.Server,
         http_server: HttpServer | None = None,
+        metrics_server: ThreadedServer | None = None,
         *,
         registry: Registry,
         health: Health,
@@ -57,6 +59,7 @@ class Server:
         """`background` runs from READY until the shutdown begins."""
         self._grpc_server = grpc_server
         self._http_server = http_server
+        self._metrics_server = metrics_server
         self._registry = registry
         self._health = health
         self._door = door
@@ -85,6 +88,7 @@ class Server:
             await self.start()
         except Exception:
             await self._close_ports(seconds=None)
+            await self._close_metrics()
             raise
         await self._stop.wait()
         await self.shut_down()
@@ -92,6 +96,8 @@ class Server:
     async def start(self) -> None:
         """Opens the door, loads the models and says so. While they load, calls are told MODEL_NOT_READY."""
         await self._health.begin()
+        if self._metrics_server is not None:
+            self._metrics_server.start()
         await self._grpc_server.start()
         if self._http_server is not None:
             await self._http_server.start()
@@ -121,7 +127,12 @@ class Server:
         await self._door.close(within_seconds=self._lifetime.grace_seconds)
         await self._close_ports(seconds=LAST_SECONDS)
         await self._registry.drain()
+        await self._close_metrics()
         log.info("stopped", **self._metrics.totals())
+
+    async def _close_metrics(self) -> None:
+        if self._metrics_server is not None:
+            await asyncio.to_thread(self._metrics_server.stop)
 
     async def _close_ports(self, *, seconds: float | None) -> None:
         await self._grpc_server.stop(seconds)

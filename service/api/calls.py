@@ -71,6 +71,12 @@ class Calls:
             async with self._noted(rpc):
                 yield
 
+    def turn_away(self, rpc: str, error: ServiceError) -> status_pb2.Status:
+        """Counts and notes a call that a gate did not let in; the status that it ends with."""
+        self._metrics.requests.labels(rpc, "", "", code_of(error).name).inc()
+        self._note_refusal(rpc, error)
+        return status_of(error)
+
     @asynccontextmanager
     async def _noted(self, rpc: str) -> AsyncIterator[None]:
         began = time.monotonic()

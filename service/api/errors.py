@@ -9,13 +9,16 @@
        │            │             ├ ModelNotFound, VersionNotFound, PrecisionNotFound                 NOT_FOUND
        │            │             └ ModelNotReady                                                     UNAVAILABLE
        │            └ ShuttingDown                                                                    UNAVAILABLE
+       ├ TokenMissing, TokenInvalid                                                                   UNAUTHENTICATED
+       ├ NotPermitted                                                                                 PERMISSION_DENIED
+       ├ RateExceeded                                                                                 RESOURCE_EXHAUSTED
        ├ ArgumentInvalid, BatchTooLarge                                                               INVALID_ARGUMENT
        ├ CallerGone                                                                                   CANCELLED
        └ NotOffered                                                                                   UNIMPLEMENTED
 
-Every error carries a google.rpc.ErrorInfo with the reason; the caller's faults carry a BadRequest besides, QueueFull a
-RetryInfo. Anything that is not a ServiceError is INTERNAL with a constant text (AIP-193). Over HTTP each code has the
-status of HTTP_STATUSES, and the details are JSON.
+Every error carries a google.rpc.ErrorInfo with the reason; the caller's faults carry a BadRequest besides, QueueFull
+and RateExceeded a RetryInfo. Anything that is not a ServiceError is INTERNAL with a constant text (AIP-193). Over HTTP
+each code has the status of HTTP_STATUSES, and the details are JSON.
 """
 
 from collections.abc import Mapping
@@ -32,6 +35,10 @@ INTERNAL_REASON = "INTERNAL"
 
 CODES: Mapping[type[errors.ServiceError], grpc.StatusCode] = MappingProxyType(
     {
+        errors.TokenMissing: grpc.StatusCode.UNAUTHENTICATED,
+        errors.TokenInvalid: grpc.StatusCode.UNAUTHENTICATED,
+        errors.NotPermitted: grpc.StatusCode.PERMISSION_DENIED,
+        errors.RateExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
         errors.ArgumentInvalid: grpc.StatusCode.INVALID_ARGUMENT,
         errors.BatchTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
         errors.ImageUnreadable: grpc.StatusCode.INVALID_ARGUMENT,
@@ -54,6 +61,7 @@ HTTP_STATUSES: Mapping[grpc.StatusCode, int] = MappingProxyType(
     {
         grpc.StatusCode.INVALID_ARGUMENT: 400,
         grpc.StatusCode.UNAUTHENTICATED: 401,
+        grpc.StatusCode.PERMISSION_DENIED: 403,
         grpc.StatusCode.NOT_FOUND: 404,
         grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
         grpc.StatusCode.CANCELLED: 499,
@@ -80,7 +88,7 @@ def status_of(error: errors.ServiceError) -> status_pb2.Status:
         field = error.metadata.get("field", "image")
         violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=error.sentence)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    if isinstance(error, errors.QueueFull):
+    if isinstance(error, (errors.QueueFull, errors.RateExceeded)):
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_seconds * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))

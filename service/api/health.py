@@ -5,8 +5,8 @@ calls are still answered, so that balancers go elsewhere before the door closes.
 """
 
 from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import aio
 
+from service.api.auth.health import HealthOfCallers
 from service.models.registry import Entry, State
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -18,7 +18,7 @@ class Health:
     """What the health service says; follows the registry."""
 
     def __init__(self) -> None:
-        self.servicer = aio.HealthServicer()
+        self.servicer = HealthOfCallers()
         self.ready = False
         """Whether the server as a whole is SERVING."""
         self._ready: dict[str, set[int]] = {}

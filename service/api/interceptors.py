@@ -1,5 +1,6 @@
 """The gRPC door's side of every call: it runs inside `Calls.around`, and a refusal becomes the status of the call."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, NoReturn, TypeAlias, cast
@@ -9,6 +10,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from service.api.auth.callers import current_caller
 from service.api.calls import CallRefused, Calls
 from service.errors import ArgumentInvalid
 
@@ -67,12 +69,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def outer(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
             try:
                 async with self._calls.around(rpc, context.invocation_metadata() or ()):
-                    async for response in inner((parse(request) async for request in requests), context):
+                    async for response in inner(_at_the_callers_rate(requests, parse), context):
                         yield response
             except CallRefused as refused:
                 await abort(context, self._translate(refused.status))
 
         return outer
+
+
+async def _at_the_callers_rate(requests: AsyncIterator[bytes], parse: Parse) -> AsyncIterator[Any]:
+    """Each message of a stream counts as a call, but for the first, which came in with it; who sends faster is held
+    back and not refused.
+    """
+    caller, first = current_caller.get(), True
+    async for request in requests:
+        while not first and (seconds := caller.wait_seconds()) > 0:  # noqa: ASYNC110 - time is what it waits for
+            await asyncio.sleep(seconds)
+        first = False
+        yield parse(request)
 
 
 def _parser(deserializer: Parse | None) -> Parse:

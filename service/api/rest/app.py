@@ -4,16 +4,17 @@ import importlib.metadata
 from collections.abc import Iterable
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from google.rpc import status_pb2
 from starlette.exceptions import HTTPException
 
 from service.api.calls import Calls
 from service.api.health import Health
-from service.api.oip.rest.routes import no_such_route
+from service.api.oip.rest.routes import failure, no_such_route
 from service.api.recogniser import Recogniser
 from service.api.rest.card import add_card
 from service.api.rest.classify import add_classify
 from service.api.rest.embed import add_embed
-from service.api.rest.errors import error_answer
+from service.api.rest.errors import error_answer, refusal
 from service.api.rest.explain import add_explain
 from service.api.rest.models import add_models
 from service.api.rest.playground import playground_router
@@ -75,6 +76,11 @@ def build_app(
     ):
         app.include_router(part)
     return app
+
+
+def refusal_at(path: str, status: status_pb2.Status) -> Response:
+    """The answer to a call that did not come in, in the form of the protocol that the path belongs to."""
+    return failure(status) if path.startswith(OPEN_INFERENCE_PREFIX) else refusal(status)
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Generator
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 
 class _Uvicorn(uvicorn.Server):
@@ -19,18 +20,8 @@ class _Uvicorn(uvicorn.Server):
 class HttpServer:
     """An application behind a listening socket: `start` to answer, `stop` when the last call has left."""
 
-    def __init__(self, app: FastAPI, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        self._server = _Uvicorn(config)
+    def __init__(self, app: ASGIApp, listener: socket.socket, *, tls: ssl.SSLContext | None = None) -> None:
+        self._server = uvicorn_server(app, tls)
         self._listener = listener
         self._task: asyncio.Task[None] | None = None
 
@@ -45,6 +36,23 @@ class HttpServer:
             self._listener.close()
         else:
             await self._task
+
+
+def uvicorn_server(app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Server:
+    """Not started."""
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+    )
+    return _Uvicorn(config)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -11,6 +11,10 @@ from service.api.errors import CODES, DOMAIN, HTTP_STATUSES, code_of, internal_s
 from tests.service.api.refusals import refusal_of
 
 TABLE = {
+    "TOKEN_MISSING": "UNAUTHENTICATED",
+    "TOKEN_INVALID": "UNAUTHENTICATED",
+    "NOT_PERMITTED": "PERMISSION_DENIED",
+    "RATE_EXCEEDED": "RESOURCE_EXHAUSTED",
     "IMAGE_UNREADABLE": "INVALID_ARGUMENT",
     "IMAGE_UNSUPPORTED": "INVALID_ARGUMENT",
     "IMAGE_TOO_LARGE": "INVALID_ARGUMENT",
@@ -41,8 +45,8 @@ KINDS = tuple(kind for kind in below(errors.ServiceError) if kind.__module__ == 
 
 
 def example(kind: type[errors.ServiceError]) -> errors.ServiceError:
-    if kind is errors.QueueFull:
-        return errors.QueueFull("Come back later.", retry_seconds=0.5)
+    if kind in (errors.QueueFull, errors.RateExceeded):
+        return kind("Come back later.", retry_seconds=0.5)
     return kind("Something is wrong.", limit="3")
 
 
@@ -92,8 +96,8 @@ def test_a_full_queue_says_when_to_come_back(seconds: float) -> None:
 
 
 def test_nobody_else_asks_to_retry() -> None:
-    """RetryInfo belongs to QUEUE_FULL."""
-    for kind in set(KINDS) - {errors.QueueFull}:
+    """RetryInfo belongs to QUEUE_FULL and RATE_EXCEEDED."""
+    for kind in set(KINDS) - {errors.QueueFull, errors.RateExceeded}:
         assert refusal_of(status_of(example(kind))).retry_seconds is None
 
 

@@ -17,7 +17,7 @@ SERVING, NOT_SERVING = "SERVING", "NOT_SERVING"
 async def state_of(health: Health, name: str) -> str:
     """What the service would answer, asked without a server."""
     request = health_pb2.HealthCheckRequest(service=name)
-    answer = await health.servicer.Check(request, None)  # type: ignore[arg-type] # it asks nothing of the context
+    answer = await health.servicer.Check(request, None)  # it asks nothing of the context
     return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
 

@@ -215,14 +215,14 @@ async def test_a_fault_ends_the_stream_without_a_word_of_it(
     service: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """INTERNAL and an id, also where it happens in the middle of several images."""
-    resolve: Callable[..., object] = Registry.resolve
+    choose: Callable[..., object] = Registry.choose
 
     def faulty(registry: Registry, name: str, **selector: object) -> object:
         if name == "faulty":
             raise RuntimeError("secret words")
-        return resolve(registry, name, **selector)
+        return choose(registry, name, **selector)
 
-    monkeypatch.setattr(Registry, "resolve", faulty)
+    monkeypatch.setattr(Registry, "choose", faulty)
     bad = pb.ClassifyStreamRequest(id="1", image=IMAGES[0], model=pb.ModelSelector(name="faulty"))
     assert await ends_with(service, request(0), bad, request(2)) == ("INTERNAL", "INTERNAL")
     assert len(service.events("call failed")) == 1

@@ -11,8 +11,8 @@ from service.api.rest.errors import argument_invalid, error_of, refusal
 
 
 def made(kind: type[errors.ServiceError]) -> errors.ServiceError:
-    if kind is errors.QueueFull:
-        return errors.QueueFull("Full.", retry_seconds=0.5)
+    if kind in (errors.QueueFull, errors.RateExceeded):
+        return kind("Full.", retry_seconds=0.5)
     return kind("A sentence.", field="image")
 
 

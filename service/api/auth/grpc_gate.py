@@ -1,0 +1,60 @@
+"""The gate of the gRPC door: no method of any service is reached without a token, but for the one named here."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import grpc
+
+from service.api.auth.access import HEADER, Access
+from service.api.auth.callers import NOBODY, Caller, current_caller
+from service.api.calls import Calls
+from service.api.interceptors import Context, Continuation, RpcHandler, Translate, abort
+from service.errors import ServiceError
+
+OPEN = frozenset({"/grpc.health.v1.Health/Check"})
+"""The liveness of the server; of a model it says nothing without a token (service/api/auth/health.py)."""
+UNCHARGED = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+
+
+class GrpcGate(grpc.aio.ServerInterceptor):
+    """The first of the interceptors; a service that is added later is behind it too."""
+
+    def __init__(self, access: Access, calls: Calls, *, translations: Mapping[str, Translate]) -> None:
+        """`translations` gives, for the services that have their own codes, how a status becomes theirs."""
+        self._access = access
+        self._calls = calls
+        self._translations = translations
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> "RpcHandler | None":
+        method = handler_call_details.method
+        try:
+            caller = self._caller(method, handler_call_details.invocation_metadata or ())
+        except ServiceError as error:
+            return self._refusing(method, error) if await continuation(handler_call_details) is not None else None
+        current_caller.set(caller)  # what follows runs in the same task, the call's own
+        return await continuation(handler_call_details)
+
+    def _caller(self, method: str, metadata: Any) -> Caller:
+        given = next((value for key, value in metadata if key == HEADER and isinstance(value, str)), None)
+        try:
+            caller = self._access.caller_of(given)
+        except ServiceError:
+            if method in OPEN:
+                return NOBODY
+            raise
+        if not method.startswith(UNCHARGED):
+            caller.charge()
+        return caller
+
+    def _refusing(self, method: str, error: ServiceError) -> RpcHandler:
+        """A handler that ends the call before it reads anything; it fits methods of every kind."""
+        service, _, rpc = method.removeprefix("/").rpartition("/")
+
+        async def refuse(requests: AsyncIterator[bytes], context: Context) -> None:  # noqa: ARG001
+            status = self._calls.turn_away(rpc, error)
+            translate = self._translations.get(service)
+            await abort(context, status if translate is None else translate(status))
+
+        return grpc.stream_stream_rpc_method_handler(refuse)
