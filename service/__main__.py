@@ -1,6 +1,5 @@
 """The command `recognition-serve`: reads the settings, runs the server, or shows what the settings are."""
 
-import asyncio
 import inspect
 import json
 from dataclasses import asdict
@@ -118,6 +117,7 @@ def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
     from service.api.calls import add_call
     from service.bootstrap import build_server
     from service.engine.providers import ProviderUnavailable
+    from service.event_loop import EventLoopUnavailable, run
     from service.logs import configure_logs
     from service.models.repository import PackageRefused
     from service.models.signature import KeysInvalid
@@ -125,13 +125,13 @@ def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
 
     configure_logs(level=read.settings.log_level, form=read.settings.log_format, processors=[add_call])
 
-    async def run() -> None:
+    async def serve_until_told() -> None:
         server = await build_server(read.settings)
         await server.run()
 
     try:
-        asyncio.run(run())
-    except (StartRefused, KeysInvalid, ProviderUnavailable, PackageRefused) as error:
+        run(serve_until_told(), read.settings.event_loop)
+    except (StartRefused, EventLoopUnavailable, KeysInvalid, ProviderUnavailable, PackageRefused) as error:
         _complain(str(error))
         return 1
     return 0

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from service.engine.decoding import Decoding
 from service.engine.providers import Device
+from service.event_loop import EventLoop
 from service.models.variant import PrecisionChoice
 
 PREFIX = "RECOGNITION_"
@@ -81,6 +82,8 @@ class Settings(BaseSettings):
     decode: Decoding = Decoding.EXACT
     """How JPEG files are decoded: exact, scaled (down, where they are at least twice the size that the model needs) or
     fast (also where they are less than that); the last two change answers a little, see docs/decoding.md."""
+    event_loop: EventLoop = EventLoop.AUTO
+    """The loop that calls are answered on: uvloop, asyncio, or auto: uvloop where it is installed."""
     max_batch_size: Annotated[int, Field(ge=1, le=1024)] = 64
     """Most images that are computed together."""
     max_delay_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0

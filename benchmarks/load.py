@@ -1,0 +1,192 @@
+"""The load generator, a process of its own: sends gRPC calls over one channel, checks every answer, prints what it saw.
+
+Reads a Job as JSON from its standard input and prints a Load as JSON. `run_load` starts one and waits for it.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import grpc
+import numpy as np
+import uvloop
+from recognition.oip import open_inference_pb2 as oip
+from recognition.v1 import recognition_pb2 as pb
+
+ROOT = Path(__file__).resolve().parents[1]
+CLASSIFY = "/recognition.v1.RecognitionService/Classify"
+MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
+WARM_SECONDS = 0.5
+LARGEST_MESSAGE = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to send, and how: `in_flight` calls at a time, or `rate` calls a second as they come by chance (Poisson)."""
+
+    target: str
+    method: str
+    requests: tuple[bytes, ...]
+    best: tuple[tuple[tuple[int, ...], ...], ...]
+    """For each request, for each of its images: the labels' indices that are right as the best answer."""
+    seconds: float
+    in_flight: int = 1
+    rate: float | None = None
+    seed: int = 0
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self) | {"requests": [base64.b64encode(item).decode() for item in self.requests]})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Job":
+        fields = json.loads(text)
+        fields["requests"] = tuple(base64.b64decode(item) for item in fields["requests"])
+        fields["best"] = tuple(tuple(tuple(indices) for indices in images) for images in fields["best"])
+        return cls(**fields)
+
+
+@dataclass(slots=True, kw_only=True)
+class Load:
+    """What came of it. Latencies are in seconds, those of an open loop from when the call was due."""
+
+    calls: int = 0
+    images: int = 0
+    wrong: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    client_cpu_seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    failures: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def calls_per_second(self) -> float:
+        return self.calls / self.seconds
+
+    @property
+    def images_per_second(self) -> float:
+        return self.images / self.seconds
+
+    def percentile(self, share: float) -> float:
+        return float(np.percentile(self.latencies, share)) if self.latencies else float("nan")
+
+
+def run_load(job: Job) -> Load:
+    """Raises RuntimeError where an answer was wrong: a fast wrong answer is no result."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "proto", ROOT / "client")))}
+    command = [sys.executable, "-m", "benchmarks.load"]
+    done = subprocess.run(
+        command, input=job.to_json(), capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"the load generator failed:\n{done.stderr[-2000:]}")
+    load = Load(**json.loads(done.stdout))
+    if load.wrong:
+        raise RuntimeError(f"{load.wrong} of {load.images} answers were wrong")
+    return load
+
+
+class _Sender:
+    def __init__(self, job: Job, call: Callable[[bytes], Awaitable[bytes]]) -> None:
+        self._job = job
+        self._call = call
+        self._read = best_of_classify if job.method == CLASSIFY else best_of_infer
+        self.load = Load()
+        self.measuring = False
+
+    async def send(self, place: int, due: float) -> None:
+        try:
+            answer = await self._call(self._job.requests[place])
+        except grpc.RpcError as error:
+            if self.measuring:
+                name = error.code().name if isinstance(error, grpc.aio.AioRpcError) else "UNKNOWN"
+                self.load.failed += 1
+                self.load.failures[name] = self.load.failures.get(name, 0) + 1
+            return
+        latency = time.perf_counter() - due
+        right = self._job.best[place]
+        found = self._read(answer)
+        if not self.measuring:
+            return
+        self.load.latencies.append(latency)
+        self.load.calls += 1
+        self.load.images += len(right)
+        if len(found) != len(right):
+            self.load.wrong += len(right)
+        self.load.wrong += sum(index not in indices for index, indices in zip(found, right, strict=False))
+
+
+def best_of_classify(answer: bytes) -> Sequence[int]:
+    return [pb.ClassifyResponse.FromString(answer).classification.predictions[0].index]
+
+
+def best_of_infer(answer: bytes) -> Sequence[int]:
+    message = oip.ModelInferResponse.FromString(answer)
+    logits = np.frombuffer(message.raw_output_contents[0], dtype=np.float32)
+    best: list[int] = logits.reshape(message.outputs[0].shape).argmax(axis=1).tolist()
+    return best
+
+
+async def generate(job: Job) -> Load:
+    options = [("grpc.max_receive_message_length", LARGEST_MESSAGE), ("grpc.max_send_message_length", LARGEST_MESSAGE)]
+    async with grpc.aio.insecure_channel(job.target, options=options) as channel:
+        sender = _Sender(job, channel.unary_unary(job.method))
+        await _phase(job, sender, WARM_SECONDS)
+        sender.measuring = True
+        used = _cpu_seconds()
+        began = time.perf_counter()
+        await _phase(job, sender, job.seconds)
+        sender.load.seconds = time.perf_counter() - began
+        sender.load.client_cpu_seconds = _cpu_seconds() - used
+    return sender.load
+
+
+async def _phase(job: Job, sender: _Sender, seconds: float) -> None:
+    if job.rate is None:
+        await _closed_loop(job, sender, seconds)
+    else:
+        await _open_loop(job, sender, seconds, job.rate)
+
+
+async def _closed_loop(job: Job, sender: _Sender, seconds: float) -> None:
+    end = time.perf_counter() + seconds
+
+    async def one(first: int) -> None:
+        place = first
+        while (now := time.perf_counter()) < end:
+            await sender.send(place % len(job.requests), now)
+            place += job.in_flight
+
+    await asyncio.gather(*(one(first) for first in range(job.in_flight)))
+
+
+async def _open_loop(job: Job, sender: _Sender, seconds: float, rate: float) -> None:
+    chance = random.Random(job.seed)
+    due = time.perf_counter()
+    end = due + seconds
+    tasks: set[asyncio.Task[None]] = set()
+    place = 0
+    while (due := due + chance.expovariate(rate)) < end:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        task = asyncio.ensure_future(sender.send(place % len(job.requests), due))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        place += 1
+    await asyncio.gather(*tasks)
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(uvloop.run(generate(Job.from_json(sys.stdin.read()))))))

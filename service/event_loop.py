@@ -1,0 +1,36 @@
+"""The event loop that the service runs on: uvloop where it is installed, on which a call costs less, or asyncio's own."""
+
+import asyncio
+import importlib.util
+from collections.abc import Coroutine
+from enum import StrEnum
+from typing import Any
+
+
+class EventLoop(StrEnum):
+    """What the settings may ask for."""
+
+    AUTO = "auto"
+    """uvloop where it is installed."""
+    UVLOOP = "uvloop"
+    ASYNCIO = "asyncio"
+
+
+class EventLoopUnavailable(Exception):
+    """uvloop was asked for and is not installed; the text says what to do."""
+
+
+def run(main: Coroutine[Any, Any, None], choice: EventLoop) -> None:
+    """Runs the coroutine to its end. Raises EventLoopUnavailable before it begins."""
+    installed = importlib.util.find_spec("uvloop") is not None
+    if choice is EventLoop.UVLOOP and not installed:
+        main.close()
+        raise EventLoopUnavailable(
+            "event_loop is uvloop, which is not installed: pip install uvloop, or start with --event-loop auto."
+        )
+    if choice is EventLoop.ASYNCIO or not installed:
+        asyncio.run(main)
+        return
+    import uvloop
+
+    uvloop.run(main)
