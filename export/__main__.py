@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from export.commands import MODELS, Key, Repository, add_commands
+from export.commands import add_commands
+from export.options import MODELS, Key, MaxLoss, Precisions, Repository, read_precisions
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
     from export.pipeline import Outcome
-    from service.models.variant import Precision
 
 DEFAULT_COMMAND = "run"
 
@@ -67,12 +67,8 @@ def export_command(
     again: Annotated[
         bool, typer.Option("--again", help="Publish a new version even if the newest is the same.")
     ] = False,
-    precisions: Annotated[
-        str, typer.Option(metavar="LIST", help="Of fp32, fp16, int8, with commas between; fp32 is always made.")
-    ] = "fp32",
-    max_accuracy_loss: Annotated[
-        float, typer.Option(min=0, metavar="POINTS", help="A variant that loses more on validation is left out.")
-    ] = 0.5,
+    precisions: Precisions = "fp32",
+    max_accuracy_loss: MaxLoss = 0.5,
     signing_key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a line.")] = False,
 ) -> None:
@@ -88,7 +84,7 @@ def export_command(
     from export.signing import SigningKey
     from training.checkpoint import Run
 
-    chosen = _precisions(precisions)
+    chosen = read_precisions(precisions)
     sign = None if signing_key is None else SigningKey.read(signing_key).sign
     loaded = Run.load(run)
     steps = STEPS + len(chosen) - 1
@@ -109,20 +105,6 @@ def export_command(
 
 
 add_commands(app)
-
-
-def _precisions(text: str) -> tuple["Precision", ...]:
-    """fp32 and those named. Wrong use for any other word."""
-    from service.models.variant import Precision
-
-    try:
-        named = {Precision(word.strip()) for word in text.split(",")}
-    except ValueError:
-        known = ", ".join(Precision)
-        raise typer.BadParameter(
-            f"{text!r}: name any of {known}, with commas between", param_hint="--precisions"
-        ) from None
-    return tuple(precision for precision in Precision if precision in named | {Precision.FP32})
 
 
 def _report(outcome: "Outcome", place: str, *, as_json: bool) -> None:

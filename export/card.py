@@ -1,9 +1,9 @@
 """The model card, `card.md`: what the model is, what it learnt from and how well it does, for people."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from service.models.manifest import Calibration, Metrics
+from service.models.manifest import Calibration, Manifest, Metrics
 from training.checkpoint import Run
 from training.metrics import wilson_interval
 from training.record import RunRecord
@@ -104,3 +104,15 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [f"| {left} | {' | '.join(right)} |", f"|---|{'---:|' * len(right)}"]
     lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
     return "\n".join(lines)
+
+
+def variant_lines(manifest: Manifest) -> Iterator[str]:
+    """One for each precision that was asked for."""
+    for precision, variant in manifest.variants.items():
+        size = manifest.files[variant.file].size_bytes
+        line = f"{precision}: {size:,} bytes, accuracy {variant.metrics.accuracy:.2%} on {variant.metrics.split}"
+        if variant.comparison is not None:
+            line += f", {variant.comparison.images_per_second:,.0f} images/s on {variant.comparison.processor}"
+        yield line
+    for precision, reason in manifest.left_out.items():
+        yield f"{precision}: left out, {reason}"

@@ -1,27 +1,13 @@
-"""The commands for what is published already, for keys, and for models from elsewhere. Only parse, call and print."""
+"""The commands for what is published already, and for keys. Only parse, call and print."""
 
 import dataclasses
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from service.models.manifest import Manifest
-
-Repository = Annotated[
-    str,
-    typer.Option("--to", metavar="DIR|URL", help="The model repository: a directory, or a URL as s3://bucket/models."),
-]
-Key = Annotated[
-    Path | None, typer.Option("--signing-key", metavar="FILE", help="Sign with this Ed25519 key (PEM); see keygen.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")]
-Version = Annotated[int, typer.Argument(metavar="VERSION", min=1)]
-MODELS = "var/models"
+from export.import_command import import_command
+from export.options import MODELS, AsJson, Name, Repository, Version, print_json
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -46,7 +32,7 @@ def list_versions(to: Repository = MODELS, as_json: AsJson = False) -> None:
     with destination(to) as repository:
         rows = repository.summaries()
     if as_json:
-        _print_json([dataclasses.asdict(row) for row in rows])
+        print_json([dataclasses.asdict(row) for row in rows])
         return
     for row in rows:
         names = f" ({', '.join(row.aliases)})" if row.aliases else ""
@@ -57,29 +43,19 @@ def list_versions(to: Repository = MODELS, as_json: AsJson = False) -> None:
 
 def show(name: Name, version: Version, to: Repository = MODELS, as_json: AsJson = False) -> None:
     """Shows what a version is: its card, or with --json its manifest. Every file is checked."""
+    from export.card import variant_lines
     from export.destination import destination
 
     with destination(to) as repository:
         package = repository.open(name, version)
         if as_json:
-            _print_json({"digest": package.digest, "manifest": package.manifest.model_dump(mode="json")})
+            print_json({"digest": package.digest, "manifest": package.manifest.model_dump(mode="json")})
             return
         typer.echo(f"{name} version {version}, digest {package.digest}")
-        for line in _variant_lines(package.manifest):
+        for line in variant_lines(package.manifest):
             typer.echo(line)
         if "card.md" in package.manifest.files:
             typer.echo("\n" + package.read("card.md").decode())
-
-
-def _variant_lines(manifest: "Manifest") -> Iterator[str]:
-    for precision, variant in manifest.variants.items():
-        size = manifest.files[variant.file].size_bytes
-        line = f"{precision}: {size:,} bytes, accuracy {variant.metrics.accuracy:.2%} on {variant.metrics.split}"
-        if variant.comparison is not None:
-            line += f", {variant.comparison.images_per_second:,.0f} images/s on {variant.comparison.processor}"
-        yield line
-    for precision, reason in manifest.left_out.items():
-        yield f"{precision}: left out, {reason}"
 
 
 def diff(
@@ -100,7 +76,7 @@ def diff(
     with destination(to) as repository:
         found = difference(repository.open(name, first), repository.open(name, second), data_directory=data)
     if as_json:
-        _print_json(dataclasses.asdict(found))
+        print_json(dataclasses.asdict(found))
         return
     for title, (before, after) in (
         ("accuracy", found.accuracies),
@@ -126,7 +102,7 @@ def alias(
     with destination(to) as repository:
         aliases = repository.set_alias(name, alias_name, version)
     if as_json:
-        _print_json(aliases)
+        print_json(aliases)
     else:
         typer.echo(f"{name}: " + ", ".join(f"{key} -> {value}" for key, value in sorted(aliases.items())))
 
@@ -143,7 +119,7 @@ def prune_versions(
     with destination(to) as repository:
         gone = repository.prune(name, keep=keep)
     if as_json:
-        _print_json({"removed": gone})
+        print_json({"removed": gone})
     else:
         typer.echo(f"{name}: removed {', '.join(map(str, gone)) or 'nothing'}")
 
@@ -158,7 +134,7 @@ def keygen(
     private, public = make_keys(path)
     name = SigningKey.read(private).name
     if as_json:
-        _print_json({"signing_key": str(private), "trusted_key": str(public), "name": name})
+        print_json({"signing_key": str(private), "trusted_key": str(public), "name": name})
     else:
         typer.echo(
             f"{private} signs (--signing-key; keep it secret); servers trust {public} (--trusted-keys): key {name}"
@@ -180,48 +156,6 @@ def sign(
     with destination(to) as repository:
         package = repository.sign(name, version, key.sign)
     if as_json:
-        _print_json({"name": name, "version": version, "digest": package.digest, "key": key.name})
+        print_json({"name": name, "version": version, "digest": package.digest, "key": key.name})
     else:
         typer.echo(f"{name} version {version}, digest {package.digest}: signed with key {key.name}")
-
-
-def import_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file, opset 7 or higher, NCHW float32 input.")],
-    labels: Annotated[Path, typer.Option(metavar="FILE", help="One label a line, or a JSON list.")],
-    preprocessing: Annotated[
-        str, typer.Option(metavar="NAME", help="imagenet, unit (pixels in [0, 1]), or a JSON file with mean and std.")
-    ],
-    images: Annotated[Path, typer.Option(metavar="DIR", help="Pictures for the golden samples.")],
-    to: Repository = MODELS,
-    name: Annotated[str | None, typer.Option(help="Name of the model. Default: that of the file.")] = None,
-    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "unknown",
-    signing_key: Key = None,
-    as_json: AsJson = False,
-) -> None:
-    """Makes a package of anyone's ONNX classifier, proved against plain ONNX Runtime."""
-    from export.destination import destination
-    from export.importing import import_model
-    from export.signing import SigningKey
-
-    sign = None if signing_key is None else SigningKey.read(signing_key).sign
-    with destination(to) as repository:
-        package = import_model(
-            model,
-            labels=labels,
-            preprocessing=preprocessing,
-            images=images,
-            name=name or model.stem,
-            repository=repository,
-            licence=licence,
-            sign=sign,
-        )
-        place = repository.place(package.manifest.name, package.manifest.version)
-    if as_json:
-        manifest = package.manifest.model_dump(mode="json")
-        _print_json({"path": place, "digest": package.digest, "manifest": manifest})
-    else:
-        typer.echo(f"published {package.manifest.name} version {package.manifest.version}: {place}")
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -8,7 +8,7 @@ import copy
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 
 import onnx
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from export.errors import GraphUnsupported
-from service.models.manifest import OutputSpec
+from service.models.manifest import InputSpec, OutputSpec
 from training.checkpoint import Run
 from training.config import Preprocessing
 from training.evaluate import normalise
@@ -59,14 +59,41 @@ class HalfModel(ServedModel):
 
 
 def build_graph(model: Classifier, run: Run, *, served_as: type[ServedModel] = ServedModel) -> onnx.ModelProto:
-    """The checked graph of a model in evaluation mode. Raises GraphUnsupported."""
+    """The checked graph of a run's model in evaluation mode. Raises GraphUnsupported."""
     record = run.record
-    graph = _exported(served_as(model, record.preprocessing).eval(), record.preprocessing)
+    properties = describe(record.labels, record.preprocessing, family=record.family, digest=run.digest)
+    return graph_of(model, record.preprocessing, properties=properties, served_as=served_as)
+
+
+def graph_of(
+    model: Classifier,
+    preprocessing: Preprocessing,
+    *,
+    properties: Mapping[str, str],
+    served_as: type[ServedModel] = ServedModel,
+) -> onnx.ModelProto:
+    """The checked graph of any model in evaluation mode. Raises GraphUnsupported."""
+    graph = _exported(served_as(model, preprocessing).eval(), preprocessing)
     _strip_traces(graph)
-    graph.graph.name = record.family
-    onnx.helper.set_model_props(graph, _properties(run))
+    graph.graph.name = properties["family"]
+    onnx.helper.set_model_props(graph, dict(properties))
     onnx.checker.check_model(graph, full_check=True)
     return graph
+
+
+def describe(
+    labels: tuple[str, ...], preprocessing: Preprocessing | InputSpec, *, family: str, digest: str
+) -> dict[str, str]:
+    """What other runtimes and people find in the file itself; the digest is that of what the graph was made from."""
+    spec = (
+        preprocessing.model_dump_json() if isinstance(preprocessing, InputSpec) else json.dumps(encode(preprocessing))
+    )
+    return {
+        "digest": digest,
+        "family": family,
+        "labels": json.dumps(labels, ensure_ascii=False),
+        "preprocessing": spec,
+    }
 
 
 def to_bytes(graph: onnx.ModelProto) -> bytes:
@@ -125,14 +152,3 @@ def _strip_traces(graph: onnx.ModelProto) -> None:
     for value in (*graph.graph.input, *graph.graph.output, *graph.graph.value_info, *graph.graph.initializer):
         value.ClearField("metadata_props")
     graph.graph.ClearField("metadata_props")
-
-
-def _properties(run: Run) -> dict[str, str]:
-    """What other runtimes and people find in the file itself; the digest is the run's."""
-    record = run.record
-    return {
-        "digest": run.digest,
-        "family": record.family,
-        "labels": json.dumps(record.labels, ensure_ascii=False),
-        "preprocessing": json.dumps(encode(record.preprocessing)),
-    }

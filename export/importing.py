@@ -1,251 +1,235 @@
-"""The way of anyone's ONNX classifier into the repository: read → wrap → compare with plain ONNX Runtime → publish."""
+"""The way of anyone's classifier into the repository: read → compare with the untouched model → quantise → publish."""
 
 import hashlib
-import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-from pydantic import ValidationError
 
 from export.assemble import CARD_FILE, GOLDEN_TOLERANCE, GRAPH_FILE, tools
 from export.calibrate import baseline
 from export.destination import Destination
 from export.draft import Draft
-from export.errors import DifferenceTooLarge, GraphUnsupported, ImportInvalid
-from export.foreign import ForeignModel, plain, read_foreign, wrap
-from export.graph import INPUT, to_bytes
-from export.measure import prepare_image
+from export.errors import DifferenceTooLarge, ImportInvalid
+from export.given import GivenImages, prepared, read_images
+from export.golden import MIN_SAMPLES
+from export.graph import to_bytes
+from export.imported_variants import Left, build_imported
+from export.onnx_source import read_onnx
+from export.pretrained import SUFFIXES, read_pretrained
 from export.publish import Sign, check_name
-from export.variants import REASONS
+from export.quantize import CALIBRATION_IMAGES, calibration_images
+from export.source import Source
+from export.variants import FILES, MAX_ACCURACY_LOSS, REASONS, BuiltVariant, compare, golden_tolerance
 from export.verify import Logits, Pixels, load_session, logits_of, prove
-from service.engine.session import open_runtime
-from service.errors import ServiceError
 from service.models.golden import GoldenSamples
 from service.models.manifest import (
     GOLDEN_FILE,
     Calibration,
     FileRecord,
-    InputSpec,
     Manifest,
     Metrics,
-    OutputSpec,
     Precision,
     TrainingData,
     Variant,
     digest_of,
 )
 from service.models.repository import Package
+from training.data import Images
 from training.metrics import measure
 from training.typed_json import encode
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"})
+MOST_COMPARED = 256
+"""So many of the given pictures are computed in every precision; 64 of them become golden samples."""
 MOST_SAMPLES = 64
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-LOGITS = OutputSpec(logits="logits", embedding=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenImages:
-    """Encoded images with the index of their label, where each lies in a folder named after it."""
+class Wish:
+    """What is to be imported, and how."""
 
-    files: tuple[bytes, ...]
-    labels: npt.NDArray[np.int64] | None
-
-
-def import_model(
-    path: Path,
-    *,
-    labels: Path,
-    preprocessing: str,
-    images: Path,
-    name: str,
-    repository: Destination,
-    licence: str,
-    sign: Sign | None = None,
-) -> Package:
-    """Publishes the model as the next version of `name`. Raises ExportError; nothing is published then."""
-    check_name(name)
-    model = read_foreign(path)
-    names = read_labels(labels, model.labels)
-    spec = read_preprocessing(preprocessing, model)
-    given = read_images(images, names)
-    properties = {"labels": json.dumps(names, ensure_ascii=False), "preprocessing": spec.model_dump_json()}
-    digest = digest_of(path.read_bytes())
-    graph = wrap(model, spec, properties={**properties, "digest": digest})
-    pixels = _prepared(given, spec, images)
-    reference = plain_logits(model, spec, pixels)
-    difference = _difference(graph, pixels, reference)
-    files = _files(
-        graph,
-        given,
-        reference,
-        f"# {name}\n\nImported from an ONNX file with SHA-256 `{digest}`, opset {model.opset}. Licence: {licence}.\n",
-    )
-    variant = _variant(given, reference, names, difference)
-    manifest = Manifest(
-        name=name,
-        version=1,
-        family="imported",
-        labels=names,
-        input=spec,
-        outputs=LOGITS,
-        opset=next(entry.version for entry in graph.opset_import if entry.domain in {"", "ai.onnx"}),
-        parameters=sum(int(np.prod(tensor.dims)) for tensor in model.graph.graph.initializer),
-        macs=0,
-        calibration=Calibration(),
-        variants={Precision.FP32: variant},
-        baseline=baseline(reference, 1.0),
-        data=_data(given),
-        files={file: FileRecord(sha256=digest_of(content), size_bytes=len(content)) for file, content in files.items()},
-        licence=licence,
-        created=datetime.now(UTC).replace(microsecond=0),
-        tools=tools(),
-        source_run=digest,
-    )
-    return repository.publish(Draft(manifest=manifest, files=files), prove=prove, sign=sign)
+    model: Path
+    labels: str
+    preprocessing: str | None
+    images: Path
+    name: str
+    licence: str
+    calibration: Path | None = None
+    """Pictures that choose the ranges of int8; else those in `images` do."""
+    architecture: str | None = None
+    """For a file of weights: the model of the training package that they belong to."""
+    convention: str = "torchvision"
+    precisions: Sequence[Precision] = (Precision.FP32,)
+    max_accuracy_loss: float = MAX_ACCURACY_LOSS
 
 
-def read_labels(path: Path, count: int) -> tuple[str, ...]:
-    """A JSON list, or one label a line; a name that comes again is told apart by its number."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        found = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
-    except (OSError, ValueError) as error:
-        raise ImportInvalid(f"the labels {path} cannot be read as lines of text or a JSON list: {error}") from error
-    labels = [str(label).strip() for label in found]
-    while labels and not labels[-1]:
-        labels.pop()
-    if len(labels) != count or not all(labels):
-        raise ImportInvalid(
-            f"{path} has {sum(map(bool, labels))} labels and the model gives {count} numbers; each needs its label"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The given pictures: as files, as the model takes them with a label each, and the untouched model's logits."""
+
+    files: GivenImages
+    images: Images
+    reference: Logits
+
+    @property
+    def golden(self) -> npt.NDArray[np.int64]:
+        """Which of them become golden samples."""
+        count = min(len(self.images), MOST_SAMPLES)
+        return np.linspace(0, len(self.images) - 1, count).round().astype(np.int64)
+
+
+def import_model(wish: Wish, repository: Destination, *, sign: Sign | None = None) -> Package:
+    """Publishes the model as the next version of its name. Raises ExportError; nothing is published then."""
+    check_name(wish.name)
+    source = _read(wish)
+    given = _given(wish, source)
+    difference = _difference(source, given)
+    built: list[BuiltVariant] = []
+    left_out: dict[Precision, str] = {}
+    others = [precision for precision in wish.precisions if precision is not Precision.FP32]
+    if others:
+        calibration = _calibration(wish, source, given)
+        for outcome in build_imported(
+            source, given.images, given.reference, others, calibration, max_accuracy_loss=wish.max_accuracy_loss
+        ):
+            if isinstance(outcome, Left):
+                left_out[outcome.precision] = outcome.reason
+            else:
+                built.append(outcome)
+    return repository.publish(_draft(wish, source, given, difference, built, left_out), prove=prove, sign=sign)
+
+
+def _read(wish: Wish) -> Source:
+    if wish.model.suffix in SUFFIXES:
+        if wish.architecture is None:
+            raise ImportInvalid(f"{wish.model} holds weights: say with --architecture whose, for example resnet50")
+        return read_pretrained(
+            wish.model,
+            architecture=wish.architecture,
+            convention=wish.convention,
+            labels=wish.labels,
+            preprocessing=wish.preprocessing,
         )
-    return tuple(
-        label if labels.count(label) == 1 else f"{label} ({labels[: index + 1].count(label)})"
-        for index, label in enumerate(labels)
-    )
+    if wish.preprocessing is None:
+        raise ImportInvalid("an ONNX file needs --preprocessing: imagenet, unit, or a JSON file with mean and std")
+    return read_onnx(wish.model, labels=wish.labels, preprocessing=wish.preprocessing)
 
 
-def read_preprocessing(given: str, model: ForeignModel) -> InputSpec:
-    """`imagenet`, `unit` (pixels in [0, 1]), or a JSON file with the fields of the manifest's `input`."""
-    size: dict[str, object] = {
-        "height": model.height,
-        "width": model.width,
-        "pixel_format": "rgb8" if model.channels == 3 else "gray8",
-    }
-    if given == "imagenet":
-        longest = max(model.height, model.width)
-        fields = {**size, **IMAGENET, "resize": "shorter_side", "resize_to": round(longest * 256 / 224)}
-    elif given == "unit":
-        fields = {**size, "mean": (0.0,) * model.channels, "std": (1.0,) * model.channels}
-    else:
-        fields = {**size, **_fields_of(Path(given))}
-    try:
-        spec = InputSpec.model_validate({**fields, "tensor": INPUT})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "preprocessing"
-        raise ImportInvalid(f"preprocessing {given}: {where}: {first['msg']}") from error
-    if (spec.height, spec.width, spec.channels) != (model.height, model.width, model.channels):
+def _given(wish: Wish, source: Source) -> Given:
+    files = read_images(wish.images, source.labels, most=MOST_COMPARED)
+    pixels = prepared(files, source.spec, wish.images)
+    reference = source.reference(pixels)
+    labels = reference.argmax(axis=1).astype(np.int64) if files.labels is None else files.labels
+    return Given(files=files, images=Images(pixels=pixels, labels=labels), reference=reference)
+
+
+def _calibration(wish: Wish, source: Source, given: Given) -> Pixels:
+    pixels = given.images.pixels
+    if wish.calibration is not None:
+        others = read_images(wish.calibration, source.labels, most=CALIBRATION_IMAGES)
+        pixels = prepared(others, source.spec, wish.calibration)
+    if len(pixels) < MIN_SAMPLES and Precision.INT8 in wish.precisions:
         raise ImportInvalid(
-            f"preprocessing {given} gives {spec.height} x {spec.width} x {spec.channels}, the model takes "
-            f"{model.height} x {model.width} x {model.channels}"
+            f"int8 needs at least {MIN_SAMPLES} pictures to choose its ranges by, there are {len(pixels)}; "
+            "name more with --calibration"
         )
-    return spec
+    return calibration_images(pixels)
 
 
-def _fields_of(path: Path) -> dict[str, object]:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ImportInvalid(f"--preprocessing takes imagenet, unit or a JSON file; {path}: {error}") from error
-    if not isinstance(fields, dict):
-        raise ImportInvalid(
-            f"{path} must hold a JSON object with mean and std, and what else `input` of a manifest has"
-        )
-    return fields
-
-
-def read_images(directory: Path, names: tuple[str, ...]) -> GivenImages:
-    """At most 64, evenly spread. Where all lie in folders named like labels, these are their labels."""
-    paths = sorted(path for path in directory.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
-        raise ImportInvalid(f"{directory} holds no image; the golden samples are made from those given with --images")
-    if len(paths) > MOST_SAMPLES:
-        paths = [paths[int(place)] for place in np.linspace(0, len(paths) - 1, MOST_SAMPLES).round()]
-    known = {name: index for index, name in enumerate(names)}
-    indices = [known.get(path.parent.name) for path in paths]
-    labelled = [index for index in indices if index is not None]
-    return GivenImages(
-        files=tuple(path.read_bytes() for path in paths),
-        labels=np.array(labelled, dtype=np.int64) if len(labelled) == len(paths) else None,
-    )
-
-
-def _prepared(given: GivenImages, spec: InputSpec, directory: Path) -> Pixels:
-    try:
-        return np.stack([prepare_image(file, spec) for file in given.files])
-    except ServiceError as error:
-        raise ImportInvalid(f"{directory} holds an image that the service would refuse: {error.sentence}") from error
-
-
-def plain_logits(model: ForeignModel, spec: InputSpec, pixels: Pixels) -> Logits:
-    """What ONNX Runtime gives for the untouched graph, one picture at a time, normalised with NumPy."""
-    try:
-        runtime = open_runtime(to_bytes(plain(model)), provider="CPUExecutionProvider", threads=1)
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        raise GraphUnsupported(f"ONNX Runtime cannot load the model: {reason}") from error
-    mean, std = np.array(spec.mean, dtype=np.float32), np.array(spec.std, dtype=np.float32)
-    tensors = ((pixels.astype(np.float32) / np.float32(255) - mean) / std).transpose(0, 3, 1, 2)
-    rows = [
-        runtime.run(None, {model.input: np.ascontiguousarray(tensor[np.newaxis])})[0].reshape(1, -1)
-        for tensor in tensors
-    ]
-    return np.concatenate(rows)
-
-
-def _difference(graph: onnx.ModelProto, pixels: Pixels, reference: Logits) -> float:
-    """Largest difference of the wrapped graph, in a batch and alone. Raises DifferenceTooLarge."""
-    session = load_session(to_bytes(graph), LOGITS)
-    together, alone = logits_of(session, pixels), logits_of(session, pixels, batch_size=1)
-    difference = float(max(np.abs(together - reference).max(), np.abs(alone - reference).max()))
+def _difference(source: Source, given: Given) -> float:
+    """Largest difference of the graph, in batches and alone. Raises DifferenceTooLarge."""
+    session, reference, golden = load_session(to_bytes(source.graph), source.outputs), given.reference, given.golden
+    together = np.abs(logits_of(session, given.images.pixels) - reference).max()
+    alone = np.abs(logits_of(session, given.images.pixels[golden], batch_size=1) - reference[golden]).max()
+    difference = float(max(together, alone))
     if not difference <= GOLDEN_TOLERANCE * float(np.abs(reference).max()):
         raise DifferenceTooLarge(
-            f"the imported graph gives logits that differ by {difference:.3g} from those of plain ONNX Runtime; the "
-            "model depends on the size of the batch, or on randomness. Nothing was published"
+            f"the imported graph gives logits that differ by {difference:.3g} from those of {source.reference_name}; "
+            "the model depends on the size of the batch, or on randomness. Nothing was published"
         )
     return difference
 
 
-def _metrics(given: GivenImages, reference: Logits, names: tuple[str, ...]) -> Metrics:
-    answers = reference.argmax(axis=1)
-    split = "given images" if given.labels is not None else "given images, agreement with plain ONNX Runtime"
-    values = encode(measure(reference, answers if given.labels is None else given.labels, names=names, split=split))
+def _draft(
+    wish: Wish,
+    source: Source,
+    given: Given,
+    difference: float,
+    built: Sequence[BuiltVariant],
+    left_out: dict[Precision, str],
+) -> Draft:
+    chosen = given.golden
+    images = tuple(given.files.files[index] for index in chosen)
+    golden = GoldenSamples(images=images, logits=given.reference[chosen], labels=given.images.labels[chosen])
+    files = {
+        GRAPH_FILE: to_bytes(source.graph),
+        **{FILES[other.precision]: to_bytes(other.graph) for other in built},
+        GOLDEN_FILE: golden.to_bytes(),
+        CARD_FILE: f"# {wish.name}\n\nImported from {source.origin}. Licence: {wish.licence}.\n".encode(),
+    }
+    manifest = Manifest(
+        name=wish.name,
+        version=1,
+        family=source.family,
+        labels=source.labels,
+        input=source.spec,
+        outputs=source.outputs,
+        opset=source.opset,
+        parameters=source.parameters,
+        macs=source.macs,
+        calibration=Calibration(),
+        variants=dict(_described(source, given, difference, built)),
+        left_out=left_out,
+        baseline=baseline(given.reference, 1.0),
+        data=_data(given.files),
+        files={file: FileRecord(sha256=digest_of(content), size_bytes=len(content)) for file, content in files.items()},
+        licence=wish.licence,
+        created=datetime.now(UTC).replace(microsecond=0),
+        tools=tools(),
+        source_run=source.digest,
+    )
+    return Draft(manifest=manifest, files=files)
+
+
+def _described(
+    source: Source, given: Given, difference: float, built: Sequence[BuiltVariant]
+) -> Iterator[tuple[Precision, Variant]]:
+    session = load_session(to_bytes(source.graph), source.outputs)
+    yield (
+        Precision.FP32,
+        Variant(
+            file=GRAPH_FILE,
+            golden_tolerance=GOLDEN_TOLERANCE * float(np.abs(given.reference).max()),
+            metrics=_metrics(source, given, given.reference),
+            max_abs_difference=difference,
+            tolerance_reason=REASONS[Precision.FP32],
+            comparison=compare(session, given.images, given.reference, given.reference),
+        ),
+    )
+    pixels, reference = given.images.pixels[given.golden], given.reference[given.golden]
+    for other in built:
+        tolerance = golden_tolerance(other.session, pixels, reference, other.precision)
+        variant = Variant(
+            file=FILES[other.precision],
+            golden_tolerance=tolerance,
+            metrics=_metrics(source, given, other.logits),
+            max_abs_difference=other.max_abs_difference,
+            tolerance_reason=REASONS[other.precision],
+            comparison=other.comparison,
+            quantisation=other.quantisation,
+        )
+        yield other.precision, variant
+
+
+def _metrics(source: Source, given: Given, logits: Logits) -> Metrics:
+    known = given.files.labels is not None
+    split = "given images" if known else f"given images, agreement with {source.reference_name}"
+    values = encode(measure(logits, given.images.labels, names=source.labels, split=split))
     del values["confusion"]
     return Metrics.model_validate(values)
-
-
-def _variant(given: GivenImages, reference: Logits, names: tuple[str, ...], difference: float) -> Variant:
-    return Variant(
-        file=GRAPH_FILE,
-        golden_tolerance=GOLDEN_TOLERANCE * float(np.abs(reference).max()),
-        metrics=_metrics(given, reference, names),
-        max_abs_difference=difference,
-        tolerance_reason=REASONS[Precision.FP32],
-    )
-
-
-def _files(graph: onnx.ModelProto, given: GivenImages, reference: Logits, card: str) -> dict[str, bytes]:
-    labels = reference.argmax(axis=1).astype(np.int64) if given.labels is None else given.labels
-    return {
-        GRAPH_FILE: to_bytes(graph),
-        GOLDEN_FILE: GoldenSamples(images=given.files, logits=reference, labels=labels).to_bytes(),
-        CARD_FILE: card.encode(),
-    }
 
 
 def _data(given: GivenImages) -> TrainingData:

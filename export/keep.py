@@ -1,6 +1,5 @@
 """What is done to versions in a directory that are published already: listing, naming, signing, removing old ones."""
 
-import json
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from export.errors import NameInvalid, PublicationFailed, VersionMissing
 from export.publish import Sign
 from service.models.manifest import MANIFEST_FILE, NAME_PATTERN, Precision
 from service.models.repository import ALIASES_FILE, ModelRepository, Package, PackageRefused
+from service.models.routes import Route, routes_to_bytes
 from service.models.signature import SIGNATURE_FILE
 
 
@@ -60,9 +60,12 @@ def set_alias(root: Path, name: str, alias: str, version: int) -> dict[str, int]
             f"{alias!r} cannot be an alias: use letters, digits, dots, hyphens and underscores, not a number"
         )
     open_version(root, name, version)
-    aliases = {**_aliases(root, name), alias: version}
-    _write_whole(root / name / ALIASES_FILE, (json.dumps(aliases, indent=1, sort_keys=True) + "\n").encode())
-    return aliases
+    routes = _routes(root, name)
+    before = routes.get(alias)
+    previous = before.version if before is not None and before.version != version else None
+    routes[alias] = Route(version=version, previous=previous)
+    _write_whole(root / name / ALIASES_FILE, routes_to_bytes(routes))
+    return {key: route.version for key, route in routes.items()}
 
 
 def sign_version(root: Path, name: str, version: int, sign: Sign) -> Package:
@@ -83,7 +86,8 @@ def summaries(root: Path, *, check: Callable[[Package], None] = Package.check_fi
 
 
 def _summary(repository: ModelRepository, name: str, version: int, check: Callable[[Package], None]) -> VersionSummary:
-    aliases = tuple(sorted(alias for alias, number in _aliases(repository.root, name).items() if number == version))
+    routes = _routes(repository.root, name)
+    aliases = tuple(sorted(alias for alias, route in routes.items() if route.version == version))
     if repository.is_plain(name, version):
         return VersionSummary(name=name, version=version, aliases=aliases, problem="a plain ONNX model, no package")
     try:
@@ -104,8 +108,10 @@ def _summary(repository: ModelRepository, name: str, version: int, check: Callab
 
 
 def prune(root: Path, name: str, *, keep: int) -> list[int]:
-    """Removes all but the newest `keep` versions and those that an alias names; gives the numbers that are gone."""
-    versions, aliased = versions_of(root, name), set(_aliases(root, name).values())
+    """Removes all but the newest `keep` versions and those that an alias names or named last; gives what is gone."""
+    routes = _routes(root, name).values()
+    aliased = {number for route in routes for number in (*route.versions, route.previous)}
+    versions = versions_of(root, name)
     gone = [version for version in versions[: -max(keep, 1)] if version not in aliased]
     for version in gone:
         doomed = root / name / f".removing-{uuid.uuid4().hex}"
@@ -114,9 +120,9 @@ def prune(root: Path, name: str, *, keep: int) -> list[int]:
     return gone
 
 
-def _aliases(root: Path, name: str) -> dict[str, int]:
+def _routes(root: Path, name: str) -> dict[str, Route]:
     try:
-        return ModelRepository(root).aliases(name)
+        return ModelRepository(root).routes(name)
     except PackageRefused as error:
         raise PublicationFailed(f"{error}; mend or remove the file") from error
 

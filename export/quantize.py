@@ -21,6 +21,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.graph import INPUT, OUTPUTS, to_bytes
 from export.verify import Logits, Pixels, load_session, logits_of
+from service.models.manifest import OutputSpec
 from service.models.variant import Quantisation
 
 Method = Literal["entropy", "percentile"]
@@ -34,8 +35,11 @@ FLOAT_LAYERS: tuple[tuple[Layer, ...], ...] = ((), ("first",), ("last",), ("firs
 WORTH = 0.002
 """A layer stays in float32 only where this share more of the answers is kept by it."""
 CALIBRATION_IMAGES = 512
+CALIBRATION_VALUES = 2**23
+"""No more than so many numbers go in, which is 55 pictures of 224 x 224: their maps take the time and the memory."""
 BATCH_SIZE = 16
-"""The calibrator keeps all activations of this many images at a time."""
+BATCH_VALUES = 2**20
+"""The calibrator keeps all activations of a batch: at most so many images, and so many numbers going in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,8 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc] # the library has no
     """Hands the images out in batches; `set_range` and the length let the library take them piece by piece."""
 
     def __init__(self, images: Pixels) -> None:
-        self._batches = np.split(images, range(BATCH_SIZE, len(images), BATCH_SIZE))
+        size = max(1, min(BATCH_SIZE, BATCH_VALUES // images[0].size))
+        self._batches = np.split(images, range(size, len(images), size))
         self._left = iter(self._batches)
 
     def __len__(self) -> int:
@@ -66,21 +71,30 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc] # the library has no
 
 def calibration_images(training: Pixels) -> Pixels:
     """Evenly spread over the training split."""
-    count = min(CALIBRATION_IMAGES, len(training))
+    count = max(1, min(CALIBRATION_IMAGES, CALIBRATION_VALUES // training[0].size, len(training)))
     return training[np.linspace(0, len(training) - 1, count).round().astype(np.int64)]
 
 
-def quantize(graph: onnx.ModelProto, *, calibration: Pixels, validation: Pixels, reference: Logits) -> Quantised:
+def quantize(
+    graph: onnx.ModelProto,
+    *,
+    calibration: Pixels,
+    validation: Pixels,
+    reference: Logits,
+    outputs: OutputSpec = OUTPUTS,
+) -> Quantised:
     """The setting that agrees best with `reference`, the float32 logits of the validation images (N, labels)."""
     tried: dict[tuple[Method, tuple[Layer, ...]], tuple[float, onnx.ModelProto]] = {}
     with tempfile.TemporaryDirectory() as folder, _quiet():
         original, prepared = Path(folder) / "original.onnx", Path(folder) / "prepared.onnx"
-        original.write_bytes(to_bytes(graph))  # the library would move the weights of a graph in memory to a file
+        original.write_bytes(
+            to_bytes(_named(graph))
+        )  # the library would move the weights of a graph in memory to a file
         quant_pre_process(str(original), str(prepared), skip_symbolic_shape=True)
 
         def attempt(method: Method, layers: tuple[Layer, ...]) -> None:
             candidate = _quantized(prepared, method, layers, calibration)
-            answers = logits_of(load_session(to_bytes(candidate), OUTPUTS), validation).argmax(axis=1)
+            answers = logits_of(load_session(to_bytes(candidate), outputs), validation).argmax(axis=1)
             tried[method, layers] = float(np.mean(answers == reference.argmax(axis=1))), candidate
 
         for method in METHODS:
@@ -101,6 +115,15 @@ def quantize(graph: onnx.ModelProto, *, calibration: Pixels, validation: Pixels,
             agreements={"+".join((method, *layers)): share for (method, layers), (share, _) in tried.items()},
         ),
     )
+
+
+def _named(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """The layers to leave out are told by name, which other people's nodes need not have."""
+    named = onnx.ModelProto()
+    named.CopyFrom(graph)
+    for number, node in enumerate(named.graph.node):
+        node.name = node.name or f"{node.op_type}_{number}"
+    return named
 
 
 def _quantized(prepared: Path, method: Method, layers: tuple[Layer, ...], images: Pixels) -> onnx.ModelProto:

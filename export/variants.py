@@ -16,6 +16,7 @@ from export.graph import OUTPUTS, HalfModel, build_graph, to_bytes
 from export.quantize import calibration_images, quantize
 from export.verify import Logits, Pixels, load_session, logits_of
 from service.engine.session import Session, available_cores
+from service.models.manifest import OutputSpec
 from service.models.variant import Comparison, Precision, Quantisation
 from training.checkpoint import Run
 from training.data import Images, Splits
@@ -43,6 +44,8 @@ class BuiltVariant:
     graph: onnx.ModelProto
     session: Session
     comparison: Comparison
+    logits: Logits
+    """Of the images that it was compared on."""
     max_abs_difference: float
     quantisation: Quantisation | None
 
@@ -51,20 +54,33 @@ def build_variant(
     precision: Precision, run: Run, graph: onnx.ModelProto, splits: Splits, reference: Logits
 ) -> BuiltVariant:
     """`reference` holds the float32 logits of the validation split."""
-    quantisation = None
     if precision is Precision.FP16:
-        built = build_graph(run.build_model(), run, served_as=HalfModel)
-    else:
-        calibration = calibration_images(splits.train.pixels)
-        quantised = quantize(graph, calibration=calibration, validation=splits.validation.pixels, reference=reference)
-        built, quantisation = quantised.graph, quantised.facts
-    session = load_session(to_bytes(built), OUTPUTS)
-    logits = logits_of(session, splits.validation.pixels)
+        return examine(
+            precision, build_graph(run.build_model(), run, served_as=HalfModel), splits.validation, reference
+        )
+    calibration = calibration_images(splits.train.pixels)
+    quantised = quantize(graph, calibration=calibration, validation=splits.validation.pixels, reference=reference)
+    return examine(precision, quantised.graph, splits.validation, reference, quantisation=quantised.facts)
+
+
+def examine(
+    precision: Precision,
+    graph: onnx.ModelProto,
+    images: Images,
+    reference: Logits,
+    *,
+    outputs: OutputSpec = OUTPUTS,
+    quantisation: Quantisation | None = None,
+) -> BuiltVariant:
+    """A graph beside the float32 one, whose logits for the images are `reference`."""
+    session = load_session(to_bytes(graph), outputs)
+    logits = logits_of(session, images.pixels)
     return BuiltVariant(
         precision=precision,
-        graph=built,
+        graph=graph,
         session=session,
-        comparison=compare(session, splits.validation, logits, reference),
+        comparison=compare(session, images, logits, reference),
+        logits=logits,
         max_abs_difference=float(np.abs(logits - reference).max()),
         quantisation=quantisation,
     )

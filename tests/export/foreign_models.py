@@ -42,10 +42,10 @@ def classifier(
     return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
-def write_pictures(directory: Path, *, folders: bool = False) -> None:
-    """Six noisy pictures of another shape than the model's, in folders named after labels or not."""
+def write_pictures(directory: Path, *, folders: bool = False, count: int = 6) -> None:
+    """Noisy pictures of another shape than the model's, in folders named after labels or not."""
     generator = np.random.default_rng(1)
-    for number in range(6):
+    for number in range(count):
         place = directory / LABELS[number % 3] if folders else directory
         place.mkdir(parents=True, exist_ok=True)
         pixels = generator.integers(0, 256, size=(20, 30, 3), dtype=np.uint8)

@@ -10,9 +10,9 @@ from onnx import TensorProto, helper
 from export.errors import GraphUnsupported
 from export.foreign import read_foreign, wrap
 from export.graph import to_bytes
-from export.importing import LOGITS, plain_logits
+from export.onnx_source import plain_logits
 from export.verify import load_session
-from service.models.manifest import InputSpec, PixelFormat
+from service.models.manifest import InputSpec, OutputSpec, PixelFormat
 from tests.export.foreign_models import SIZE, classifier
 
 SPEC = InputSpec(pixel_format=PixelFormat.RGB8, height=SIZE, width=SIZE, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
@@ -37,7 +37,7 @@ def test_gives_what_plain_onnx_runtime_gives(file: Path, opset: int, batch: int 
     assert (model.labels, model.fixed_batch, model.opset) == (3, batch == 1, opset)
     graph = wrap(model, SPEC, properties={"labels": "[]"})
     images = np.random.default_rng(0).integers(0, 256, size=(5, SIZE, SIZE, 3), dtype=np.uint8)
-    session = load_session(to_bytes(graph), LOGITS)
+    session = load_session(to_bytes(graph), OutputSpec())
     expected = plain_logits(model, SPEC, images)
     np.testing.assert_allclose(session.run(images).logits, expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(session.run(images[:1]).logits, expected[:1], rtol=0, atol=1e-5)

@@ -1,18 +1,17 @@
 """The way of anyone's ONNX classifier into the repository (export/importing.py)."""
 
-import json
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
 from export.destination import DirectoryDestination
 from export.errors import ImportInvalid
-from export.foreign import read_foreign
+from export.given import read_images
 from export.graph import to_bytes
-from export.importing import import_model, read_images, read_labels, read_preprocessing
+from export.importing import Wish, import_model
 from export.verify import prove
-from service.models.manifest import Precision, Resize
+from service.models.manifest import Precision
 from service.models.repository import ModelRepository, Package
 from tests.export.foreign_models import LABELS, classifier, write_pictures
 
@@ -32,18 +31,19 @@ def labels(tmp_path: Path) -> Path:
 
 
 def imported(
-    model: Path, labels: Path, root: Path, *, folders: bool = False, preprocessing: str = "imagenet"
+    model: Path, labels: Path, root: Path, *, folders: bool = False, preprocessing: str | None = "imagenet", **more: Any
 ) -> Package:
     write_pictures(root / "pictures", folders=folders)
-    return import_model(
-        model,
-        labels=labels,
+    wish = Wish(
+        model=model,
+        labels=str(labels),
         preprocessing=preprocessing,
         images=root / "pictures",
         name="animals",
-        repository=DirectoryDestination(root / "models"),
         licence="MIT",
+        **more,
     )
+    return import_model(wish, DirectoryDestination(root / "models"))
 
 
 def test_becomes_a_package_that_the_service_accepts(model: Path, labels: Path, tmp_path: Path) -> None:
@@ -73,37 +73,6 @@ def test_a_missing_label_is_refused_and_nothing_is_published(model: Path, labels
     assert not (tmp_path / "models").exists()
 
 
-def test_labels_may_be_a_list_and_may_repeat(tmp_path: Path) -> None:
-    """ImageNet has two cranes."""
-    path = tmp_path / "labels.json"
-    path.write_text(json.dumps(["crane", "dog", "crane"]))
-    assert read_labels(path, 3) == ("crane (1)", "dog", "crane (2)")
-
-
-def test_preprocessing_by_name_or_from_a_file(model: Path, tmp_path: Path) -> None:
-    """The size is the model's; a wrong field is named."""
-    foreign = read_foreign(model)
-    imagenet = read_preprocessing("imagenet", foreign)
-    assert (imagenet.resize, imagenet.height, imagenet.resize_to) == (Resize.SHORTER_SIDE, 12, 14)
-    assert read_preprocessing("unit", foreign).mean == (0.0, 0.0, 0.0)
-    path = tmp_path / "preprocessing.json"
-    path.write_text(json.dumps({"mean": [0, 0, 0], "std": [1, 1, 1], "interpolation": "bicubic"}))
-    assert read_preprocessing(str(path), foreign).interpolation == "bicubic"
-    for wrong, reason in (
-        ({"mean": [0]}, "std"),
-        ({"mean": [0] * 3, "std": [1] * 3, "colour": 1}, "colour"),
-        ([], "object"),
-    ):
-        path.write_text(json.dumps(wrong))
-        with pytest.raises(ImportInvalid, match=reason):
-            read_preprocessing(str(path), foreign)
-    with pytest.raises(ImportInvalid, match="imagenet, unit or a JSON file"):
-        read_preprocessing("resnet", foreign)
-    path.write_text(json.dumps({"mean": [0, 0, 0], "std": [1, 1, 1], "height": 99}))
-    with pytest.raises(ImportInvalid, match="the model takes 12 x 12 x 3"):
-        read_preprocessing(str(path), foreign)
-
-
 def test_pictures_are_needed_and_must_be_pictures(model: Path, labels: Path, tmp_path: Path) -> None:
     """Nothing is published without golden samples."""
     (tmp_path / "empty").mkdir()
@@ -116,12 +85,41 @@ def test_pictures_are_needed_and_must_be_pictures(model: Path, labels: Path, tmp
     assert not (tmp_path / "models").exists()
 
 
-def test_at_most_64_pictures_are_taken(tmp_path: Path) -> None:
-    """Evenly spread."""
-    for number in range(100):
-        (tmp_path / f"{number:03}.png").write_bytes(bytes([number]))
-    given = read_images(tmp_path, LABELS)
-    assert len(given.files) == 64
-    assert (given.files[0], given.files[-1]) == (b"\x00", bytes([99]))
-    assert given.labels is None
-    assert np.all(np.diff([file[0] for file in given.files]) > 0)
+@pytest.mark.parametrize("opset", [9, 17])
+def test_a_graph_with_an_open_batch_is_quantised(labels: Path, tmp_path: Path, opset: int) -> None:
+    """Old ones are brought up to date for it; ranges come from the pictures that are given for them."""
+    model = tmp_path / "model.onnx"
+    model.write_bytes(to_bytes(classifier(opset=opset)))
+    write_pictures(tmp_path / "more", count=20)
+    precisions = (Precision.FP32, Precision.FP16, Precision.INT8)
+    manifest = imported(
+        model, labels, tmp_path, folders=True, calibration=tmp_path / "more", precisions=precisions,
+        max_accuracy_loss=100.0,
+    ).manifest  # fmt: skip
+    int8 = manifest.variants[Precision.INT8]
+    assert int8.quantisation is not None
+    assert int8.comparison is not None
+    assert (int8.quantisation.calibration_images, int8.comparison.images) == (20, 6)
+    assert list(manifest.left_out) == [Precision.FP16]
+    assert manifest.opset == opset
+
+
+def test_what_cannot_be_quantised_is_left_out_with_the_reason(model: Path, labels: Path, tmp_path: Path) -> None:
+    """A graph that takes one picture at a time is served as it is."""
+    write_pictures(tmp_path / "more", count=20)
+    manifest = imported(
+        model, labels, tmp_path, calibration=tmp_path / "more", precisions=(Precision.FP32, Precision.INT8)
+    ).manifest
+    assert "one picture at a time" in manifest.left_out[Precision.INT8]
+    assert set(manifest.variants) == {Precision.FP32}
+
+
+def test_int8_needs_pictures(labels: Path, tmp_path: Path) -> None:
+    """Six do not say how large the numbers inside can become."""
+    model = tmp_path / "model.onnx"
+    model.write_bytes(to_bytes(classifier()))
+    with pytest.raises(ImportInvalid, match=r"int8 needs at least 16 pictures .* there are 6"):
+        imported(model, labels, tmp_path, precisions=(Precision.FP32, Precision.INT8))
+    with pytest.raises(ImportInvalid, match="needs --preprocessing"):
+        imported(model, labels, tmp_path, preprocessing=None)
+    assert not (tmp_path / "models").exists()

@@ -32,6 +32,16 @@ def test_an_alias_names_a_version_from_now_on(root: Path) -> None:
     assert ModelRepository(root).aliases("clothes") == {"stable": 2, "canary": 3}
 
 
+def test_an_alias_remembers_what_it_named_before(root: Path) -> None:
+    """For the way back; other aliases keep their canaries, and pruning keeps what they all need."""
+    path = root / "clothes" / "aliases.json"
+    path.write_text(json.dumps({"a": {"version": 1, "canary": {"version": 2, "share": 0.1}}, "b": 2}))
+    set_alias(root, "clothes", "b", 3)
+    canary = {"version": 1, "canary": {"version": 2, "share": 0.1}}
+    assert json.loads(path.read_bytes()) == {"a": canary, "b": {"version": 3, "previous": 2}}
+    assert prune(root, "clothes", keep=1) == []
+
+
 def test_an_alias_of_nothing_is_refused(root: Path) -> None:
     """A version that is not there, one that is damaged, a name that is none; the file stays as it was."""
     set_alias(root, "clothes", "stable", 1)

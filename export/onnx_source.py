@@ -1,0 +1,56 @@
+"""Anyone's ONNX classifier as a model to import: wrapped, to be checked against the untouched file."""
+
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import GraphUnsupported
+from export.foreign import ForeignModel, plain, read_foreign, wrap
+from export.given import read_labels, read_preprocessing
+from export.graph import describe, to_bytes
+from export.source import Source
+from export.verify import Logits, Pixels
+from service.engine.session import open_runtime
+from service.models.manifest import InputSpec, OutputSpec, digest_of
+
+FAMILY = "imported"
+
+
+def read_onnx(path: Path, *, labels: str, preprocessing: str) -> Source:
+    """Raises GraphUnsupported or ImportInvalid."""
+    model = read_foreign(path)
+    names = read_labels(labels, model.labels)
+    spec = read_preprocessing(preprocessing, channels=model.channels, height=model.height, width=model.width)
+    digest = digest_of(path.read_bytes())
+    graph = wrap(model, spec, properties=describe(names, spec, family=FAMILY, digest=digest))
+    return Source(
+        graph=graph,
+        spec=spec,
+        labels=names,
+        outputs=OutputSpec(logits="logits", embedding=None),
+        reference=lambda pixels: plain_logits(model, spec, pixels),
+        reference_name="plain ONNX Runtime",
+        family=FAMILY,
+        opset=next(entry.version for entry in graph.opset_import if entry.domain in {"", "ai.onnx"}),
+        parameters=sum(int(np.prod(tensor.dims)) for tensor in model.graph.graph.initializer),
+        macs=0,
+        digest=digest,
+        origin=f"an ONNX file with the SHA-256 `{digest}`, opset {model.opset}",
+        one_by_one=model.fixed_batch,
+    )
+
+
+def plain_logits(model: ForeignModel, spec: InputSpec, pixels: Pixels) -> Logits:
+    """What ONNX Runtime gives for the untouched graph, one picture at a time, normalised with NumPy."""
+    try:
+        runtime = open_runtime(to_bytes(plain(model)), provider="CPUExecutionProvider", threads=1)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        raise GraphUnsupported(f"ONNX Runtime cannot load the model: {reason}") from error
+    mean, std = np.array(spec.mean, dtype=np.float32), np.array(spec.std, dtype=np.float32)
+    tensors = ((pixels.astype(np.float32) / np.float32(255) - mean) / std).transpose(0, 3, 1, 2)
+    rows = [
+        runtime.run(None, {model.input: np.ascontiguousarray(tensor[np.newaxis])})[0].reshape(1, -1)
+        for tensor in tensors
+    ]
+    return np.concatenate(rows)

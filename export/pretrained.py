@@ -1,0 +1,94 @@
+"""A file of weights for one of the training package's models, as other people publish them, as a model to import."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from export.errors import ImportInvalid
+from export.given import read_labels, read_preprocessing
+from export.graph import OPSET, OUTPUTS, HalfModel, describe, embedding_size, graph_of
+from export.source import Source
+from export.verify import Logits, Pixels
+from service.models.manifest import InputSpec
+from training import describe as descriptions
+from training.config import Preprocessing
+from training.evaluate import as_tensor, normalise
+from training.models import Classifier, build
+from training.typed_json import decode, encode
+from training.weights import MEANS, Weights, from_file, load_backbone
+
+SUFFIXES = frozenset({".safetensors", ".pth", ".pt"})
+BATCH_SIZE = 16
+
+
+def read_pretrained(
+    path: Path, *, architecture: str, convention: str, labels: str, preprocessing: str | None
+) -> Source:
+    """Raises ImportInvalid, or TrainingError where the weights do not fit the architecture."""
+    if convention not in MEANS:
+        raise ImportInvalid(f"--convention {convention} is not known; it is one of {', '.join(MEANS)}")
+    weights = from_file(path, architecture, convention)
+    head = _head(weights)
+    names = read_labels(labels, len(head.weight))
+    model = build(architecture, {**weights.arguments, "classes": len(names)})
+    load_backbone(model, weights)
+    _load_head(model, head)
+    model.eval()
+    spec = InputSpec.model_validate(encode(weights.preprocessing))
+    if preprocessing is not None:
+        spec = read_preprocessing(preprocessing, channels=spec.channels, height=spec.height, width=spec.width)
+    wanted = decode(Preprocessing, spec.model_dump(mode="json", exclude={"tensor"}))
+    properties = describe(names, wanted, family=architecture, digest=weights.sha256)
+    graph = graph_of(model, wanted, properties=properties)
+
+    @torch.inference_mode()
+    def reference(pixels: Pixels) -> Logits:
+        batches = torch.split(as_tensor(pixels), BATCH_SIZE)
+        logits: Logits = torch.cat([model(normalise(batch, wanted)) for batch in batches]).numpy()
+        return logits
+
+    return Source(
+        graph=graph,
+        spec=spec,
+        labels=names,
+        outputs=OUTPUTS.model_copy(update={"embedding_size": embedding_size(graph)}),
+        reference=reference,
+        reference_name="torch",
+        family=architecture,
+        opset=OPSET,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        macs=descriptions.describe(architecture, model).macs,
+        digest=weights.sha256,
+        origin=f"weights with the SHA-256 `{weights.sha256}` in the convention {convention}",
+        half=lambda: graph_of(model, wanted, properties=properties, served_as=HalfModel),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The last linear layer, which the backbone's names do not cover."""
+
+    weight: Tensor  # (labels, D)
+    bias: Tensor
+
+
+def _head(weights: Weights) -> Head:
+    """Called `fc` in ResNets and Inceptions, `classifier` or its last part in others. Raises ImportInvalid."""
+    for name, tensor in reversed(weights.tensors.items()):
+        prefix = name.removesuffix(".weight")
+        last = prefix == "fc" or prefix.split(".")[0] == "classifier"
+        if last and name.endswith(".weight") and tensor.ndim == 2 and f"{prefix}.bias" in weights.tensors:
+            return Head(weight=tensor, bias=weights.tensors[f"{prefix}.bias"])
+    raise ImportInvalid(
+        f"{weights.source} has no last linear layer (fc or classifier); a backbone alone has no answers"
+    )
+
+
+def _load_head(model: Classifier, head: Head) -> None:
+    expected = model.classifier.state_dict()
+    given = {"weight": head.weight, "bias": head.bias}
+    if {name: tensor.shape for name, tensor in expected.items()} != {name: t.shape for name, t in given.items()}:
+        raise ImportInvalid("the last layer of the weights does not fit the architecture; name another one")
+    model.classifier.load_state_dict(given)
