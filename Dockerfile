@@ -39,6 +39,7 @@ COPY client client
 COPY service service
 COPY training training
 COPY export export
+COPY batch batch
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels .
 
 # --- the environments: a venv without pip, filled from outside ------------------------------------------------------

@@ -13,6 +13,7 @@ SOURCES = {
     "service": ROOT / "service",
     "training": ROOT / "training",
     "export": ROOT / "export",
+    "batch": ROOT / "batch",
 }
 MAY_IMPORT = {
     "recognition": set[str](),
@@ -20,6 +21,7 @@ MAY_IMPORT = {
     "service": {"recognition"},
     "training": set[str](),
     "export": {"training", "service"},
+    "batch": {"recognition_client", "service"},
 }
 OF_TRAINING = {"torch", "torchvision", "torchmetrics", "onnx", "onnxscript", "safetensors"}
 FORBIDDEN = [
@@ -31,6 +33,9 @@ FORBIDDEN = [
     ("service/models", "grpc"),
     ("service/models", "service.api"),
     ("service/api", "onnxruntime"),
+    *(("batch", name) for name in sorted(OF_TRAINING)),
+    ("batch", "service.api"),
+    ("batch", "service.bootstrap"),
 ]
 """(folder, module that nothing below it imports)"""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from service.engine.batcher import Batcher
 from service.engine.explain import Explainer
 from service.engine.pipeline import Classifier
+from service.engine.session import Session
 from service.errors import PrecisionNotFound
 from service.models.manifest import Manifest, Precision
 from service.models.samples import Sample
@@ -24,6 +25,8 @@ class LiveModel:
     classifier: Classifier
     explainer: Explainer
     samples: tuple[Sample, ...]
+    session: Session
+    """The proved one, for whoever makes batches of its own."""
     batcher: Batcher
     runner: ThreadPoolExecutor
     others: tuple["LiveModel", ...] = ()

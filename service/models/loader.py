@@ -113,6 +113,7 @@ class ModelLoader:
             classifier=classifier,
             explainer=explainer,
             samples=samples,
+            session=session,
             batcher=batcher,
             runner=runner,
         )

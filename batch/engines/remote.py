@@ -1,0 +1,217 @@
+"""The service over gRPC, one replica or many: read here, decoded and computed there, at a pace that it sets.
+
+A few requests are under way at a time, and the next is only sent when one was answered. A server that is away or full
+is asked again, with growing pauses, for as long as the job's patience lasts; an image that it refuses is a row.
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+from recognition_client import (
+    Classification,
+    DeadlineExceeded,
+    Embedding,
+    ImageError,
+    InferenceFailed,
+    ModelInfo,
+    ModelNotFound,
+    ModelState,
+    Overloaded,
+    Priority,
+    RecognitionClient,
+    RecognitionError,
+    Unavailable,
+)
+
+from batch.errors import EngineFailed, ModelRefused
+from batch.fault import Fault
+from batch.item import Chunk
+from batch.plan import Model, Question
+from batch.reader import Reader
+from batch.results import Results, empty_results, note_contents
+from batch.table import columns_for
+
+REQUESTS_PER_REPLICA = 4
+IMAGES_PER_REQUEST = 64
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 10.0
+TIMEOUT_SECONDS = 60.0
+OF_THE_IMAGE = ("IMAGE_", "ARGUMENT_", "FILE_")
+"""Reasons that begin so will be the same whenever the image is sent; all others are worth another try."""
+PASSING = (Unavailable, Overloaded, DeadlineExceeded, InferenceFailed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedChoice:
+    """Which model of which servers."""
+
+    servers: tuple[str, ...]
+    name: str | None = None
+    version: int | None = None
+    alias: str | None = None
+    patience_seconds: float = 300.0
+    """How long a chunk is tried before the job gives up."""
+
+
+class RemoteEngine:
+    """See batch.engines.Engine."""
+
+    def __init__(self, choice: ServedChoice, *, workers: int | None = None) -> None:
+        self._choice = choice
+        self.workers = workers or REQUESTS_PER_REPLICA * len(choice.servers)
+        self._clients = [RecognitionClient(server, timeout_seconds=TIMEOUT_SECONDS) for server in choice.servers]
+        self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="remote")
+        self._under_way: set[Future[Results]] = set()
+        self._closing = Event()
+
+    def start(self, question: Question) -> Model:
+        """All servers must have the same model: the same digest, precision and provider."""
+        facts = [
+            self._facts(client, server) for client, server in zip(self._clients, self._choice.servers, strict=True)
+        ]
+        for server, other in zip(self._choice.servers, facts, strict=True):
+            if other != facts[0]:
+                raise ModelRefused(
+                    f"{server} has {_named(other)} and {self._choice.servers[0]} has {_named(facts[0])}; "
+                    "all servers of a job must have the same"
+                )
+        self._question, self._model = question, facts[0]
+        return facts[0]
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._under_way) < self.workers
+
+    def submit(self, chunk: Chunk) -> None:
+        self._under_way.add(self._threads.submit(self._answered, chunk))
+
+    def collect(self) -> list[Results]:
+        done, self._under_way = wait(self._under_way, return_when=FIRST_COMPLETED)
+        return [future.result() for future in done]
+
+    def close(self) -> None:
+        self._closing.set()
+        for client in self._clients:
+            client.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _facts(self, client: RecognitionClient, server: str) -> Model:
+        choice = self._choice
+        try:
+            info = client.get_model(choice.name or "", version=choice.version, alias=choice.alias)
+        except ModelNotFound as error:
+            raise ModelRefused(f"{server}: {error}") from error
+        except RecognitionError as error:
+            raise EngineFailed(f"{error}. Start a server, or name another with --server.") from error
+        if info.state is not ModelState.READY:
+            raise EngineFailed(f"{server}: {info.name} version {info.version} is {info.state}: {info.state_reason}")
+        return model_of(info)
+
+    def _answered(self, chunk: Chunk) -> Results:
+        """In a thread of its own: reads, asks, and asks again where that helps."""
+        reader = Reader(max_bytes=self._question.max_image_bytes)
+        results = empty_results(
+            shard=chunk.shard,
+            start=chunk.start,
+            images=len(chunk.items),
+            k=columns_for(self._question, self._model),
+            embedding_size=self._model.embedding_size if self._question.embeddings else 0,
+        )
+        contents = reader.read(chunk.items)
+        note_contents(results, contents)
+        waiting = {place: content for place, content in enumerate(contents) if not isinstance(content, Fault)}
+        end, pause = time.monotonic() + self._choice.patience_seconds, FIRST_PAUSE_SECONDS
+        turn = chunk.shard + chunk.start
+        while waiting:
+            places = sorted(waiting)
+            client = self._clients[turn % len(self._clients)]
+            trouble = self._ask(client, results, places, [waiting[place] for place in places])
+            waiting = {place: waiting[place] for place in trouble}
+            if trouble:
+                self._pause(min(trouble.values(), key=str), pause, end)
+                pause, turn = min(2 * pause, LONGEST_PAUSE_SECONDS), turn + 1
+        return results
+
+    def _ask(
+        self, client: RecognitionClient, results: Results, places: list[int], images: list[bytes]
+    ) -> dict[int, RecognitionError]:
+        """Enters the answers; returns the places that have none yet, and why."""
+        question, model = self._question, self._model
+        try:
+            outcomes: Sequence[Classification | ImageError] = client.batch_classify(
+                images,
+                model=model.name,
+                version=model.version,
+                top_k=results.labels.shape[1],
+                min_confidence=question.min_confidence,
+                images_per_request=IMAGES_PER_REQUEST,
+                priority=Priority.LOW,
+            )
+            vectors = self._vectors(client, images) if question.embeddings else [None] * len(images)
+        except PASSING as error:
+            return dict.fromkeys(places, error)
+        except RecognitionError as error:
+            raise EngineFailed(f"the server refuses: {error}") from error
+        trouble = {}
+        for place, outcome, vector in zip(places, outcomes, vectors, strict=True):
+            if isinstance(outcome, ImageError):
+                if outcome.reason.startswith(OF_THE_IMAGE):
+                    results.faults[place] = Fault(outcome.reason, outcome.message)
+                else:
+                    trouble[place] = outcome.exception()
+            elif isinstance(vector, ImageError):
+                trouble[place] = vector.exception()
+            else:
+                self._enter(results, place, outcome)
+                if results.embeddings is not None and vector is not None:
+                    results.embeddings[place] = vector.values
+        return trouble
+
+    def _vectors(self, client: RecognitionClient, images: list[bytes]) -> Sequence[Embedding | ImageError]:
+        return client.embed(
+            images,
+            model=self._model.name,
+            version=self._model.version,
+            images_per_request=IMAGES_PER_REQUEST,
+            priority=Priority.LOW,
+        )
+
+    def _enter(self, results: Results, place: int, answer: Classification) -> None:
+        if answer.model.digest != self._model.digest:
+            raise EngineFailed(
+                f"{answer.model.name} version {answer.model.version} was replaced on the server while the job ran; "
+                "begin anew, --restart"
+            )
+        results.labels[place] = [prediction.index for prediction in answer.predictions]
+        results.probabilities[place] = np.array([prediction.probability for prediction in answer.predictions])
+        results.unknown[place] = answer.unknown
+
+    def _pause(self, trouble: RecognitionError, seconds: float, end: float) -> None:
+        """Raises EngineFailed where there is no use in waiting any longer."""
+        seconds = max(seconds, trouble.retry_after_seconds or 0.0)
+        if time.monotonic() + seconds > end:
+            raise EngineFailed(
+                f"no answer for {self._choice.patience_seconds:.0f} s: {trouble}. Run the same command again to go on."
+            ) from trouble
+        if self._closing.wait(seconds):
+            raise EngineFailed("the job was stopped") from trouble
+
+
+def model_of(info: ModelInfo) -> Model:
+    return Model(
+        name=info.name,
+        version=info.version,
+        digest=info.digest,
+        precision=info.precision,
+        provider=info.provider,
+        labels=info.labels,
+        embedding_size=info.embedding_size,
+    )
+
+
+def _named(model: Model) -> str:
+    return f"{model.name} version {model.version} ({model.digest[:12]}, {model.precision}, {model.provider})"

@@ -1,0 +1,113 @@
+"""What the command was given, as one value, and the parts of it that each step needs."""
+
+from dataclasses import dataclass
+
+from batch.engines import EngineName
+from batch.engines.build import EngineSettings
+from batch.job import JobSettings
+from batch.kinds import Format
+from batch.plan import Question
+from batch.share import Share
+from batch.sources.manifest import ManifestColumns
+
+
+class OptionsInvalid(Exception):
+    """Wrong use: the text names the option."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """One field for each option of the command, under its name."""
+
+    source: str
+    output: str
+    model: str | None
+    version: int | None
+    alias: str | None
+    server: list[str] | None
+    models: str
+    trusted_keys: str | None
+    engine: EngineName | None
+    top_k: int
+    shard_size: int
+    format: Format
+    min_confidence: float | None
+    embeddings: bool
+    timings: bool
+    precision: str
+    device: str
+    workers: int | None
+    batch_size: int
+    max_image_bytes: int
+    path_column: str | None
+    id_column: str | None
+    shares: int
+    share: int | None
+    patience: float
+    ray_address: str | None
+    restart: bool
+    as_json: bool
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        return tuple(address.strip() for text in self.server or () for address in text.split(","))
+
+    @property
+    def engine_settings(self) -> EngineSettings:
+        """Raises OptionsInvalid for options that contradict each other."""
+        name = self.engine or (EngineName.REMOTE if self.servers else EngineName.LOCAL)
+        if name is EngineName.REMOTE and not self.servers:
+            raise OptionsInvalid("--engine remote needs --server HOST:PORT")
+        if name is not EngineName.REMOTE and self.servers:
+            raise OptionsInvalid(f"--engine {name} asks no server; leave --server out, or choose --engine remote")
+        if name is EngineName.REMOTE and self.timings:
+            raise OptionsInvalid("--timings is for the engines local and ray: a server times whole requests")
+        if self.version is not None and self.alias is not None:
+            raise OptionsInvalid("name a --version or an --alias, not both")
+        return EngineSettings(
+            name=name,
+            models=self.models,
+            servers=self.servers,
+            model=self.model,
+            version=self.version,
+            alias=self.alias,
+            trusted_keys=self.trusted_keys,
+            precision=self.precision,
+            device=self.device,
+            workers=self.workers,
+            patience_seconds=self.patience,
+            ray_address=self.ray_address,
+        )
+
+    @property
+    def job_settings(self) -> JobSettings:
+        """Raises OptionsInvalid for options that contradict each other."""
+        return JobSettings(
+            source=self.source,
+            question=Question(
+                top_k=self.top_k,
+                min_confidence=self.min_confidence,
+                embeddings=self.embeddings,
+                timings=self.timings,
+                max_image_bytes=self.max_image_bytes,
+                batch_size=self.batch_size,
+            ),
+            format=self.format,
+            shard_size=self.shard_size,
+            columns=ManifestColumns(path=self.path_column, id=self.id_column),
+            share=self._share,
+            restart=self.restart,
+        )
+
+    @property
+    def _share(self) -> Share:
+        if self.shares == 1:
+            return Share()
+        if self.share is None:
+            raise OptionsInvalid("--shares needs --share INDEX (on Kubernetes JOB_COMPLETION_INDEX gives it)")
+        if self.restart:
+            raise OptionsInvalid("--restart would throw away what the other shares wrote; remove the output instead")
+        try:
+            return Share(index=self.share, of=self.shares)
+        except ValueError as error:
+            raise OptionsInvalid(f"--share: {error}") from error
