@@ -155,7 +155,8 @@ def main() -> None:
     recipe = find_recipe(arguments.recipe)
     recipe = replace(recipe, epochs=arguments.epochs or recipe.epochs)
     device = torch.device(arguments.device)
-    precision = fastest_precision(device)
+    steps = recipe.epochs * recipe.steps_per_epoch(55_000)
+    precision = fastest_precision(fresh(recipe, device), steps=steps)
     splits = split(
         load(arguments.dataset or recipe.data.name, arguments.data, recipe.preprocessing), seed=0, limit=arguments.limit
     )

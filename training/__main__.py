@@ -2,30 +2,25 @@
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from training.compare_command import compare
-from training.errors import RecipeInvalid, TrainingError
+from training.errors import TrainingError
+from training.fit_command import fit
 from training.options import (
     DataOption,
     Device,
     DeviceOption,
     JsonOption,
-    SaveOption,
     ThreadsOption,
     choose,
     console_for,
     print_json,
-    report_run,
 )
 from training.transfer_command import finetune
-
-if TYPE_CHECKING:
-    from training.config import Balance
 
 app = typer.Typer(
     help="Trains the models of the course and says what they reach.",
@@ -38,73 +33,10 @@ app = typer.Typer(
 )
 
 
-@app.command(
+app.command(
     short_help="Trains RECIPE and tests it.",
     epilog="Example: recognition-train fit fashion_cnn --seed 1 --output var/runs/second",
-)
-def fit(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A name from `recognition-train recipes`.")],
-    output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run directory. Default: var/runs/RECIPE-seedSEED.")
-    ] = None,
-    data: DataOption = None,
-    dataset: Annotated[str | None, typer.Option(help="Another data set than the recipe's.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Weights, order and augmentation follow from it.")] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Trial: train on so many images only.")] = None,
-    balance: Annotated[
-        str | None, typer.Option(metavar="loss|sampler|none", help="For classes of unequal size.")
-    ] = None,
-    patience: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many epochs without a better one; keep the best.")
-    ] = None,
-    save_every: SaveOption = 60.0,
-    device: DeviceOption = Device.AUTO,
-    threads: ThreadsOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Train anew over whatever run is in the directory.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Trains RECIPE, tests it once on the test images and leaves a run directory.
-
-    A run that is already there with the same recipe, seed and data is left as it is when it is finished, and gone on
-    with when it was interrupted. Several GPUs: torchrun --nproc-per-node N -m training fit RECIPE.
-    """
-    from training.recipes import find_recipe
-
-    chosen = find_recipe(recipe)
-    from training.distributed import join, leave  # brings torch, so a wrong name is answered before
-    from training.fit import fit as fit_recipe
-    from training.progress import FitProgress
-
-    chosen = replace(
-        chosen,
-        epochs=epochs or chosen.epochs,
-        patience=patience or chosen.patience,
-        data=replace(
-            chosen.data, name=dataset or chosen.data.name, limit=limit, balance=_balance(balance, chosen.data.balance)
-        ),
-    )
-    group, place = join(choose(device, threads))
-    notes = console_for(stderr=True)
-    with FitProgress(notes) as progress:
-        outcome = fit_recipe(
-            chosen,
-            seed=seed,
-            output=output or Path("var") / "runs" / f"{recipe}-seed{seed}",
-            data_directory=data,
-            device=place,
-            progress=progress,
-            force=force,
-            group=group,
-            save_every_seconds=save_every,
-        )
-    leave()
-    run = outcome.run
-    if not group.is_first:
-        return
-    if not outcome.trained:
-        notes.print(f"{run.directory} holds this run already; --force trains it anew", soft_wrap=True)
-    report_run(run, as_json=as_json)
+)(fit)
 
 
 @app.command(
@@ -227,17 +159,6 @@ def _scan(dataset: str, place: Path | None, *, as_json: bool) -> None:
     typer.echo(f"{found.name}: {found.images:,} pictures ({counts})")
     for line in found.findings or ("nothing to mend",):
         typer.echo(f"  {line}")
-
-
-def _balance(asked: str | None, otherwise: "Balance") -> "Balance":
-    from training.config import BALANCES
-
-    if asked is None:
-        return otherwise
-    for known in BALANCES:
-        if known == asked:
-            return known
-    raise RecipeInvalid(f"--balance {asked}: choose one of {', '.join(BALANCES)}")
 
 
 def main() -> None:

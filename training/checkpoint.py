@@ -5,11 +5,13 @@ model.safetensors    the weights
 predictions.npz      validation_logits, validation_labels, test_logits, test_labels, as the weights produced them
 metrics.jsonl        one line for each epoch
 resume.pt            while it is unfinished: where to go on from (training/resume.py)
+events/              the lines of metrics.jsonl for TensorBoard, where that was asked for (training/events.py)
 report.html, card.md for people (training/report.py)
 """
 
 import hashlib
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -31,6 +33,7 @@ RECORD_FILE = "run.json"
 WEIGHTS_FILE = "model.safetensors"
 PREDICTIONS_FILE = "predictions.npz"
 METRICS_FILE = "metrics.jsonl"
+EVENTS_DIRECTORY = "events"
 OTHER_FILES = ("resume.pt", "report.html", "card.md")
 
 
@@ -120,6 +123,7 @@ def begin(directory: Path, record: RunRecord) -> None:
     write_record(directory, record)
     for file in (WEIGHTS_FILE, PREDICTIONS_FILE, METRICS_FILE, *OTHER_FILES):
         (directory / file).unlink(missing_ok=True)
+    shutil.rmtree(directory / EVENTS_DIRECTORY, ignore_errors=True)
 
 
 def finish(directory: Path, record: RunRecord, model: Classifier, predictions: Mapping[str, NDArray[Any]]) -> Run:

@@ -1,4 +1,4 @@
-"""The epochs of a run with all that surrounds them: validation, early stopping, metrics.jsonl, the resume file."""
+"""The epochs of a run with what surrounds them: validation, early stopping, metrics.jsonl, events, the resume file."""
 
 import json
 import time
@@ -11,10 +11,11 @@ from training.config import Recipe
 from training.data import Splits
 from training.distributed import Group
 from training.evaluate import predict
+from training.events import Events
 from training.loop import EpochResult, Trainer
 from training.metrics import Metrics
 from training.record import Hardware, RunRecord
-from training.resume import Best, ResumeFile
+from training.resume import Best, ResumeFile, Spent
 from training.typed_json import encode
 
 
@@ -51,61 +52,80 @@ class Course:
     """From the first epoch, or from where a resume file broke off, to the weights that count."""
 
     def __init__(
-        self, trainer: Trainer, record: RunRecord, splits: Splits, output: Path, progress: Progress,
-        resume: ResumeFile, group: Group, started: float,
+        self, record: RunRecord, splits: Splits, output: Path, progress: Progress, resume: ResumeFile, group: Group, *,
+        events: bool = False,
     ) -> None:  # fmt: skip
-        self._trainer, self._record, self._splits, self._output = trainer, record, splits, output
+        self._record, self._splits, self._output = record, splits, output
         self._progress, self._resume, self._group = progress, resume, group
-        self._started = started
+        self._started, self._started_cpu = time.perf_counter(), time.process_time()
         self._best = Best()
+        self._with_events = events and group.is_first
+        self._events: Events | None = None
 
-    def go_on(self) -> None:
-        """Takes up an interrupted run, if there is one; what the lost steps had written is taken back."""
-        seconds = self._resume.load(self._trainer, self._best)
-        if seconds is None:
-            return
-        self._started -= seconds
-        self._progress.resumed(self._trainer.epoch, seconds)
-        lines = self._output / checkpoint.METRICS_FILE
-        if self._group.is_first:
-            kept = lines.read_text().splitlines(keepends=True)[: self._trainer.epoch] if lines.is_file() else []
-            lines.write_text("".join(kept))
+    @property
+    def seconds(self) -> float:
+        """Wall time so far, with that of the processes that this one goes on for."""
+        return time.perf_counter() - self._started
 
-    def run(self) -> RunRecord:
+    @property
+    def cpu_seconds(self) -> float:
+        return time.process_time() - self._started_cpu
+
+    def run(self, trainer: Trainer) -> RunRecord:
         """The record after the last epoch; the best weights are back in place where the recipe may stop early."""
+        self._go_on(trainer)
+        self._events = Events(self._output, first_epoch=trainer.epoch + 1) if self._with_events else None
         recipe = self._record.recipe
-        while self._trainer.epoch < recipe.epochs and not self._is_stale():
-            result = self._trainer.run_epoch(self._step)
-            validation = predict(self._trainer.model, self._splits.validation, self._record.preprocessing).metrics(
+        while trainer.epoch < recipe.epochs and not self._is_stale(trainer):
+            result = trainer.run_epoch(lambda: self._step(trainer))
+            validation = predict(trainer.model, self._splits.validation, self._record.preprocessing).metrics(
                 names=self._record.labels, split="validation"
             )
             if recipe.patience is not None:
-                self._best.offer(validation.accuracy, result.epoch, self._trainer)
-            self._record = replace(self._record, epochs=result.epoch, train_seconds=round(self._seconds, 3))
+                self._best.offer(validation.accuracy, result.epoch, trainer)
+            self._record = self._timed(replace(self._record, epochs=result.epoch))
             if self._group.is_first:
                 self._write(result, validation)
-                self._resume.save_if_due(self._trainer, self._best, seconds=self._seconds)
+                self._save_if_due(trainer)
             self._progress.epoch(result, validation)
         if self._best.weights:
-            self._trainer.model.load_state_dict(self._best.weights)
-            self._progress.note(f"the weights are those of epoch {self._best.epoch}, the best of {self._trainer.epoch}")
-        return replace(self._record, train_seconds=round(self._seconds, 3))
+            trainer.model.load_state_dict(self._best.weights)
+            self._progress.note(f"the weights are those of epoch {self._best.epoch}, the best of {trainer.epoch}")
+        return self._timed(self._record)
 
-    @property
-    def _seconds(self) -> float:
-        return time.perf_counter() - self._started
+    def _go_on(self, trainer: Trainer) -> None:
+        """Takes up an interrupted run, if there is one; what the lost steps had written is taken back."""
+        spent = self._resume.load(trainer, self._best)
+        if spent is None:
+            return
+        self._started -= spent.seconds
+        self._started_cpu -= spent.cpu_seconds
+        self._progress.resumed(trainer.epoch, spent.seconds)
+        lines = self._output / checkpoint.METRICS_FILE
+        if self._group.is_first:
+            kept = lines.read_text().splitlines(keepends=True)[: trainer.epoch] if lines.is_file() else []
+            lines.write_text("".join(kept))
 
-    def _is_stale(self) -> bool:
+    def _timed(self, record: RunRecord) -> RunRecord:
+        return replace(record, train_seconds=round(self.seconds, 3), cpu_seconds=round(self.cpu_seconds, 3))
+
+    def _is_stale(self, trainer: Trainer) -> bool:
         patience = self._record.recipe.patience
-        return patience is not None and self._trainer.epoch - self._best.epoch >= patience
+        return patience is not None and trainer.epoch - self._best.epoch >= patience
 
-    def _step(self) -> None:
+    def _step(self, trainer: Trainer) -> None:
         self._progress.step()
         if self._group.is_first:
-            self._resume.save_if_due(self._trainer, self._best, seconds=self._seconds)
+            self._save_if_due(trainer)
+
+    def _save_if_due(self, trainer: Trainer) -> None:
+        self._resume.save_if_due(trainer, self._best, Spent(seconds=self.seconds, cpu_seconds=self.cpu_seconds))
 
     def _write(self, result: EpochResult, validation: Metrics) -> None:
         quality = {"validation_accuracy": validation.accuracy, "validation_macro_f1": validation.macro_f1}
+        line = {**encode(result), **quality, "validation_ece": validation.ece}
         with (self._output / checkpoint.METRICS_FILE).open("a") as lines:
-            lines.write(json.dumps({**encode(result), **quality, "validation_ece": validation.ece}) + "\n")
+            lines.write(json.dumps(line) + "\n")
+        if self._events is not None:
+            self._events.write(line)
         checkpoint.write_record(self._output, self._record)

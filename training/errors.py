@@ -4,6 +4,7 @@
     data    -- DataMissing     none of the known places has the data set
             -- DataDamaged     a file is unreadable, or not the one that was asked for
     device  -- DeviceMissing   a GPU was asked for and there is none
+            -- PackageMissing  an optional package was asked for and is not installed
     epochs  -- TrainingFailed  the loss is not a number
     run     -- RunUnreadable   missing, unfinished or damaged
             -- RunConflict     the directory holds another run
@@ -31,6 +32,10 @@ class DataDamaged(TrainingError):
 
 
 class DeviceMissing(TrainingError):
+    pass
+
+
+class PackageMissing(TrainingError):
     pass
 
 

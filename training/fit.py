@@ -2,7 +2,6 @@
 
 import json
 import platform
-import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,7 +16,7 @@ from training.config import Recipe
 from training.course import Course, Progress, Unseen
 from training.data import Dataset, Splits, load, split
 from training.describe import describe
-from training.device import fastest_precision
+from training.device import Precision, fastest_precision
 from training.distributed import Group
 from training.errors import RecipeInvalid, RunConflict
 from training.evaluate import predict
@@ -53,44 +52,37 @@ def fit(
     weights: Weights | None = None,
     group: Group | None = None,
     save_every_seconds: float = 60.0,
+    precision: Precision | None = None,
+    events: bool = False,
 ) -> Outcome:
     """Trains unless `output` holds this very run, finished; goes on with it where it was interrupted.
 
-    `weights` are those that the recipe's transfer names. Raises RunConflict if `output` holds another run.
+    `weights` are those that the recipe's transfer names; a `precision` of None is the fastest. Raises RunConflict if
+    `output` holds another run.
     """
     group = group or Group()
     dataset = load(recipe.data.name, data_directory, recipe.preprocessing)
     recipe = _for_classes(recipe, dataset)
-    if not force and _is_finished(output, recipe, seed, dataset):
+    before = None if force else _same_run(output, recipe, seed, dataset)
+    if before is not None and before.status == "finished":
         return Outcome(run=Run.load(output), trained=False)
     splits = split(
         dataset, seed=recipe.data.split_seed, validation_share=recipe.data.validation_share, limit=recipe.data.limit
     )
-    torch.manual_seed(seed)
-    model = build(recipe.model.name, recipe.model.arguments)
-    _check_shapes(recipe, dataset, model)
-    record = _describe_run(recipe, seed, dataset, splits, model.to(device))
-    if not group.is_first:
-        progress = Unseen()
-    for note in dataset.notes:
-        progress.note(note)
+    model = _build(recipe, dataset, seed).to(device)
+    precision = precision or _precision(model, recipe, splits, before, group)
+    record = _describe_run(recipe, seed, dataset, splits, model, precision)
     resume = ResumeFile(output, key=_key(record), every_seconds=save_every_seconds)
     going_on = not force and resume.exists
-    if group.is_first and not going_on:
-        checkpoint.begin(output, record)
-    group.wait()
-    progress.begin(recipe, splits, record.hardware)
-    started = time.perf_counter()
+    progress = progress if group.is_first else Unseen()
+    _begin(output, record, splits, dataset, progress, group, going_on=going_on)
+    course = Course(record, splits, output, progress, resume, group, events=events)
     if weights is not None and not going_on:
         known = prepare(model, weights, splits.train, recipe, seed=seed)
-        progress.note(f"the new head knows {known:.1%} of the training images ({time.perf_counter() - started:.0f} s)")
+        progress.note(f"the new head knows {known:.1%} of the training images ({course.seconds:.0f} s)")
     group.synchronise(model)
-    trainer = Trainer(
-        model, splits.train, recipe, seed=seed, precision=fastest_precision(device), group=group, on_note=progress.note
-    )
-    course = Course(trainer, record, splits, output, progress, resume, group, started)
-    course.go_on()
-    record = course.run()
+    trainer = Trainer(model, splits.train, recipe, seed=seed, precision=precision, group=group, on_note=progress.note)
+    record = course.run(trainer)
     if group.is_first:
         write_report(_finish(trainer.model, record, splits, output), splits.test)
         resume.remove()
@@ -98,8 +90,36 @@ def fit(
     return Outcome(run=Run.load(output), trained=True)
 
 
+def _build(recipe: Recipe, dataset: Dataset, seed: int) -> Classifier:
+    torch.manual_seed(seed)
+    model = build(recipe.model.name, recipe.model.arguments)
+    _check_shapes(recipe, dataset, model)
+    return model
+
+
+def _precision(model: Classifier, recipe: Recipe, splits: Splits, before: RunRecord | None, group: Group) -> Precision:
+    """That of the run that is gone on with, or the fastest; processes that train together must agree without asking."""
+    if before is not None:
+        return Precision(before.hardware.precision)
+    steps = recipe.epochs * recipe.steps_per_epoch(len(splits.train)) if group.size == 1 else 0
+    return fastest_precision(model, steps=steps)
+
+
+def _begin(
+    output: Path, record: RunRecord, splits: Splits, dataset: Dataset, progress: Progress, group: Group, *,
+    going_on: bool,
+) -> None:  # fmt: skip
+    for note in dataset.notes:
+        progress.note(note)
+    if group.is_first and not going_on:
+        checkpoint.begin(output, record)
+    group.wait()
+    progress.begin(record.recipe, splits, record.hardware)
+
+
 def _key(record: RunRecord) -> str:
-    return run_key(json.dumps(encode(record.recipe), sort_keys=True), str(record.seed), record.data.sha256)
+    recipe = json.dumps(encode(record.recipe), sort_keys=True)
+    return run_key(recipe, str(record.seed), record.data.sha256, record.hardware.precision)
 
 
 def _for_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
@@ -110,10 +130,11 @@ def _for_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
     return replace(recipe, model=replace(recipe.model, arguments={**arguments, "classes": len(dataset.labels)}))
 
 
-def _is_finished(output: Path, recipe: Recipe, seed: int, dataset: Dataset) -> bool:
+def _same_run(output: Path, recipe: Recipe, seed: int, dataset: Dataset) -> RunRecord | None:
+    """The record of this very run, in whatever state. Raises RunConflict for that of another one."""
     record = checkpoint.read_record(output)
     if record is None:
-        return False
+        return None
     found = {"recipe": encode(record.recipe), "seed": record.seed, "data": record.data.sha256}
     wanted = {"recipe": encode(recipe), "seed": seed, "data": dataset.sha256}
     if found != wanted:
@@ -121,7 +142,7 @@ def _is_finished(output: Path, recipe: Recipe, seed: int, dataset: Dataset) -> b
             f"{output} holds another run: {'; '.join(_differences(found, wanted))}. "
             "Choose another --output, or pass --force to replace it"
         )
-    return record.status == "finished"
+    return record
 
 
 def _differences(found: dict[str, Any], wanted: dict[str, Any], path: str = "") -> list[str]:
@@ -146,7 +167,9 @@ def _check_shapes(recipe: Recipe, dataset: Dataset, model: Classifier) -> None:
         )
 
 
-def _describe_run(recipe: Recipe, seed: int, dataset: Dataset, splits: Splits, model: Classifier) -> RunRecord:
+def _describe_run(
+    recipe: Recipe, seed: int, dataset: Dataset, splits: Splits, model: Classifier, precision: Precision
+) -> RunRecord:
     description = describe(recipe.model.name, model)
     device = next(model.parameters()).device
     return RunRecord(
@@ -175,7 +198,7 @@ def _describe_run(recipe: Recipe, seed: int, dataset: Dataset, splits: Splits, m
         hardware=Hardware(
             device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             threads=torch.get_num_threads(),
-            precision=fastest_precision(device).value,
+            precision=precision.value,
         ),
         versions={
             "python": platform.python_version(),

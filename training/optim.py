@@ -41,10 +41,12 @@ def build_optimizer(
         for (factor, matrix, orthogonal), parameters in groups.items()
     ]
     if optimization.optimizer is Optimizer.ADAMW:
-        return torch.optim.AdamW(settings, lr=optimization.learning_rate, betas=(optimization.momentum, 0.999))
+        betas = (optimization.momentum, 0.999)
+        return torch.optim.AdamW(settings, lr=optimization.learning_rate, betas=betas, fused=True)
     if optimization.optimizer is Optimizer.MUON:
         return Muon(settings, lr=optimization.learning_rate, momentum=optimization.momentum)
-    return torch.optim.SGD(settings, lr=optimization.learning_rate, momentum=optimization.momentum, nesterov=True)
+    momentum = optimization.momentum
+    return torch.optim.SGD(settings, lr=optimization.learning_rate, momentum=momentum, nesterov=True, fused=True)
 
 
 def _factors(model: nn.Module, transfer: Transfer | None) -> Callable[[str], float]:

@@ -17,6 +17,12 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class PrecisionChoice(StrEnum):
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
 DataOption = Annotated[
     Path | None,
     typer.Option(
@@ -27,6 +33,13 @@ DeviceOption = Annotated[Device, typer.Option(help="auto takes a GPU where there
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: as many as there are cores.")]
 SaveOption = Annotated[
     float, typer.Option("--save-every", metavar="SECONDS", min=0.0, help="How often the resume file is written.")
+]
+PrecisionOption = Annotated[
+    PrecisionChoice,
+    typer.Option(help="Arithmetic of the layers; auto takes what is faster, on a CPU by a short trial."),
+]
+EventsOption = Annotated[
+    bool, typer.Option("--tensorboard", help="Write events/ for TensorBoard too (extra `tensorboard`).")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
@@ -42,7 +55,8 @@ def report_run(run: Any, *, as_json: bool) -> None:
     console = console_for()
     console.print(metrics_report(record.metrics["test"]))
     console.print(
-        f"{record.epochs} epochs in {record.train_seconds:.0f} s, {record.parameters:,} parameters -> {run.directory}",
+        f"{record.epochs} epochs in {record.train_seconds:.0f} s ({record.cpu_seconds:.0f} s of processor time, "
+        f"{record.hardware.precision}), {record.parameters:,} parameters -> {run.directory}",
         highlight=False,
         soft_wrap=True,
     )
@@ -56,6 +70,13 @@ def choose(device: Device, threads: int | None) -> Any:
     if threads is not None:
         torch.set_num_threads(threads)
     return choose_device(device.value)
+
+
+def precision_of(choice: PrecisionChoice) -> Any:
+    """None leaves it to `training.fit`."""
+    from training.device import Precision
+
+    return None if choice is PrecisionChoice.AUTO else Precision(choice.value)
 
 
 def console_for(*, stderr: bool = False) -> "Console":

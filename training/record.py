@@ -66,6 +66,8 @@ class RunRecord:
     """finished so far"""
     train_seconds: float
     """wall time of the epochs, validation included"""
+    cpu_seconds: float = 0.0
+    """the same in processor time of all threads, which other work on the machine does not stretch; 0: not measured"""
     created: str
     """UTC, ISO 8601"""
     hardware: Hardware

@@ -33,6 +33,14 @@ class Best:
             self.weights = {name: tensor.detach().clone() for name, tensor in trainer.model.state_dict().items()}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Time that a run has taken so far, over all its processes."""
+
+    seconds: float
+    cpu_seconds: float
+
+
 class ResumeFile:
     """Writes the state of a trainer when the last one is older than `every_seconds`."""
 
@@ -47,25 +55,26 @@ class ResumeFile:
         """Whether this very run was interrupted here. Raises RunUnreadable for a damaged file."""
         return self._path.is_file() and self._read()["key"] == self._key
 
-    def save_if_due(self, trainer: Trainer, best: Best, *, seconds: float) -> None:
+    def save_if_due(self, trainer: Trainer, best: Best, spent: Spent) -> None:
         if time.monotonic() - self._written >= self._every_seconds:
-            self.save(trainer, best, seconds=seconds)
+            self.save(trainer, best, spent)
 
-    def save(self, trainer: Trainer, best: Best, *, seconds: float) -> None:
+    def save(self, trainer: Trainer, best: Best, spent: Spent) -> None:
         """All or nothing: written beside its place, then renamed into it."""
         content = {
             "key": self._key,
             "trainer": trainer.state(),
             "best": {"accuracy": best.accuracy, "epoch": best.epoch, "weights": best.weights},
-            "seconds": seconds,
+            "seconds": spent.seconds,
+            "cpu_seconds": spent.cpu_seconds,
         }
         temporary = self._path.with_name(f".{FILE}.{os.getpid()}")
         torch.save(content, temporary)
         temporary.replace(self._path)
         self._written = time.monotonic()
 
-    def load(self, trainer: Trainer, best: Best) -> float | None:
-        """Puts the trainer where it was and returns the seconds that were spent; None where there is nothing to go on
+    def load(self, trainer: Trainer, best: Best) -> Spent | None:
+        """Puts the trainer where it was and returns the time that was spent; None where there is nothing to go on
         from. A file of another run counts as nothing. Raises RunUnreadable for a damaged one.
         """
         if not self.exists:
@@ -74,7 +83,7 @@ class ResumeFile:
         trainer.restore(content["trainer"])
         best.accuracy, best.epoch = content["best"]["accuracy"], content["best"]["epoch"]
         best.weights = content["best"]["weights"]
-        return float(content["seconds"])
+        return Spent(seconds=float(content["seconds"]), cpu_seconds=float(content["cpu_seconds"]))
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -2,18 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self
 
 import grpc
-import grpc.aio
-from grpc_health.v1 import health_pb2
 from recognition.v1 import recognition_pb2 as pb
-from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 
+from recognition_client.aio_connection import AioConnection
 from recognition_client.batches import IMAGES_PER_REQUEST, Image, Outcome, batches, read_image
-from recognition_client.channel import ChannelConfig, open_aio_channel
+from recognition_client.channel import ChannelConfig
 from recognition_client.embeddings import Embedding, embeddings
 from recognition_client.ending import Ending
 from recognition_client.errors import ModelNotFound, error_of_call
@@ -21,7 +18,6 @@ from recognition_client.explanations import Explanation, explanation
 from recognition_client.fan_out import fan_out
 from recognition_client.models import HealthStatus, ModelInfo, health_status, model_info
 from recognition_client.requests import (
-    HEALTH_CHECK,
     Priority,
     health_request,
     list_models_request,
@@ -32,12 +28,6 @@ from recognition_client.requests import (
 from recognition_client.results import ClassifyResult, ImageError, classify_result, outcomes
 from recognition_client.stream import Answered, Named, StreamRequests, answered
 
-if TYPE_CHECKING:
-    from recognition.v1.recognition_pb2_grpc import RecognitionServiceAsyncStub  # only the type stubs have it
-
-Request = TypeVar("Request")
-Response = TypeVar("Response")
-
 
 class AsyncRecognitionClient:
     """Asks a recognition service from one event loop; the arguments are those of RecognitionClient.
@@ -45,8 +35,16 @@ class AsyncRecognitionClient:
     It may be made before the loop runs; the channel belongs to the loop of the first call.
     """
 
-    def __init__(self, target: str = "localhost:8001", *, timeout_seconds: float = 10.0, max_attempts: int = 4) -> None:
-        self._config = ChannelConfig(target=target, timeout_seconds=timeout_seconds, max_attempts=max_attempts)
+    def __init__(
+        self,
+        target: str = "localhost:8001",
+        *,
+        timeout_seconds: float = 10.0,
+        max_attempts: int = 4,
+        hedge_after_seconds: float | None = None,
+    ) -> None:
+        config = ChannelConfig(target=target, timeout_seconds=timeout_seconds, max_attempts=max_attempts)
+        self._server = AioConnection(config, hedge_after_seconds=hedge_after_seconds)
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,7 +56,7 @@ class AsyncRecognitionClient:
 
     async def close(self) -> None:
         """Ends the connection and every call that is still under way."""
-        await self._channel.close()
+        await self._server.close()
 
     async def classify(
         self,
@@ -84,7 +82,7 @@ class AsyncRecognitionClient:
             priority=priority,
         )
         request = asked.of_image(await asyncio.to_thread(read_image, image))
-        return classify_result(await self._call(self._stub.Classify, request, timeout_seconds))
+        return classify_result(await self._server.call(self._server.stub.Classify, request, timeout_seconds))
 
     async def batch_classify(
         self,
@@ -117,7 +115,7 @@ class AsyncRecognitionClient:
         )
 
         async def ask(part: list[bytes]) -> list[Outcome]:
-            response = await self._call(self._stub.BatchClassify, asked.of_images(part), timeout_seconds)
+            response = await self._server.call(self._server.stub.BatchClassify, asked.of_images(part), timeout_seconds)
             return outcomes(response, expected=len(part))
 
         return await fan_out(batches(images, images_per_request=images_per_request), ask, concurrency=concurrency)
@@ -150,7 +148,7 @@ class AsyncRecognitionClient:
             priority=priority,
         )
         requests = StreamRequests(images, asked)
-        call = self._stub.ClassifyStream(aiter(requests), timeout=timeout_seconds)
+        call = self._server.stub.ClassifyStream(aiter(requests), timeout=timeout_seconds)
         ending = Ending(call)
         try:
             async for response in call:
@@ -158,7 +156,7 @@ class AsyncRecognitionClient:
                     yield unread
                 yield answered(response)
         except grpc.RpcError as error:
-            raise error_of_call(await ending.of(error), target=self._config.target) from error
+            raise error_of_call(await ending.of(error), target=self._server.config.target) from error
         finally:
             call.cancel()
         for unread in requests.unread():
@@ -184,7 +182,9 @@ class AsyncRecognitionClient:
 
         async def ask(part: list[bytes]) -> list[Embedding | ImageError]:
             request = pb.EmbedRequest(model=chosen, images=part, priority=first)
-            return embeddings(await self._call(self._stub.Embed, request, timeout_seconds), expected=len(part))
+            return embeddings(
+                await self._server.call(self._server.stub.Embed, request, timeout_seconds), expected=len(part)
+            )
 
         return await fan_out(batches(images, images_per_request=images_per_request), ask, concurrency=concurrency)
 
@@ -208,14 +208,16 @@ class AsyncRecognitionClient:
             label=label,
             priority=priority_message(priority),
         )
-        return explanation(await self._call(self._stub.Explain, request, timeout_seconds))
+        return explanation(await self._server.call(self._server.stub.Explain, request, timeout_seconds))
 
     async def list_models(self, *, timeout_seconds: float | None = None) -> list[ModelInfo]:
         """All model versions of the server, ready or not, sorted by name and version."""
         models: list[ModelInfo] = []
         page_token = ""
         while True:
-            page = await self._call(self._stub.ListModels, list_models_request(page_token), timeout_seconds)
+            page = await self._server.call(
+                self._server.stub.ListModels, list_models_request(page_token), timeout_seconds
+            )
             models += map(model_info, page.models)
             page_token = page.next_page_token
             if not page_token:
@@ -232,40 +234,13 @@ class AsyncRecognitionClient:
     ) -> ModelInfo:
         """The model version that would answer if `classify` were given the same names."""
         request = pb.GetModelRequest(model=selector(model=model, version=version, alias=alias, precision=precision))
-        return model_info((await self._call(self._stub.GetModel, request, timeout_seconds)).model)
+        return model_info((await self._server.call(self._server.stub.GetModel, request, timeout_seconds)).model)
 
     async def health(self, service: str = "", *, timeout_seconds: float | None = None) -> HealthStatus:
         """Whether the server as a whole answers, or the model or gRPC service that is named."""
         try:
-            return health_status(await self._call(self._check_health, health_request(service), timeout_seconds))
+            return health_status(
+                await self._server.call(self._server.check_health, health_request(service), timeout_seconds)
+            )
         except ModelNotFound:
             return HealthStatus.SERVICE_UNKNOWN
-
-    async def _call(
-        self,
-        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
-        request: Request,
-        timeout_seconds: float | None,
-    ) -> Response:
-        try:
-            return await method(request, timeout=self._config.deadline(timeout_seconds))
-        except grpc.RpcError as error:
-            raise error_of_call(error, target=self._config.target) from error
-
-    @cached_property
-    def _channel(self) -> grpc.aio.Channel:
-        return open_aio_channel(self._config)
-
-    @cached_property
-    def _stub(self) -> "RecognitionServiceAsyncStub":
-        return RecognitionServiceStub(self._channel)
-
-    @cached_property
-    def _check_health(
-        self,
-    ) -> grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]:
-        return self._channel.unary_unary(
-            HEALTH_CHECK,
-            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
-        )

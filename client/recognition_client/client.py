@@ -1,22 +1,21 @@
 """The blocking client. Everything but the waiting is shared with its twin in aio.py."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import grpc
-from grpc_health.v1 import health_pb2
 from recognition.v1 import recognition_pb2 as pb
-from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 
-from recognition_client.batches import IMAGES_PER_REQUEST, Answer, Batch, Image, Outcome, batches, read_image
-from recognition_client.channel import ChannelConfig, open_channel
+from recognition_client.batches import IMAGES_PER_REQUEST, Image, Outcome, batches, read_image
+from recognition_client.channel import ChannelConfig
+from recognition_client.connection import Connection
 from recognition_client.embeddings import Embedding, embeddings
-from recognition_client.errors import BatchTooLarge, ImageRejected, ModelNotFound, error_of_call
+from recognition_client.errors import ModelNotFound, error_of_call
 from recognition_client.explanations import Explanation, explanation
+from recognition_client.halving import whole_or_halved
 from recognition_client.models import HealthStatus, ModelInfo, health_status, model_info
 from recognition_client.requests import (
-    HEALTH_CHECK,
     Priority,
     Question,
     health_request,
@@ -28,28 +27,28 @@ from recognition_client.requests import (
 from recognition_client.results import ClassifyResult, ImageError, classify_result, outcomes
 from recognition_client.stream import Answered, Named, StreamRequests, answered
 
-Request = TypeVar("Request")
-Response = TypeVar("Response")
-
 
 class RecognitionClient:
     """Asks a recognition service; one client may serve many threads.
 
     `target` is `HOST:PORT` or any gRPC target: `dns:///NAME:PORT` spreads the calls over all addresses of a name.
     `timeout_seconds` is the time from a call to its answer, retries included; each method takes its own instead.
-    `max_attempts` is how often a call is tried when the server is away or full, 1 to 5. Nothing is connected before the
-    first call. Every method raises RecognitionError, or one of its kinds, where there is no answer.
+    `max_attempts` is how often a call is tried when the server is away or full, 1 to 5. With `hedge_after_seconds` a
+    call that has no answer by then is sent again, to the replica whose turn it is, and the first answer wins; one call
+    in ten at most. Nothing is connected before the first call. Every method raises RecognitionError, or one of its
+    kinds, where there is no answer.
     """
 
-    def __init__(self, target: str = "localhost:8001", *, timeout_seconds: float = 10.0, max_attempts: int = 4) -> None:
-        self._config = ChannelConfig(target=target, timeout_seconds=timeout_seconds, max_attempts=max_attempts)
-        self._channel = open_channel(self._config)
-        self._stub = RecognitionServiceStub(self._channel)
-        self._check_health = self._channel.unary_unary(
-            HEALTH_CHECK,
-            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
-        )
+    def __init__(
+        self,
+        target: str = "localhost:8001",
+        *,
+        timeout_seconds: float = 10.0,
+        max_attempts: int = 4,
+        hedge_after_seconds: float | None = None,
+    ) -> None:
+        config = ChannelConfig(target=target, timeout_seconds=timeout_seconds, max_attempts=max_attempts)
+        self._server = Connection(config, hedge_after_seconds=hedge_after_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +60,7 @@ class RecognitionClient:
 
     def close(self) -> None:
         """Ends the connection and every call that is still under way."""
-        self._channel.close()
+        self._server.close()
 
     def classify(
         self,
@@ -87,7 +86,7 @@ class RecognitionClient:
             priority=priority,
         )
         request = asked.of_image(read_image(image))
-        return classify_result(self._call(self._stub.Classify, request, timeout_seconds))
+        return classify_result(self._server.call(self._server.stub.Classify, request, timeout_seconds))
 
     def batch_classify(
         self,
@@ -119,7 +118,7 @@ class RecognitionClient:
         )
         answers: list[Outcome] = []
         for batch in batches(images, images_per_request=images_per_request):
-            answers += self._whole_or_halved(batch, lambda part: self._classify_images(part, asked, timeout_seconds))
+            answers += whole_or_halved(batch, lambda part: self._classify_images(part, asked, timeout_seconds))
         return answers
 
     def classify_stream(
@@ -150,13 +149,13 @@ class RecognitionClient:
             priority=priority,
         )
         requests = StreamRequests(images, asked)
-        call = self._stub.ClassifyStream(iter(requests), timeout=timeout_seconds)
+        call = self._server.stub.ClassifyStream(iter(requests), timeout=timeout_seconds)
         try:
             for response in call:
                 yield from requests.unread()
                 yield answered(response)
         except grpc.RpcError as error:
-            raise error_of_call(error, target=self._config.target) from error
+            raise error_of_call(error, target=self._server.config.target) from error
         finally:
             call.cancel()
         yield from requests.unread()
@@ -181,7 +180,7 @@ class RecognitionClient:
         )
         answers: list[Embedding | ImageError] = []
         for batch in batches(images, images_per_request=images_per_request):
-            answers += self._whole_or_halved(batch, lambda part: self._embed_images(part, asked, timeout_seconds))
+            answers += whole_or_halved(batch, lambda part: self._embed_images(part, asked, timeout_seconds))
         return answers
 
     def explain(
@@ -201,14 +200,14 @@ class RecognitionClient:
         request = pb.ExplainRequest(
             model=chosen, image=read_image(image), label=label, priority=priority_message(priority)
         )
-        return explanation(self._call(self._stub.Explain, request, timeout_seconds))
+        return explanation(self._server.call(self._server.stub.Explain, request, timeout_seconds))
 
     def list_models(self, *, timeout_seconds: float | None = None) -> list[ModelInfo]:
         """All model versions of the server, ready or not, sorted by name and version."""
         models: list[ModelInfo] = []
         page_token = ""
         while True:
-            page = self._call(self._stub.ListModels, list_models_request(page_token), timeout_seconds)
+            page = self._server.call(self._server.stub.ListModels, list_models_request(page_token), timeout_seconds)
             models += map(model_info, page.models)
             page_token = page.next_page_token
             if not page_token:
@@ -225,50 +224,25 @@ class RecognitionClient:
     ) -> ModelInfo:
         """The model version that would answer if `classify` were given the same names."""
         request = pb.GetModelRequest(model=selector(model=model, version=version, alias=alias, precision=precision))
-        return model_info(self._call(self._stub.GetModel, request, timeout_seconds).model)
+        return model_info(self._server.call(self._server.stub.GetModel, request, timeout_seconds).model)
 
     def health(self, service: str = "", *, timeout_seconds: float | None = None) -> HealthStatus:
         """Whether the server as a whole answers, or the model or gRPC service that is named."""
         try:
-            return health_status(self._call(self._check_health, health_request(service), timeout_seconds))
+            return health_status(self._server.call(self._server.check_health, health_request(service), timeout_seconds))
         except ModelNotFound:
             return HealthStatus.SERVICE_UNKNOWN
 
     def _classify_images(self, images: list[bytes], asked: Question, timeout_seconds: float | None) -> list[Outcome]:
-        response = self._call(self._stub.BatchClassify, asked.of_images(images), timeout_seconds)
+        response = self._server.call(self._server.stub.BatchClassify, asked.of_images(images), timeout_seconds)
         return outcomes(response, expected=len(images))
 
     def _embed_images(
         self, images: list[bytes], asked: pb.EmbedRequest, timeout_seconds: float | None
     ) -> list[Embedding | ImageError]:
-        response = self._call(
-            self._stub.Embed,
+        response = self._server.call(
+            self._server.stub.Embed,
             pb.EmbedRequest(model=asked.model, images=images, priority=asked.priority),
             timeout_seconds,
         )
         return embeddings(response, expected=len(images))
-
-    def _whole_or_halved(
-        self, batch: Batch, ask: Callable[[list[bytes]], list[Answer | ImageError]]
-    ) -> list[Answer | ImageError]:
-        """Asks for a batch in one request, and in smaller ones where the server finds it too large."""
-        if not batch.images:
-            return batch.merge([])
-        try:
-            return batch.merge(ask(batch.images))
-        except (BatchTooLarge, ImageRejected) as error:
-            if len(batch.images) == 1:
-                return batch.merge([ImageError.from_details(error.details)])
-            first, second = batch.halves()
-            return self._whole_or_halved(first, ask) + self._whole_or_halved(second, ask)
-
-    def _call(
-        self,
-        method: "grpc.UnaryUnaryMultiCallable[Request, Response]",
-        request: Request,
-        timeout_seconds: float | None,
-    ) -> Response:
-        try:
-            return method(request, timeout=self._config.deadline(timeout_seconds))
-        except grpc.RpcError as error:
-            raise error_of_call(error, target=self._config.target) from error

@@ -3,14 +3,43 @@
 import pytest
 import torch
 
-from training.device import Precision, choose_device, fastest_precision
+from training.device import Precision, choose_device, fastest_precision, has_native_bf16, step_seconds
 from training.errors import DeviceMissing
+from training.models import build
 
 
 def test_the_processor_is_always_there() -> None:
-    """And some precision for it."""
+    """And a precision for it."""
     assert choose_device("cpu") == torch.device("cpu")
-    assert fastest_precision(torch.device("cpu")) in Precision
+    assert fastest_precision(build("lenet5"), steps=10_000) in Precision
+
+
+def test_a_short_run_is_not_worth_a_trial() -> None:
+    """So it is the same on every processor."""
+    assert fastest_precision(build("lenet5"), steps=10) is Precision.FP32
+
+
+@pytest.mark.parametrize(("seconds", "chosen"), [((2.0, 1.0), Precision.BF16), ((2.0, 1.9), Precision.FP32)])
+def test_bf16_must_be_clearly_faster(
+    monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, float], chosen: Precision
+) -> None:
+    """Otherwise the exacter arithmetic is taken."""
+    times = dict(zip((Precision.FP32, Precision.BF16), seconds, strict=True))
+    monkeypatch.setattr("training.device.step_seconds", lambda _model, precision: times[precision])
+    monkeypatch.setattr("training.device.has_native_bf16", lambda _device: True)
+    assert fastest_precision(build("lenet5"), steps=1000) is chosen
+
+
+def test_a_trial_leaves_nothing_behind() -> None:
+    """Weights, gradients, batch statistics and random numbers are what they were."""
+    model = build("fashion_cnn")
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    random = torch.get_rng_state()
+    assert step_seconds(model, Precision.FP32) > 0
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert torch.equal(random, torch.get_rng_state())
+    assert isinstance(has_native_bf16(torch.device("cpu")), bool)
 
 
 def test_auto_takes_what_there_is() -> None:

@@ -20,7 +20,7 @@ from training.errors import RunUnreadable
 from training.fit import fit
 from training.loop import Trainer
 from training.models import build
-from training.resume import FILE, Best, ResumeFile, run_key
+from training.resume import FILE, Best, ResumeFile, Spent, run_key
 
 
 class Killed(Exception):
@@ -118,8 +118,8 @@ def test_a_damaged_file_is_refused_and_another_runs_file_is_nothing(
     trainer = Trainer(build("fashion_cnn"), splits.train, recipe, seed=0)
     file = ResumeFile(tmp_path, key=run_key("a"), every_seconds=0)
     assert not file.exists
-    file.save(trainer, Best(), seconds=3.0)
-    assert file.load(trainer, Best()) == 3.0
+    file.save(trainer, Best(), Spent(seconds=3.0, cpu_seconds=5.0))
+    assert file.load(trainer, Best()) == Spent(seconds=3.0, cpu_seconds=5.0)
     assert ResumeFile(tmp_path, key=run_key("b"), every_seconds=0).load(trainer, Best()) is None
     (tmp_path / FILE).write_bytes(b"PK\x03\x04 not a file of torch's")
     with pytest.raises(RunUnreadable, match=r"resume\.pt is damaged .*remove it"):

@@ -39,12 +39,13 @@ class DenseNet(Classifier):
 class DenseNetBC(Classifier):
     """The CIFAR form: three blocks, bottlenecks of 4k channels (B) and transitions that halve the channels (C).
 
-    `divisor` thins the growth rate.
+    `divisor` thins the growth rate; `stem_stride` 2 halves the picture in the first convolution.
     """
 
     def __init__(
-        self, depth: int, growth: int, *, channels: int = 1, classes: int = 10, size: int = 28, divisor: int = 1
-    ) -> None:
+        self, depth: int, growth: int, *, channels: int = 1, classes: int = 10, size: int = 28, divisor: int = 1,
+        stem_stride: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__()
         growth //= divisor
         self.input_shape = (channels, size, size)
@@ -53,7 +54,7 @@ class DenseNetBC(Classifier):
             growth_rate=growth, block_config=(layers,) * 3, num_init_features=2 * growth, num_classes=classes
         )
         self.body = net.features
-        self.body.conv0 = nn.Conv2d(channels, 2 * growth, kernel_size=3, padding=1, bias=False)
+        self.body.conv0 = nn.Conv2d(channels, 2 * growth, 3, stride=stem_stride, padding=1, bias=False)
         self.body.norm0, self.body.relu0, self.body.pool0 = nn.Identity(), nn.Identity(), nn.Identity()
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
@@ -70,5 +71,6 @@ VARIANTS: dict[str, Callable[..., Classifier]] = {
     "densenet161": partial(DenseNet, "densenet161"),
     "densenet169": partial(DenseNet, "densenet169"),
     "densenet201": partial(DenseNet, "densenet201"),
+    "densenet_bc_40_12": partial(DenseNetBC, 40, 12),
     "densenet_bc_100_12": partial(DenseNetBC, 100, 12),
 }

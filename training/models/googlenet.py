@@ -63,21 +63,23 @@ def auxiliary_head(inputs: int, classes: int, divisor: int) -> nn.Sequential:
 class GoogLeNet(Classifier):
     """13,385,816 parameters with the auxiliary heads at 1,000 classes, 7,005,832 without.
 
-    The heads regularise training, each with weight 0.3, and are not part of inference. `divisor` thins all widths.
+    The heads regularise training, each with weight 0.3, and are not part of inference. Up to 64 pixels the stem keeps
+    the size, or halves it with `stem_stride` 2. `divisor` thins all widths.
     """
 
     auxiliary_weight = 0.3
 
     def __init__(
-        self, *, channels: int = 3, classes: int = 1000, size: int = 224, auxiliary: int = 1, divisor: int = 1
-    ) -> None:
+        self, *, channels: int = 3, classes: int = 1000, size: int = 224, auxiliary: int = 1, divisor: int = 1,
+        stem_stride: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.input_shape = (channels, size, size)
         small = size <= SMALL
         a, b = 64 // divisor, 192 // divisor
         self.stem = nn.Sequential(
             convolution(channels, a, 3) if small else convolution(channels, a, 7, stride=2),
-            nn.Identity() if small else nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
+            nn.Identity() if small and stem_stride == 1 else nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
             convolution(a, a, 1),
             convolution(a, b, 3),
             nn.Identity() if small else nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),

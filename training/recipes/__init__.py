@@ -19,7 +19,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "inception_v3_quick": quick.inception_v3_quick,
     "resnet20_quick": quick.resnet20_quick,
     "wrn_16_8_quick": quick.wrn_16_8_quick,
-    "densenet_bc_100_12_quick": quick.densenet_bc_100_12_quick,
+    "densenet_bc_40_12_quick": quick.densenet_bc_40_12_quick,
     "fashion_cnn_full": full.fashion_cnn_full,
     "lenet5_1998_full": full.lenet5_1998_full,
     "lenet5_full": full.lenet5_full,

@@ -31,7 +31,7 @@ def lenet5_1998_quick() -> Recipe:
         preprocessing=FASHION_MNIST_32,
         augmentation=Augmentation(flip=True),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.02, weight_decay=0.0001),
-        epochs=15,
+        epochs=10,
         batch_size=64,
     )
 
@@ -45,7 +45,7 @@ def lenet5_quick() -> Recipe:
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.05, weight_decay=0.0005),
-        epochs=15,
+        epochs=20,
         batch_size=64,
     )
 
@@ -59,16 +59,16 @@ def alexnet_2012_quick() -> Recipe:
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.02, weight_decay=0.0005),
-        epochs=15,
+        epochs=8,
         batch_size=64,
     )
 
 
 def nin_quick() -> Recipe:
-    """Network in network at half of its widths."""
+    """Network in network at a quarter of its widths."""
     return Recipe(
         name="nin_quick",
-        model=ModelConfig(name="nin", arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 2}),
+        model=ModelConfig(name="nin", arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 4}),
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True),
@@ -93,29 +93,34 @@ def vgg11_bn_quick() -> Recipe:
 
 
 def googlenet_quick() -> Recipe:
-    """GoogLeNet with both auxiliary heads at a quarter of its widths."""
+    """GoogLeNet with both auxiliary heads at a quarter of its widths, on 14 × 14 pixels behind the stem."""
     return Recipe(
         name="googlenet_quick",
-        model=ModelConfig(name="googlenet", arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 4}),
+        model=ModelConfig(
+            name="googlenet", arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 4, "stem_stride": 2}
+        ),
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True, shift=1),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.1, weight_decay=0.0005),
-        epochs=5,
+        epochs=4,
         batch_size=128,
     )
 
 
 def inception_v3_quick() -> Recipe:
-    """Inception-v3 on small pictures, one epoch: hours on two cores."""
+    """Inception-v3 with its auxiliary head at a quarter of its widths, on 14 × 14 pixels behind the stem."""
     return Recipe(
         name="inception_v3_quick",
-        model=ModelConfig(name="inception_v3", arguments={"channels": 1, "classes": 10, "size": 28}),
+        model=ModelConfig(
+            name="inception_v3",
+            arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 4, "stem_stride": 2},
+        ),
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True),
-        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.05, weight_decay=0.0001),
-        epochs=1,
+        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.1, weight_decay=0.0005),
+        epochs=3,
         batch_size=128,
     )
 
@@ -141,24 +146,24 @@ def wrn_16_8_quick() -> Recipe:
         model=ModelConfig(name="wrn_16_8", arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 4}),
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
-        augmentation=Augmentation(flip=True, shift=2),
+        augmentation=Augmentation(flip=True, shift=1),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.1, weight_decay=0.0005),
-        epochs=5,
+        epochs=4,
         batch_size=128,
     )
 
 
-def densenet_bc_100_12_quick() -> Recipe:
-    """DenseNet-BC-100 at half of its growth rate."""
+def densenet_bc_40_12_quick() -> Recipe:
+    """DenseNet-BC with 40 layers, on 14 × 14 pixels behind the stem."""
     return Recipe(
-        name="densenet_bc_100_12_quick",
+        name="densenet_bc_40_12_quick",
         model=ModelConfig(
-            name="densenet_bc_100_12", arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 2}
+            name="densenet_bc_40_12", arguments={"channels": 1, "classes": 10, "size": 28, "stem_stride": 2}
         ),
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
-        augmentation=Augmentation(flip=True, shift=2),
-        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.1, weight_decay=0.0001),
+        augmentation=Augmentation(flip=True, shift=1),
+        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.1, weight_decay=0.0005),
         epochs=5,
         batch_size=128,
     )

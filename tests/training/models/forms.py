@@ -10,10 +10,11 @@ SMALL_FORMS: tuple[tuple[str, dict[str, int]], ...] = (
     ("vgg11", {"channels": 1, "classes": 10, "size": 32, "divisor": 8}),
     ("vgg16_bn", {"channels": 3, "classes": 10, "size": 32, "divisor": 8}),
     ("googlenet", {"channels": 1, "classes": 10, "size": 28, "divisor": 8}),
-    ("inception_v3", {"channels": 1, "classes": 10, "size": 28}),
+    ("inception_v3", {"channels": 1, "classes": 10, "size": 28, "divisor": 8, "stem_stride": 2}),
     ("resnet18", {"channels": 1, "classes": 10, "size": 28}),
     ("resnet20", {}),
     ("wrn_16_8", {}),
+    ("densenet_bc_40_12", {"stem_stride": 2}),
     ("densenet_bc_100_12", {}),
     ("densenet121", {"channels": 3, "classes": 10, "size": 32}),
 )

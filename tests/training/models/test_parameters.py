@@ -41,6 +41,7 @@ SMALL_BY_DEFAULT = {
     "resnet20": 269_434,
     "wrn_16_8": 10_961_082,
     "wrn_28_10": 36_478_906,
+    "densenet_bc_40_12": 175_690,
     "densenet_bc_100_12": 768_730,
 }
 SMALL = {

@@ -1,0 +1,100 @@
+"""The command `recognition-train fit`: a recipe with what the user wants otherwise."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from training.errors import RecipeInvalid
+from training.options import (
+    DataOption,
+    Device,
+    DeviceOption,
+    EventsOption,
+    JsonOption,
+    PrecisionChoice,
+    PrecisionOption,
+    SaveOption,
+    ThreadsOption,
+    choose,
+    console_for,
+    precision_of,
+    report_run,
+)
+
+if TYPE_CHECKING:
+    from training.config import Balance, Recipe
+
+
+def fit(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A name from `recognition-train recipes`.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run directory. Default: var/runs/RECIPE-seedSEED.")
+    ] = None,
+    data: DataOption = None,
+    dataset: Annotated[str | None, typer.Option(help="Another data set than the recipe's.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Weights, order and augmentation follow from it.")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Trial: train on so many images only.")] = None,
+    balance: Annotated[
+        str | None, typer.Option(metavar="loss|sampler|none", help="For classes of unequal size.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many epochs without a better one; keep the best.")
+    ] = None,
+    precision: PrecisionOption = PrecisionChoice.AUTO,
+    save_every: SaveOption = 60.0,
+    tensorboard: EventsOption = False,
+    device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Train anew over whatever run is in the directory.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Trains RECIPE, tests it once on the test images and leaves a run directory.
+
+    A run that is already there with the same recipe, seed and data is left as it is when it is finished, and gone on
+    with when it was interrupted. Several GPUs: torchrun --nproc-per-node N -m training fit RECIPE.
+    """
+    chosen = _recipe(recipe, dataset=dataset, epochs=epochs, limit=limit, balance=balance, patience=patience)
+    place = output or Path("var") / "runs" / f"{recipe}-seed{seed}"
+    from training.distributed import join, leave  # brings torch, so a wrong name is answered before
+    from training.fit import fit as fit_recipe
+    from training.progress import FitProgress
+
+    group, on = join(choose(device, threads))
+    notes = console_for(stderr=True)
+    with FitProgress(notes) as progress:
+        outcome = fit_recipe(
+            chosen, seed=seed, output=place, data_directory=data, device=on, progress=progress, force=force,
+            group=group, save_every_seconds=save_every, precision=precision_of(precision), events=tensorboard,
+        )  # fmt: skip
+    leave()
+    if group.is_first and not outcome.trained:
+        notes.print(f"{outcome.run.directory} holds this run already; --force trains it anew", soft_wrap=True)
+    if group.is_first:
+        report_run(outcome.run, as_json=as_json)
+
+
+def _recipe(
+    name: str, *, dataset: str | None, epochs: int | None, limit: int | None, balance: str | None, patience: int | None
+) -> "Recipe":
+    """The recipe of that name with what was asked for otherwise. Raises RecipeInvalid."""
+    from training.recipes import find_recipe
+
+    recipe = find_recipe(name)
+    data = replace(
+        recipe.data, name=dataset or recipe.data.name, limit=limit, balance=_balance(balance, recipe.data.balance)
+    )
+    return replace(recipe, epochs=epochs or recipe.epochs, patience=patience or recipe.patience, data=data)
+
+
+def _balance(asked: str | None, otherwise: "Balance") -> "Balance":
+    from training.config import BALANCES
+
+    if asked is None:
+        return otherwise
+    for known in BALANCES:
+        if known == asked:
+            return known
+    raise RecipeInvalid(f"--balance {asked}: choose one of {', '.join(BALANCES)}")
