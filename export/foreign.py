@@ -1,4 +1,4 @@
-"""Anyone's ONNX classifier (NCHW float pictures in, a number for each label out) as a graph of this project's shape.
+"""Anyone's ONNX classifier (NCHW or NHWC float pictures in, a number for each label out) as a graph of our own shape.
 
 uint8 `image` `[batch, H, W, C]` goes in; cast, layout and normalisation are put before the foreign graph. A graph that
 takes one picture at a time is run picture by picture inside; a closing softmax is left out, so that logits come out.
@@ -21,6 +21,7 @@ LEAST_OPSET = 7
 SCAN_OPSET = 9
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Operators that ONNX Runtime brings itself."""
+CHANNELS = frozenset({1, 3})
 PREFIX = "foreign/"
 ROW = "row"
 PICTURE = "picture"
@@ -34,7 +35,9 @@ class ForeignModel:
     input: str
     logits: str
     channels: int
+    channels_last: bool
     height: int
+    """0 where the graph takes any."""
     width: int
     labels: int
     fixed_batch: bool
@@ -68,9 +71,13 @@ def _described(path: Path, graph: onnx.ModelProto, opset: int) -> ForeignModel:
     stored = {tensor.name for tensor in graph.graph.initializer}
     inputs = [value for value in graph.graph.input if value.name not in stored]
     shape = _dimensions(inputs[0]) if len(inputs) == 1 else []
-    if len(shape) != 4 or shape[1] not in {1, 3} or not shape[2] or not shape[3]:
+    channels_last = len(shape) == 4 and shape[1] not in CHANNELS and shape[3] in CHANNELS
+    channels, height, width = (
+        (shape[3], shape[1], shape[2]) if channels_last else (shape[1:] if len(shape) == 4 else (0, 0, 0))
+    )
+    if channels not in CHANNELS:
         raise GraphUnsupported(
-            f"{path} must have one input [batch, 1 or 3 channels, height, width] of fixed size; it has "
+            f"{path} must have one input [batch, 1 or 3 channels, height, width], or with the channels last; it has "
             + ", ".join(f"{value.name} {_dimensions(value)}" for value in inputs)
         )
     if inputs[0].type.tensor_type.elem_type != TensorProto.FLOAT:
@@ -83,9 +90,10 @@ def _described(path: Path, graph: onnx.ModelProto, opset: int) -> ForeignModel:
         graph=graph,
         input=inputs[0].name,
         logits=_before_softmax(graph, answer.name),
-        channels=shape[1],
-        height=shape[2],
-        width=shape[3],
+        channels=channels,
+        channels_last=channels_last,
+        height=height,
+        width=width,
         labels=_labels(answer),
         fixed_batch=shape[0] == 1,
         opset=opset,
@@ -124,7 +132,7 @@ def wrap(model: ForeignModel, spec: InputSpec, *, properties: dict[str, str]) ->
     if model.fixed_batch and opset < SCAN_OPSET:
         foreign, opset = version_converter.convert_version(foreign, SCAN_OPSET), SCAN_OPSET
     foreign = compose.add_prefix(foreign, PREFIX)
-    nodes, constants = _normalisation(spec, PREFIX + model.input, fixed=model.fixed_batch)
+    nodes, constants = _normalisation(model, spec)
     rows = [model.labels] if model.fixed_batch else [0, model.labels]
     constants += [_constant("logits_shape", rows, np.int64), *foreign.graph.initializer]
     answer = ROW if model.fixed_batch else OUTPUTS.logits
@@ -165,22 +173,24 @@ def _one_by_one(
     return helper.make_node("Scan", [INPUT], [OUTPUTS.logits], body=body, num_scan_inputs=1)
 
 
-def _normalisation(spec: InputSpec, target: str, *, fixed: bool) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """uint8 (N, H, W, C), or one picture (H, W, C), → float (N, C, H, W), mean and standard deviation taken out."""
-    batch = 1 if fixed else -1
+def _normalisation(model: ForeignModel, spec: InputSpec) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """uint8 (N, H, W, C), or one picture (H, W, C), → floats as the model takes them, mean and deviation taken out."""
+    fixed = model.fixed_batch
+    values = (1, 1, 1, -1) if model.channels_last else (1, -1, 1, 1)
     constants = [
-        _constant("picture_shape", [batch, spec.height, spec.width, spec.channels], np.int64),
+        _constant("picture_shape", [1 if fixed else -1, spec.height, spec.width, spec.channels], np.int64),
         _constant("whole", 255, np.float32),
-        _constant("mean", np.reshape(spec.mean, (1, -1, 1, 1)), np.float32),
-        _constant("std", np.reshape(spec.std, (1, -1, 1, 1)), np.float32),
+        _constant("mean", np.reshape(spec.mean, values), np.float32),
+        _constant("std", np.reshape(spec.std, values), np.float32),
     ]
+    layout = [0, 1, 2, 3] if model.channels_last else [0, 3, 1, 2]
     nodes = [
         helper.make_node("Cast", [PICTURE if fixed else INPUT], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Reshape", ["floats", "picture_shape"], ["pictures"]),
-        helper.make_node("Transpose", ["pictures"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Transpose", ["pictures"], ["planes"], perm=layout),
         helper.make_node("Div", ["planes", "whole"], ["scaled"]),
         helper.make_node("Sub", ["scaled", "mean"], ["centred"]),
-        helper.make_node("Div", ["centred", "std"], [target]),
+        helper.make_node("Div", ["centred", "std"], [PREFIX + model.input]),
     ]
     return nodes, constants
 

@@ -17,6 +17,7 @@ from service.models.manifest import InputSpec
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"})
 MOST_SAMPLES = 64
+USUAL_SIDE = 224
 IMAGENET = "imagenet"
 IMAGENET_VALUES = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
@@ -59,14 +60,17 @@ def imagenet_labels() -> list[str]:
 
 
 def read_preprocessing(given: str, *, channels: int, height: int, width: int) -> InputSpec:
-    """`imagenet`, `unit` (pixels in [0, 1]), or a JSON file with the fields of the manifest's `input`."""
+    """`imagenet`, `unit` (pixels in [0, 1]), or a JSON file with the fields of the manifest's `input`.
+
+    A height or width of 0 stands for a model that takes any: the file says which, else it is 224.
+    """
     size: dict[str, object] = {
-        "height": height,
-        "width": width,
+        "height": height or USUAL_SIDE,
+        "width": width or USUAL_SIDE,
         "pixel_format": "rgb8" if channels == 3 else "gray8",
     }
     if given == IMAGENET:
-        longest = max(height, width)
+        longest = max(height or USUAL_SIDE, width or USUAL_SIDE)
         fields = {**size, **IMAGENET_VALUES, "resize": "shorter_side", "resize_to": round(longest * 256 / 224)}
     elif given == "unit":
         fields = {**size, "mean": (0.0,) * channels, "std": (1.0,) * channels}
@@ -78,7 +82,7 @@ def read_preprocessing(given: str, *, channels: int, height: int, width: int) ->
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "preprocessing"
         raise ImportInvalid(f"preprocessing {given}: {where}: {first['msg']}") from error
-    if (spec.height, spec.width, spec.channels) != (height, width, channels):
+    if (spec.height, spec.width, spec.channels) != (height or spec.height, width or spec.width, channels):
         raise ImportInvalid(
             f"preprocessing {given} gives {spec.height} x {spec.width} x {spec.channels}, the model takes "
             f"{height} x {width} x {channels}"

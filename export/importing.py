@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from export.assemble import CARD_FILE, GOLDEN_TOLERANCE, GRAPH_FILE, tools
+from export.activation import with_class_activation
+from export.assemble import CARD_FILE, EXPLANATION_FILE, GOLDEN_TOLERANCE, GRAPH_FILE, tools
 from export.calibrate import baseline
 from export.destination import Destination
 from export.draft import Draft
@@ -29,6 +30,7 @@ from service.models.golden import GoldenSamples
 from service.models.manifest import (
     GOLDEN_FILE,
     Calibration,
+    ExplanationGraph,
     FileRecord,
     Manifest,
     Metrics,
@@ -170,6 +172,9 @@ def _draft(
         GOLDEN_FILE: golden.to_bytes(),
         CARD_FILE: f"# {wish.name}\n\nImported from {source.origin}. Licence: {wish.licence}.\n".encode(),
     }
+    explained = with_class_activation(source.graph) if source.outputs.embedding is not None else None
+    if explained is not None:
+        files[EXPLANATION_FILE] = to_bytes(explained)
     manifest = Manifest(
         name=wish.name,
         version=1,
@@ -183,6 +188,7 @@ def _draft(
         calibration=Calibration(),
         variants=dict(_described(source, given, difference, built)),
         left_out=left_out,
+        explanation=None if explained is None else ExplanationGraph(file=EXPLANATION_FILE),
         baseline=baseline(given.reference, 1.0),
         data=_data(given.files),
         files={file: FileRecord(sha256=digest_of(content), size_bytes=len(content)) for file, content in files.items()},

@@ -48,7 +48,8 @@ def plain_logits(model: ForeignModel, spec: InputSpec, pixels: Pixels) -> Logits
         reason = str(error).strip().splitlines()[0]
         raise GraphUnsupported(f"ONNX Runtime cannot load the model: {reason}") from error
     mean, std = np.array(spec.mean, dtype=np.float32), np.array(spec.std, dtype=np.float32)
-    tensors = ((pixels.astype(np.float32) / np.float32(255) - mean) / std).transpose(0, 3, 1, 2)
+    tensors = (pixels.astype(np.float32) / np.float32(255) - mean) / std
+    tensors = tensors if model.channels_last else tensors.transpose(0, 3, 1, 2)
     rows = [
         runtime.run(None, {model.input: np.ascontiguousarray(tensor[np.newaxis])})[0].reshape(1, -1)
         for tensor in tensors

@@ -36,9 +36,7 @@ def read_pretrained(
     load_backbone(model, weights)
     _load_head(model, head)
     model.eval()
-    spec = InputSpec.model_validate(encode(weights.preprocessing))
-    if preprocessing is not None:
-        spec = read_preprocessing(preprocessing, channels=spec.channels, height=spec.height, width=spec.width)
+    spec = _input(model, weights, preprocessing)
     wanted = decode(Preprocessing, spec.model_dump(mode="json", exclude={"tensor"}))
     properties = describe(names, wanted, family=architecture, digest=weights.sha256)
     graph = graph_of(model, wanted, properties=properties)
@@ -64,6 +62,20 @@ def read_pretrained(
         origin=f"weights with the SHA-256 `{weights.sha256}` in the convention {convention}",
         half=lambda: graph_of(model, wanted, properties=properties, served_as=HalfModel),
     )
+
+
+def _input(model: Classifier, weights: Weights, preprocessing: str | None) -> InputSpec:
+    """That of the convention, unless another one is given; the architecture says the size."""
+    channels, height, width = model.input_shape
+    if preprocessing is not None:
+        return read_preprocessing(preprocessing, channels=channels, height=height, width=width)
+    spec = InputSpec.model_validate(encode(weights.preprocessing))
+    if (spec.channels, spec.height, spec.width) != model.input_shape:
+        raise ImportInvalid(
+            f"{weights.model} takes {height} x {width} x {channels}, for which no convention is known; "
+            "say with --preprocessing how pictures become that"
+        )
+    return spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

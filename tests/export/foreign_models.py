@@ -12,7 +12,14 @@ SIZE = 12
 
 
 def classifier(
-    *, opset: int = 17, batch: int | str = "N", softmax: bool = False, fixed_reshape: bool = False, domain: str = ""
+    *,
+    opset: int = 17,
+    batch: int | str = "N",
+    softmax: bool = False,
+    fixed_reshape: bool = False,
+    domain: str = "",
+    channels_last: bool = False,
+    size: int | str = SIZE,
 ) -> onnx.ModelProto:
     """A convolution, a mean and a linear layer. `fixed_reshape` writes the batch of 1 into the graph, as many do."""
     generator = np.random.default_rng(0)
@@ -22,8 +29,9 @@ def classifier(
         "shape": np.array([1 if fixed_reshape else 0, 4], dtype=np.int64),
     }
     answer = "scores" if softmax else "answer"
-    nodes = [
-        helper.make_node("Conv", ["data", "kernel"], ["maps"], kernel_shape=[3, 3]),
+    nodes = [helper.make_node("Transpose", ["data"], ["planes"], perm=[0, 3, 1, 2])] if channels_last else []
+    nodes += [
+        helper.make_node("Conv", ["planes" if channels_last else "data", "kernel"], ["maps"], kernel_shape=[3, 3]),
         helper.make_node("Relu", ["maps"], ["positive"], domain=domain),
         helper.make_node("GlobalAveragePool", ["positive"], ["means"]),
         helper.make_node("Reshape", ["means", "shape"], ["flat"]),
@@ -31,10 +39,11 @@ def classifier(
     ]
     if softmax:
         nodes.append(helper.make_node("Softmax", ["scores"], ["answer"], axis=1))
+    shape = [batch, size, size, 3] if channels_last else [batch, 3, size, size]
     graph = helper.make_graph(
         nodes,
         "foreign",
-        [helper.make_tensor_value_info("data", TensorProto.FLOAT, [batch, 3, SIZE, SIZE])],
+        [helper.make_tensor_value_info("data", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [batch, 3])],
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )

@@ -44,6 +44,20 @@ def test_gives_what_plain_onnx_runtime_gives(file: Path, opset: int, batch: int 
     assert np.ptp(expected) > 0.1
 
 
+@pytest.mark.parametrize("batch", [1, "N"])
+@pytest.mark.parametrize("size", [SIZE, "any"])
+def test_channels_may_come_last_and_sizes_may_be_open(file: Path, batch: int | str, size: int | str) -> None:
+    """As TensorFlow writes graphs; an open size is settled by the preprocessing."""
+    model = read_foreign(written(file, classifier(batch=batch, channels_last=True, size=size)))
+    assert (model.channels_last, model.channels, model.height) == (True, 3, SIZE if size == SIZE else 0)
+    graph = wrap(model, SPEC, properties={"labels": "[]"})
+    images = np.random.default_rng(0).integers(0, 256, size=(3, SIZE, SIZE, 3), dtype=np.uint8)
+    logits = load_session(to_bytes(graph), OutputSpec()).run(images).logits
+    np.testing.assert_allclose(logits, plain_logits(model, SPEC, images), rtol=0, atol=1e-5)
+    same = read_foreign(written(file, classifier(batch=batch)))
+    np.testing.assert_allclose(logits, plain_logits(same, SPEC, images), rtol=0, atol=1e-5)
+
+
 def test_the_wrapped_graph_has_this_projects_shape(file: Path) -> None:
     """uint8 pictures in, an open batch, properties in the file."""
     graph = wrap(read_foreign(written(file, classifier())), SPEC, properties={"labels": "[]"})
@@ -90,9 +104,9 @@ def test_a_file_that_is_not_there_is_named(file: Path) -> None:
 
 
 def test_another_input_is_refused(file: Path) -> None:
-    """Pictures with channels last, integers, no classifier at all."""
+    """Four channels, integers, no pictures at all."""
     model = classifier()
-    shapes: tuple[list[int | str | None], ...] = ([1, SIZE, SIZE, 3], [1, 3], ["N", 3, "H", "W"])
+    shapes: tuple[list[int | str | None], ...] = ([1, SIZE, SIZE, 4], [1, 3], ["N", "C", "H", "W"])
     for shape in shapes:
         model.graph.input[0].CopyFrom(helper.make_tensor_value_info("data", TensorProto.FLOAT, shape))
         with pytest.raises(GraphUnsupported):

@@ -47,6 +47,16 @@ def test_preprocessing_by_name_or_from_a_file(tmp_path: Path) -> None:
         preprocessing(str(path))
 
 
+def test_an_open_size_is_settled_by_the_file(tmp_path: Path) -> None:
+    """Else it is the usual one."""
+    path = tmp_path / "preprocessing.json"
+    path.write_text(json.dumps({"mean": [0.5] * 3, "std": [0.5] * 3, "height": 48, "width": 192}))
+    spec = read_preprocessing(str(path), channels=3, height=0, width=0)
+    assert (spec.height, spec.width) == (48, 192)
+    usual = read_preprocessing("imagenet", channels=3, height=0, width=0)
+    assert (usual.height, usual.width, usual.resize_to) == (224, 224, 256)
+
+
 def test_imagenet_has_a_thousand_readable_labels() -> None:
     """Each once; the bird and the machine are told apart."""
     labels = read_labels("imagenet", 1000)

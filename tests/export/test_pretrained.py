@@ -1,5 +1,6 @@
 """Weights from elsewhere as a model to import (export/pretrained.py)."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from export.pretrained import read_pretrained
 from export.source import Source
 from export.verify import load_session, logits_of
 from training.errors import TrainingError
+from training.models import build
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,18 @@ def test_what_does_not_fit_is_said(weights: Path, labels: str, change: dict[str,
     wish = {"architecture": "resnet18", "convention": "torchvision", "labels": labels, **change}
     with pytest.raises((ImportInvalid, TrainingError), match=message):
         read_pretrained(weights, preprocessing=None, **wish)
+
+
+def test_a_size_that_no_convention_knows_is_asked_for(tmp_path: Path) -> None:
+    """A small model of our own, by the names of its own layers."""
+    path, labels, how = (tmp_path / name for name in ("lenet5.safetensors", "labels.txt", "how.json"))
+    save_file(build("lenet5").state_dict(), path)
+    labels.write_text("\n".join("0123456789"))
+    how.write_text(json.dumps({"mean": [0.1], "std": [0.3]}))
+    wish = {"architecture": "lenet5", "convention": "torchvision", "labels": str(labels)}
+    with pytest.raises(ImportInvalid, match=r"lenet5 takes 28 x 28 x 1, .*--preprocessing"):
+        read_pretrained(path, preprocessing=None, **wish)
+    assert read_pretrained(path, preprocessing=str(how), **wish).spec.mean == (0.1,)
 
 
 def test_a_backbone_alone_is_refused(weights: Path, labels: str, tmp_path: Path) -> None:
