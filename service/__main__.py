@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from service import token_command
 from service.config import Settings, SettingsInvalid, SettingsWithOrigins, read_settings
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config_app, name="config", help="What the settings are and where they came from.")
+app.add_typer(token_command.app, name="token", help="Makes and lists the tokens that callers need.")
 
 
 def serve(context: typer.Context, config: Path | None, **given: Any) -> None:

@@ -54,20 +54,11 @@ class Certificates:
 
     def for_http(self) -> ssl.SSLContext:
         """Each handshake moves on to the context of the files as they are then."""
-        return self._moving(lambda: self._current().context)
+        return _moving(self._load().context, lambda: self._current().context)
 
     def for_metrics(self) -> ssl.SSLContext:
         """The same, without a client's certificate."""
-        return self._moving(lambda: self._current().open_context)
-
-    def _moving(self, current: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-        context = self._new_context()
-
-        def move(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-            connection.context = current()
-
-        context.sni_callback = move  # is called for every handshake, whether the client names a server or not
-        return context
+        return _moving(self._load().open_context, lambda: self._current().open_context)
 
     def _current(self) -> _Loaded:
         with self._changing:
@@ -110,6 +101,16 @@ class Certificates:
     def _stamp_of_files(self) -> _Stamp:
         found = [path.stat() for path in self._files]
         return tuple((file.st_mtime_ns, file.st_size, file.st_ino) for file in found)
+
+
+def _moving(first: ssl.SSLContext, current: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """`first` says whether the client must show a certificate: OpenSSL takes that from where a connection began."""
+
+    def move(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = current()
+
+    first.sni_callback = move  # is called for every handshake, whether the client names a server or not
+    return first
 
 
 def _words(error: OSError | ValueError) -> str:

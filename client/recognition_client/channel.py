@@ -6,11 +6,18 @@ every call, where the server sees them.
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 import grpc.aio
+
+from recognition_client.credentials import (
+    AioStreamTokenInterceptor,
+    AioUnaryTokenInterceptor,
+    Credentials,
+    TokenInterceptor,
+)
 
 MAX_MESSAGE_BYTES = 64 * 2**20
 """Largest message that is sent or accepted. What the server accepts is the server's business."""
@@ -33,6 +40,7 @@ class ChannelConfig:
     """From the call to its answer, all attempts included."""
     max_attempts: int
     """1 (no retry) to 5."""
+    credentials: Credentials = field(default_factory=Credentials)
 
     def __post_init__(self) -> None:
         if not self.target or self.target.startswith(("http:", "https:")):
@@ -63,8 +71,9 @@ class ChannelConfig:
     @property
     def _service_config(self) -> dict[str, Any]:
         config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
-        if self.target.startswith(_TO_SEVERAL):
+        if self.target.startswith(_TO_SEVERAL) and (self.credentials.secure or self.credentials.token is None):
             # A replica that says NOT_SERVING, since it loads or is about to stop, is left out before it refuses calls.
+            # It is asked by gRPC itself, which brings the token over TLS only; without, calls are retried elsewhere.
             config["healthCheckConfig"] = {"serviceName": ""}
         if self.max_attempts > 1:
             policy = {
@@ -81,9 +90,22 @@ class ChannelConfig:
 
 
 def open_channel(config: ChannelConfig) -> grpc.Channel:
-    return grpc.insecure_channel(config.target, options=config.options)
+    """Raises OSError where a PEM file cannot be read."""
+    credentials = config.credentials
+    if credentials.secure:
+        return grpc.secure_channel(config.target, credentials.channel_credentials(), options=config.options)
+    channel = grpc.insecure_channel(config.target, options=config.options)
+    return channel if credentials.token is None else grpc.intercept_channel(channel, TokenInterceptor(credentials))
 
 
 def open_aio_channel(config: ChannelConfig) -> grpc.aio.Channel:
     """To be called with a running event loop."""
-    return grpc.aio.insecure_channel(config.target, options=config.options)
+    credentials = config.credentials
+    if credentials.secure:
+        return grpc.aio.secure_channel(config.target, credentials.channel_credentials(), options=config.options)
+    interceptors = (
+        []
+        if credentials.token is None
+        else [AioUnaryTokenInterceptor(credentials), AioStreamTokenInterceptor(credentials)]
+    )
+    return grpc.aio.insecure_channel(config.target, options=config.options, interceptors=interceptors)
