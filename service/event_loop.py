@@ -1,4 +1,4 @@
-"""The event loop that the service runs on: uvloop where it is installed, on which a call costs less, or asyncio's own."""
+"""The event loop that the service runs on: uvloop where it is installed, on which calls cost less, or asyncio's own."""
 
 import asyncio
 import importlib.util

@@ -3,13 +3,14 @@
 Exit code 0 when everything was answered, 1 when something failed (one line on stderr each), 2 for wrong use.
 """
 
+import contextvars
 import io
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,7 +25,7 @@ from recognition_client.display import (
     show_line,
     show_models,
 )
-from recognition_client.errors import ModelNotFound, Overloaded, RecognitionError, ServerUnreachable
+from recognition_client.errors import AccessDenied, ModelNotFound, Overloaded, RecognitionError, ServerUnreachable
 from recognition_client.models import HealthStatus
 from recognition_client.requests import Priority
 from recognition_client.results import ImageError
@@ -35,10 +36,10 @@ _ADVICE: Mapping[type, str] = {
     ServerUnreachable: "Start one with `recognition-serve --models DIR`, or name another with --server HOST:PORT.",
     ModelNotFound: "`recognition models` lists what is there.",
     Overloaded: "Try again in a moment.",
+    AccessDenied: "Put the token into RECOGNITION_TOKEN.",
 }
 
 app = typer.Typer(
-    help="Asks a recognition service what images show.",
     epilog="Example: recognition classify shoe.png coat.jpg --server localhost:8001",
     no_args_is_help=True,
     add_completion=False,
@@ -46,6 +47,41 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_credentials: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar("credentials")
+"""What the options before the command say, for the one command that follows."""
+PEM = {"metavar": "FILE", "exists": True, "dir_okay": False}
+
+
+@app.callback()
+def credentials(
+    token: Annotated[
+        str, typer.Option(envvar="RECOGNITION_TOKEN", show_envvar=True, help="Token; others see it on a command line.")
+    ] = "",
+    tls: Annotated[bool, typer.Option(envvar="RECOGNITION_TLS", help="The service speaks TLS.")] = False,
+    root_certificates: Annotated[
+        Path | None, typer.Option(envvar="RECOGNITION_ROOT_CERTIFICATES", help="Its authority, as PEM.", **PEM)
+    ] = None,
+    client_certificate: Annotated[
+        Path | None, typer.Option(envvar="RECOGNITION_CLIENT_CERTIFICATE", help="Shown to the service, as PEM.", **PEM)
+    ] = None,
+    client_key: Annotated[
+        Path | None, typer.Option(envvar="RECOGNITION_CLIENT_KEY", help="The key of that certificate, as PEM.", **PEM)
+    ] = None,
+) -> None:
+    """Asks a recognition service what images show. What is before the command says how to get in."""
+    if (client_certificate is None) != (client_key is None):
+        raise typer.BadParameter("--client-certificate and --client-key belong together")
+    given = {
+        "token": token or None,
+        "tls": tls,
+        "root_certificates": root_certificates,
+        "client_certificate": None
+        if client_certificate is None or client_key is None
+        else (client_certificate, client_key),
+    }
+    _credentials.set(given)
+
 
 Server = Annotated[
     str, typer.Option("--server", envvar="RECOGNITION_SERVER", metavar="HOST:PORT", help="Where the service is.")
@@ -167,7 +203,7 @@ def health(
 def _connected(server: str, timeout_seconds: float) -> Iterator[RecognitionClient]:
     """A client whose failures become one line and exit code 1, and what cannot be sent a case of wrong use."""
     try:
-        with RecognitionClient(server, timeout_seconds=timeout_seconds) as client:
+        with RecognitionClient(server, timeout_seconds=timeout_seconds, **_credentials.get()) as client:
             yield client
     except RecognitionError as error:
         advice = next((_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE), "")

@@ -11,6 +11,7 @@ from recognition.v1 import recognition_pb2 as pb
 from recognition_client.aio_connection import AioConnection
 from recognition_client.batches import IMAGES_PER_REQUEST, Image, Outcome, batches, read_image
 from recognition_client.channel import ChannelConfig
+from recognition_client.credentials import Credentials, Pem
 from recognition_client.embeddings import Embedding, embeddings
 from recognition_client.ending import Ending
 from recognition_client.errors import ModelNotFound, error_of_call
@@ -42,8 +43,17 @@ class AsyncRecognitionClient:
         timeout_seconds: float = 10.0,
         max_attempts: int = 4,
         hedge_after_seconds: float | None = None,
+        token: str | None = None,
+        tls: bool = False,
+        root_certificates: Pem | None = None,
+        client_certificate: tuple[Pem, Pem] | None = None,
     ) -> None:
-        config = ChannelConfig(target=target, timeout_seconds=timeout_seconds, max_attempts=max_attempts)
+        credentials = Credentials(
+            token=token, tls=tls, root_certificates=root_certificates, client_certificate=client_certificate
+        )
+        config = ChannelConfig(
+            target=target, timeout_seconds=timeout_seconds, max_attempts=max_attempts, credentials=credentials
+        )
         self._server = AioConnection(config, hedge_after_seconds=hedge_after_seconds)
 
     async def __aenter__(self) -> Self:

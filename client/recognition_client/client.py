@@ -10,6 +10,7 @@ from recognition.v1 import recognition_pb2 as pb
 from recognition_client.batches import IMAGES_PER_REQUEST, Image, Outcome, batches, read_image
 from recognition_client.channel import ChannelConfig
 from recognition_client.connection import Connection
+from recognition_client.credentials import Credentials, Pem
 from recognition_client.embeddings import Embedding, embeddings
 from recognition_client.errors import ModelNotFound, error_of_call
 from recognition_client.explanations import Explanation, explanation
@@ -35,8 +36,10 @@ class RecognitionClient:
     `timeout_seconds` is the time from a call to its answer, retries included; each method takes its own instead.
     `max_attempts` is how often a call is tried when the server is away or full, 1 to 5. With `hedge_after_seconds` a
     call that has no answer by then is sent again, to the replica whose turn it is, and the first answer wins; one call
-    in ten at most. Nothing is connected before the first call. Every method raises RecognitionError, or one of its
-    kinds, where there is no answer.
+    in ten at most. `token` is what the operator of the service gave; `tls`, `root_certificates` and
+    `client_certificate` (certificate and key; each as PEM or as the path of a file) are for a service that speaks TLS.
+    Nothing is connected before the first call. Every method raises RecognitionError, or one of its kinds, where there
+    is no answer.
     """
 
     def __init__(
@@ -46,8 +49,17 @@ class RecognitionClient:
         timeout_seconds: float = 10.0,
         max_attempts: int = 4,
         hedge_after_seconds: float | None = None,
+        token: str | None = None,
+        tls: bool = False,
+        root_certificates: Pem | None = None,
+        client_certificate: tuple[Pem, Pem] | None = None,
     ) -> None:
-        config = ChannelConfig(target=target, timeout_seconds=timeout_seconds, max_attempts=max_attempts)
+        credentials = Credentials(
+            token=token, tls=tls, root_certificates=root_certificates, client_certificate=client_certificate
+        )
+        config = ChannelConfig(
+            target=target, timeout_seconds=timeout_seconds, max_attempts=max_attempts, credentials=credentials
+        )
         self._server = Connection(config, hedge_after_seconds=hedge_after_seconds)
 
     def __enter__(self) -> Self:

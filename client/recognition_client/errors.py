@@ -124,6 +124,8 @@ _BY_REASON: Mapping[str, type[RecognitionError]] = {
     "NOT_OFFERED": NotOffered,
     "TOKEN_MISSING": AccessDenied,
     "TOKEN_INVALID": AccessDenied,
+    "NOT_PERMITTED": AccessDenied,
+    "RATE_EXCEEDED": Overloaded,
 }
 
 _BY_CODE: Mapping[grpc.StatusCode, type[RecognitionError]] = {
