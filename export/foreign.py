@@ -21,6 +21,7 @@ LEAST_OPSET = 7
 SCAN_OPSET = 9
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Operators that ONNX Runtime brings itself."""
+PASSING = frozenset({"Flatten", "Identity", "Reshape", "Squeeze"})
 CHANNELS = frozenset({1, 3})
 PREFIX = "foreign/"
 ROW = "row"
@@ -101,8 +102,13 @@ def _described(path: Path, graph: onnx.ModelProto, opset: int) -> ForeignModel:
 
 
 def _before_softmax(graph: onnx.ModelProto, answer: str) -> str:
-    (producer,) = [node for node in graph.graph.node if answer in node.output]
-    return producer.input[0] if producer.op_type in {"Softmax", "LogSoftmax"} else answer
+    """What a closing softmax takes, which may stand before nodes that change no number; else the answer."""
+    producers = {name: node for node in graph.graph.node for name in node.output}
+    producer = producers.get(answer)
+    while producer is not None and producer.op_type in PASSING:
+        producer = producers.get(producer.input[0])
+    closes = producer is not None and producer.op_type in {"Softmax", "LogSoftmax"}
+    return str(producer.input[0]) if producer is not None and closes else answer
 
 
 def _labels(value: onnx.ValueInfoProto) -> int:

@@ -87,9 +87,8 @@ def quantize(
     tried: dict[tuple[Method, tuple[Layer, ...]], tuple[float, onnx.ModelProto]] = {}
     with tempfile.TemporaryDirectory() as folder, _quiet():
         original, prepared = Path(folder) / "original.onnx", Path(folder) / "prepared.onnx"
-        original.write_bytes(
-            to_bytes(_named(graph))
-        )  # the library would move the weights of a graph in memory to a file
+        content = to_bytes(_named(graph))  # in a file: of a graph in memory the library would move the weights out
+        original.write_bytes(content)
         quant_pre_process(str(original), str(prepared), skip_symbolic_shape=True)
 
         def attempt(method: Method, layers: tuple[Layer, ...]) -> None:
@@ -141,7 +140,8 @@ def _quantized(prepared: Path, method: Method, layers: tuple[Layer, ...], images
         nodes_to_exclude=[ends[layer] for layer in layers],
         calibrate_method=METHODS[method],
         calibration_cache_path=prepared.with_name(f"{method}.json"),
-        extra_options={"CalibStridedMinMax": 1},
+        # Signed ranges: activations are uint8 with a zero point, and the absolute ones are found by sorting everything.
+        extra_options={"CalibStridedMinMax": 1, "CalibTensorRangeSymmetric": False},
     )
     quantized = onnx.load(target)
     used = {node.domain for node in quantized.graph.node}

@@ -19,6 +19,7 @@ def classifier(
     fixed_reshape: bool = False,
     domain: str = "",
     channels_last: bool = False,
+    ending: str = "",
     size: int | str = SIZE,
 ) -> onnx.ModelProto:
     """A convolution, a mean and a linear layer. `fixed_reshape` writes the batch of 1 into the graph, as many do."""
@@ -38,7 +39,9 @@ def classifier(
         helper.make_node("MatMul", ["flat", "head"], [answer]),
     ]
     if softmax:
-        nodes.append(helper.make_node("Softmax", ["scores"], ["answer"], axis=1))
+        nodes.append(helper.make_node("Softmax", ["scores"], ["shares" if ending else "answer"], axis=1))
+    if ending:
+        nodes.append(helper.make_node(ending, ["shares"], ["answer"]))
     shape = [batch, size, size, 3] if channels_last else [batch, 3, size, size]
     graph = helper.make_graph(
         nodes,

@@ -44,6 +44,13 @@ def test_gives_what_plain_onnx_runtime_gives(file: Path, opset: int, batch: int 
     assert np.ptp(expected) > 0.1
 
 
+@pytest.mark.parametrize("ending", ["", "Identity", "Flatten"])
+def test_a_closing_softmax_is_found(file: Path, ending: str) -> None:
+    """Also behind nodes that change no number; softmax of the logits gives what the file gives."""
+    model = read_foreign(written(file, classifier(softmax=True, ending=ending)))
+    assert model.logits == "scores"
+
+
 @pytest.mark.parametrize("batch", [1, "N"])
 @pytest.mark.parametrize("size", [SIZE, "any"])
 def test_channels_may_come_last_and_sizes_may_be_open(file: Path, batch: int | str, size: int | str) -> None:
