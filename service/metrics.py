@@ -3,7 +3,8 @@
 The registry is this process's own and is served from its own thread and port (service/api/rest/metrics.py).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,6 +17,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from service.children import Children
 from service.drift import Drift
 from service.engine.batcher import BatchReport
 from service.engine.pipeline import Stage
@@ -44,6 +46,7 @@ class Metrics:
         self._describe_requests()
         self._describe_engine()
         self._describe_models()
+        self._keep_children()
 
     def _describe_requests(self) -> None:
         registry = self.registry
@@ -131,6 +134,17 @@ class Metrics:
         )
         self.build = Info("recognition_build", "What is running", registry=registry)
 
+    def _keep_children(self) -> None:
+        """Of what is counted with every call or image."""
+        self._requests = Children(self.requests)
+        self._request_seconds = Children(self.request_seconds)
+        self._images = Children(self.images)
+        self._stage_seconds = Children(self.stage_seconds)
+        self._batch_sizes = Children(self.batch_size)
+        self._batches_closed = Children(self.batch_closed)
+        self._predictions = Children(self.predictions)
+        self._confidences = Children(self.confidence)
+
     def totals(self) -> dict[str, int]:
         """Calls that have ended, and those of them that were answered with OK."""
         samples = [sample for metric in self.requests.collect() for sample in metric.samples]
@@ -168,11 +182,13 @@ class Metrics:
         self.drift.labels(name, version, "labels").set_function(drift.labels.psi)
         self.drift.labels(name, version, "confidences").set_function(drift.confidences.psi)
 
-    def observe_request(self, rpc: str, seconds: float) -> None:
-        self.request_seconds.labels(rpc).observe(seconds, self._trace())
+    def observe_request(self, rpc: str, *, model: str, version: str, code: str, seconds: float) -> None:
+        """A call ended; `seconds` is since it came."""
+        self._requests[rpc, model, version, code].inc()
+        self._request_seconds[rpc,].observe(seconds, self._trace())
 
     def observe_stage(self, manifest: Manifest, stage: Stage, seconds: float) -> None:
-        self.stage_seconds.labels(stage, manifest.name).observe(seconds, self._trace())
+        self._stage_seconds[stage, manifest.name].observe(seconds, self._trace())
 
     def _trace(self) -> dict[str, str] | None:
         ids = self._exemplar()
@@ -182,17 +198,31 @@ class Metrics:
         self.observe_batch_of(manifest.name, report)
 
     def observe_batch_of(self, name: str, report: BatchReport) -> None:
-        self.batch_size.labels(name).observe(report.size)
-        self.batch_closed.labels(name, report.closed).inc()
+        self._batch_sizes[name,].observe(report.size)
+        self._batches_closed[name, report.closed].inc()
+
+    def observe_image(self, outcome: Literal["ok", "error"], images: int = 1) -> None:
+        """So many images were answered, or could not be."""
+        if images:
+            self._images[outcome,].inc(images)
 
     def observe_prediction(self, manifest: Manifest, index: int, probability: float) -> None:
         """Counts an answer; labels beyond the first twenty share one series."""
-        label = manifest.labels[index] if index < LABELS_WITH_OWN_SERIES else OTHER
-        self.predictions.labels(manifest.name, str(manifest.version), label).inc()
-        self.confidence.labels(manifest.name).observe(probability)
-        self.images.labels("ok").inc()
-        if (drift := self._drifts.get((manifest.name, manifest.version))) is not None:
-            drift.observe(index, probability)
+        self.observe_predictions(manifest, (index,), (probability,))
+
+    def observe_predictions(self, manifest: Manifest, indices: Sequence[int], probabilities: Sequence[float]) -> None:
+        """Counts the answers of one request."""
+        version = str(manifest.version)
+        labels = [manifest.labels[index] if index < LABELS_WITH_OWN_SERIES else OTHER for index in indices]
+        for label in set(labels):
+            self._predictions[manifest.name, version, label].inc(labels.count(label))
+        self.observe_image("ok", len(indices))
+        confidence = self._confidences[manifest.name,]
+        drift = self._drifts.get((manifest.name, manifest.version))
+        for index, probability in zip(indices, probabilities, strict=True):
+            confidence.observe(probability)
+            if drift is not None:
+                drift.observe(index, probability)
 
     def observe_refusal(self, reason: str) -> None:
         self.rejected.labels(reason).inc()

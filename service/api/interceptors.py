@@ -36,6 +36,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._calls = calls
         self._translate = translate
         self._prefix = f"/{service}/"
+        self._wrapped: dict[str, tuple[RpcHandler, RpcHandler]] = {}
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -44,7 +45,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(self._prefix):
             return handler
-        rpc = method.removeprefix(self._prefix)
+        known = self._wrapped.get(method)
+        if known is None or known[0] is not handler:
+            known = self._wrapped[method] = (handler, self._wrap(method.removeprefix(self._prefix), handler))
+        return known[1]
+
+    def _wrap(self, rpc: str, handler: RpcHandler) -> RpcHandler:
         parse = _parser(handler.request_deserializer)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(

@@ -71,7 +71,7 @@ class Recogniser:
                 image, top_k=top_k, min_confidence=min_confidence, deadline=deadline, priority=priority
             )
         except ServiceError:
-            self._metrics.images.labels("error").inc()
+            self._metrics.observe_image("error")
             raise
         self.count(live, answer)
         return answer
@@ -126,7 +126,7 @@ class Recogniser:
             if isinstance(result, ServiceError):
                 self.count_error(result)
             else:
-                self._metrics.images.labels("ok").inc()
+                self._metrics.observe_image("ok")
         return results
 
     async def explain(
@@ -142,9 +142,9 @@ class Recogniser:
         try:
             explanation = await live.explainer.explain(image, label=label, deadline=deadline, priority=priority)
         except ServiceError:
-            self._metrics.images.labels("error").inc()
+            self._metrics.observe_image("error")
             raise
-        self._metrics.images.labels("ok").inc()
+        self._metrics.observe_image("ok")
         return explanation
 
     def count(self, live: LiveModel, answer: Answer | ServiceError) -> None:
@@ -158,7 +158,7 @@ class Recogniser:
     def count_error(self, error: ServiceError) -> None:
         """Notes in the metrics that one image of many has an error instead of an answer."""
         self._metrics.observe_refusal(error.reason)
-        self._metrics.images.labels("error").inc()
+        self._metrics.observe_image("error")
 
 
 def _unrefused(images: Sequence[bytes | ServiceError]) -> list[bytes]:

@@ -16,8 +16,9 @@ from service.engine.decode import ImageLimits
 from service.engine.decoding import Decoding
 from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage, Times
+from service.engine.place import Place
 from service.engine.providers import CPU_PROVIDER, ProviderUnavailable
-from service.engine.session import Outputs, Session
+from service.engine.session import Session
 from service.models.choice import Candidate, candidates_of
 from service.models.explanation import load_activation
 from service.models.golden import GoldenSamples
@@ -85,11 +86,10 @@ class ModelLoader:
         try:
             candidates = await loop.run_in_executor(runner, self._candidates, package, wanted)
             session = candidates[0].session
-
-            async def run(images: Tensor) -> Outputs:
-                return await loop.run_in_executor(runner, session.run, images)
-
-            batcher = Batcher(run, self._policy, observe=lambda report: self._observer.batch(manifest, report))
+            place = Place(lambda images: session.run(images), runner)  # noqa: PLW0108 - the session is chosen below
+            batcher = Batcher(
+                place.compute, self._policy, observe=lambda report: self._observer.batch(manifest, report)
+            )
             classifier = self._build_classifier(manifest, batcher)
             chosen, difference = await loop.run_in_executor(runner, self._first_proved, package, candidates, classifier)
             session = chosen.session

@@ -26,41 +26,33 @@ ANY = -1
 IMAGE_FAULTS = (ImageUnreadable, ImageUnsupported, ImageTooLarge)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PackagedTensors:
-    """Looks at a live package this way; holds nothing of its own."""
+    """Looks at a live package this way; built once for each, since every call asks for what does not change."""
 
-    live: LiveModel
-    max_batch_size: int
-
-    @property
-    def name(self) -> str:
-        return self.live.manifest.name
-
-    @property
-    def version(self) -> int:
-        return self.live.manifest.version
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        spec = self.live.manifest.input
-        shape = (ANY, spec.height, spec.width, spec.channels)
-        return (TensorSpec(name=spec.tensor, datatype=Datatype.UINT8, shape=shape, takes_images=True),)
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        manifest = self.live.manifest
-        shape = (ANY, len(manifest.labels))
-        return (TensorSpec(name=manifest.outputs.logits, datatype=Datatype.FP32, shape=shape, labels=manifest.labels),)
-
-    @property
-    def outputs_on_request(self) -> tuple[TensorSpec, ...]:
-        outputs = self.live.manifest.outputs
+    def __init__(self, *, live: LiveModel, max_batch_size: int) -> None:
+        manifest = live.manifest
+        spec, outputs = manifest.input, manifest.outputs
+        self.live = live
+        self.name = manifest.name
+        self.version = manifest.version
+        self.max_batch_size = max_batch_size
+        image = TensorSpec(
+            name=spec.tensor,
+            datatype=Datatype.UINT8,
+            shape=(ANY, spec.height, spec.width, spec.channels),
+            takes_images=True,
+        )
+        logits = TensorSpec(
+            name=outputs.logits, datatype=Datatype.FP32, shape=(ANY, len(manifest.labels)), labels=manifest.labels
+        )
         error = TensorSpec(name=ERROR, datatype=Datatype.BYTES, shape=(ANY,))
-        if outputs.embedding is None:
-            return (error,)
-        shape = (ANY, outputs.embedding_size)
-        return (TensorSpec(name=outputs.embedding, datatype=Datatype.FP32, shape=shape), error)
+        self.inputs: tuple[TensorSpec, ...] = (image,)
+        self.outputs: tuple[TensorSpec, ...] = (logits,)
+        self.outputs_on_request: tuple[TensorSpec, ...] = (error,)
+        if outputs.embedding is not None:
+            shape = (ANY, outputs.embedding_size)
+            embedding = TensorSpec(name=outputs.embedding, datatype=Datatype.FP32, shape=shape)
+            self.outputs_on_request = (embedding, error)
 
     @property
     def config(self) -> ModelConfig:

@@ -39,6 +39,10 @@ class LivePlainModel:
         return self.signature.config
 
     @property
+    def max_batch_size(self) -> int:
+        return self.signature.max_batch_size
+
+    @property
     def inputs(self) -> tuple[TensorSpec, ...]:
         return self.signature.inputs
 

@@ -33,7 +33,12 @@ class TensorModel(Protocol):
 
     @property
     def config(self) -> ModelConfig:
-        """How it is served; `max_batch_size` above 0 means that the first dimension of every tensor is the batch."""
+        """How it is served, as Triton writes it down."""
+        ...
+
+    @property
+    def max_batch_size(self) -> int:
+        """Above 0 it means that the first dimension of every tensor is the batch."""
         ...
 
     @property

@@ -22,10 +22,11 @@ def image_counter(metrics: Metrics) -> CountImages:
         logits = computed.outputs.get(manifest.outputs.logits)
         if logits is None:
             return
-        bad = np.isnan(logits).any(axis=1)
-        metrics.images.labels("error").inc(int(bad.sum()))
-        for shares in probabilities_of(logits[~bad], manifest.calibration.temperature):
-            best = int(shares.argmax())
-            metrics.observe_prediction(manifest, best, float(shares[best]))
+        if np.isnan(logits).any():
+            bad = np.isnan(logits).any(axis=1)
+            metrics.observe_image("error", int(bad.sum()))
+            logits = logits[~bad]
+        shares = probabilities_of(logits, manifest.calibration.temperature)
+        metrics.observe_predictions(manifest, shares.argmax(axis=1).tolist(), shares.max(axis=1).tolist())
 
     return count

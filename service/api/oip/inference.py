@@ -54,7 +54,7 @@ class Inference:
         tensors = checked_inputs(request, model)
         wanted = checked_outputs(request.outputs, model)
         computed = await _computed(model, tensors, {spec.name for _, spec in wanted}, deadline, request.priority)
-        batched = model.config.max_batch_size > 0
+        batched = model.max_batch_size > 0
         outputs = tuple(_output(output, spec, computed.outputs[spec.name], batched=batched) for output, spec in wanted)
         return outputs, computed
 

@@ -17,6 +17,7 @@ class Models:
         """`max_batch_size` is that of packages; plain models bring their own."""
         self._registry = registry
         self._max_batch_size = max_batch_size
+        self._seen: dict[tuple[str, int, Precision], PackagedTensors] = {}
 
     def find(self, name: str, version: str = "", precision: Precision | None = None) -> TensorModel:
         """The version that answers, noted for the metrics. Plain models have no precision to choose.
@@ -69,9 +70,22 @@ class Models:
         ]
 
     def _as_tensors(self, entry: Entry, precision: Precision | None) -> TensorModel | None:
-        if entry.live is not None:
-            return PackagedTensors(live=entry.live.variant(precision), max_batch_size=self._max_batch_size)
-        return entry.plain
+        if entry.live is None:
+            return entry.plain
+        live = entry.live.variant(precision)
+        key = (entry.name, entry.version, live.precision)
+        seen = self._seen.get(key)
+        if seen is None or seen.live is not live:
+            seen = PackagedTensors(live=live, max_batch_size=self._max_batch_size)
+            self._forget_released()
+            self._seen[key] = seen
+        return seen
+
+    def _forget_released(self) -> None:
+        """What is kept of versions that are gone would keep their sessions."""
+        lives = [entry.live for entry in self._registry.entries() if entry.live is not None]
+        held = {id(held) for live in lives for held in (live, *live.others)}
+        self._seen = {key: seen for key, seen in self._seen.items() if id(seen.live) in held}
 
 
 def number_of(version: str) -> int | None:

@@ -25,7 +25,7 @@ def tensor_of_body(body: bytes, model: TensorModel) -> GivenTensor:
             field="body",
         )
     spec = model.inputs[0]
-    batch = (1,) if model.config.max_batch_size > 0 else ()
+    batch = (1,) if model.max_batch_size > 0 else ()
     item = spec.shape[len(batch) :]
     if spec.takes_images and (len(body) != math.prod(item) or is_image(body)):
         return GivenTensor(name=spec.name, datatype=Datatype.BYTES, tensor=_one_element(body, (1,)))

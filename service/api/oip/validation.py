@@ -25,7 +25,7 @@ def checked_inputs(request: InferRequest, model: TensorModel) -> Mapping[str, An
         _check(tensor, specs[tensor.name], model)
         given[tensor.name] = tensor.tensor
     _check_count(given, specs, model)
-    if model.config.max_batch_size > 0:
+    if model.max_batch_size > 0:
         _check_batch(list(given.values()), model)
     return given
 
@@ -87,9 +87,9 @@ def _check_batch(tensors: Sequence[AnyTensor], model: TensorModel) -> None:
         )
     if sizes == {0}:
         raise ArgumentInvalid(f"inference request batch-size must be >= 1 for '{model.name}'", field="inputs")
-    if sizes and max(sizes) > model.config.max_batch_size:
+    if sizes and max(sizes) > model.max_batch_size:
         raise BatchTooLarge(
-            f"inference request batch-size must be <= {model.config.max_batch_size} for '{model.name}'", field="inputs"
+            f"inference request batch-size must be <= {model.max_batch_size} for '{model.name}'", field="inputs"
         )
 
 

@@ -1,0 +1,51 @@
+"""Where a batch is computed: in the session's own thread, or at once on the event loop where that takes less time.
+
+To hand a batch to a thread and to be told of its end costs more than a tiny network does. What a batch costs is known
+from those before it; one that would keep the loop from other calls for long is never computed there.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from service.engine.batcher import Tensor
+from service.engine.session import Outputs
+
+LONGEST_ON_LOOP_SECONDS = 0.0005
+"""As long as other calls may wait; about five times what the way to a thread and back costs."""
+WEIGHT = 0.2
+"""Of the latest batch in what is expected of the next one of its size."""
+
+
+class Place:
+    """Chooses for each batch. Lives on one event loop."""
+
+    def __init__(
+        self,
+        run: Callable[[Tensor], Outputs],
+        thread: ThreadPoolExecutor,
+        *,
+        longest_on_loop_seconds: float = LONGEST_ON_LOOP_SECONDS,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._run = run
+        self._thread = thread
+        self._longest = longest_on_loop_seconds
+        self._clock = clock
+        self._expected: dict[int, float] = {}  # seconds, by the size's bit length: 1, 2–3, 4–7, …
+
+    async def compute(self, images: Tensor) -> Outputs:
+        """What a session gives for a batch; whatever it raises is raised here."""
+        if self._expected.get(len(images).bit_length(), self._longest) < self._longest:
+            return self._timed(images)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._timed, images)
+
+    def _timed(self, images: Tensor) -> Outputs:
+        began = self._clock()
+        outputs = self._run(images)
+        seconds = self._clock() - began
+        size = len(images).bit_length()
+        known = self._expected.get(size)
+        self._expected[size] = seconds if known is None else known + WEIGHT * (seconds - known)
+        return outputs

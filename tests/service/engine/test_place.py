@@ -1,0 +1,86 @@
+"""Where a batch is computed: on the loop while that is quick, in the thread as soon as it is not."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from service.engine.batcher import Tensor
+from service.engine.place import Place
+from service.engine.session import Outputs
+
+
+class Session:
+    """Takes as many seconds as it is told to, on a clock of its own, and notes which thread it ran in."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0001
+        self.now = 0.0
+        self.threads: list[str] = []
+
+    def run(self, images: Tensor) -> Outputs:
+        self.threads.append(threading.current_thread().name)
+        self.now += self.seconds
+        return Outputs(logits=np.zeros((len(images), 2), dtype=np.float32), embeddings=None)
+
+    @property
+    def in_thread(self) -> list[bool]:
+        return [name.startswith("session") for name in self.threads]
+
+
+@pytest.fixture
+def thread() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1, thread_name_prefix="session") as pool:
+        yield pool
+
+
+def batch(size: int) -> Tensor:
+    return np.zeros((size, 4, 4, 1), dtype=np.uint8)
+
+
+async def compute(place: Place, *sizes: int) -> None:
+    for size in sizes:
+        assert len((await place.compute(batch(size))).logits) == size
+
+
+async def test_a_size_is_tried_in_the_thread_first(thread: ThreadPoolExecutor) -> None:
+    """Nobody knows what it costs; when it was quick, the next one of about its size stays on the loop."""
+    session = Session()
+    place = Place(session.run, thread, clock=lambda: session.now)
+    await compute(place, 1, 1, 8, 9, 15, 16, 1)
+    assert session.in_thread == [True, False, True, False, False, True, False]
+
+
+async def test_what_takes_long_stays_in_the_thread(thread: ThreadPoolExecutor) -> None:
+    """The loop has other calls to answer."""
+    session = Session()
+    session.seconds = 0.02
+    place = Place(session.run, thread, clock=lambda: session.now)
+    await compute(place, 4, 4, 4)
+    assert session.in_thread == [True, True, True]
+
+
+async def test_a_session_that_becomes_slow_leaves_the_loop_and_may_come_back(thread: ThreadPoolExecutor) -> None:
+    """One batch may hold up the loop before it is known."""
+    session = Session()
+    place = Place(session.run, thread, clock=lambda: session.now)
+    await compute(place, 1, 1)
+    session.seconds = 0.02
+    await compute(place, 1, 1)
+    session.seconds = 0.0001
+    await compute(place, *[1] * 40)
+    assert session.in_thread[:4] == [True, False, False, True]
+    assert session.in_thread[-1] is False
+
+
+async def test_an_error_comes_from_both_places(thread: ThreadPoolExecutor) -> None:
+    """Whatever the session raises reaches the batcher."""
+
+    def fail(_images: Tensor) -> Outputs:
+        raise ValueError("broken")
+
+    place = Place(fail, thread)
+    with pytest.raises(ValueError, match="broken"):
+        await place.compute(batch(1))
