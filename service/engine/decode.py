@@ -5,20 +5,24 @@ allocated. JPEG is decoded in jpeg.py; PNG, WebP, GIF (first frame) and BMP by P
 """
 
 import io
-import struct
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
+from service.engine.header import announced_size, too_much_work
 from service.engine.jpeg import JpegOdd, Pixels, decode_jpeg, denominator_for, orientation_of, read_header, upright
 from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
 from service.models.manifest import PixelFormat
 
 Image.init()
 Image.MAX_IMAGE_PIXELS = None  # ImageLimits, checked between the header and the pixels, takes its place
+PngImagePlugin.MAX_TEXT_CHUNK = 2**20  # what one compressed text or colour profile may inflate to
+PngImagePlugin.MAX_TEXT_MEMORY = 4 * 2**20  # and all texts of a file together
+warnings.filterwarnings("error", module=r"PIL\.")  # what Pillow is not sure about is a broken file
 
 SIGNATURES: Mapping[bytes, str] = MappingProxyType(
     {
@@ -95,25 +99,16 @@ def _decode_jpeg(data: bytes, pixel_format: PixelFormat, limits: ImageLimits, at
     try:
         header = read_header(data)
         limits.check_size(header.width, header.height)
+        if too_much_work(data, header.width * header.height, limits.max_pixels):
+            raise ImageTooLarge("The JPEG has more scans than a picture needs; save it anew, as a baseline JPEG.")
         denominator = 1 if at_least is None else denominator_for(header, at_least)
         return decode_jpeg(data, header, pixel_format, denominator=denominator)
     except JpegOdd:  # broken, or only odd: Pillow tells which
         return _decode_with_pillow(data, "JPEG", pixel_format, limits)
 
 
-def _announced_size(data: bytes, kind: str) -> tuple[int, int] | None:
-    """(width, height) as the first bytes of the file say; None for formats that only Pillow takes apart."""
-    if kind == "PNG" and data[12:16] == b"IHDR" and len(data) >= 24:
-        width, height = struct.unpack(">II", data[16:24])
-    elif kind == "GIF" and len(data) >= 10:
-        width, height = struct.unpack("<HH", data[6:10])
-    else:
-        return None
-    return width, height
-
-
 def _decode_with_pillow(data: bytes, kind: str, pixel_format: PixelFormat, limits: ImageLimits) -> Pixels:
-    if (size := _announced_size(data, kind)) is not None:
+    if (size := announced_size(data, kind)) is not None:
         limits.check_size(*size)
     try:
         with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
