@@ -52,7 +52,8 @@ def read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
 
 
 def read_jsonl(path: Path, schema: pa.Schema) -> pa.Table:
-    options = pajson.ParseOptions(explicit_schema=schema)
+    known = pa.schema([field for field in schema if field.name != "embedding"])
+    options = pajson.ParseOptions(explicit_schema=known, unexpected_field_behavior="ignore")
     return pajson.read_json(path, parse_options=options)
 
 

@@ -6,6 +6,7 @@ missing, and its row says so.
 
 import os
 import zipfile
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
@@ -112,7 +113,7 @@ class Reader:
             return too_large(item.size, self._max_bytes)
         try:
             return self._zip(item.path).read(str(item.member))
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # damaged, odd method, a password
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:  # damaged, odd, locked
             return Fault(FILE_UNREADABLE, f"The member of the archive cannot be read: {error}")
 
     def _open_zip(self, path: str) -> zipfile.ZipFile:

@@ -32,11 +32,21 @@ def _local(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iter
         return
     for entry in ordered:
         name = prefix + entry.name
+        if not name.isascii():
+            _check_text(entry.path)
         if entry.is_dir():
             yield from _local(entry.path, f"{name}/", (*above, here))
         elif entry.is_file():
             facts = entry.stat()
             yield Named(name, Item(path=entry.path, size=facts.st_size, version=str(facts.st_mtime_ns)))
+
+
+def _check_text(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        shown = path.encode(errors="surrogateescape").decode(errors="replace")
+        raise SourceInvalid(f"{shown}: the name is no UTF-8; rename the file") from error
 
 
 def _remote(place: Location, prefix: str) -> Iterator[Named]:
