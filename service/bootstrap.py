@@ -36,6 +36,7 @@ from service.config import Settings
 from service.engine.batcher import BatchPolicy, BatchReport
 from service.engine.decode import ImageLimits
 from service.engine.providers import Provider, choose_provider
+from service.engine.response_cache import CacheObserver, ResponseCache
 from service.engine.session import available_cores
 from service.guards import build_access, build_certificates
 from service.metrics import Metrics
@@ -206,6 +207,7 @@ def _registry(
         precision=settings.precision,
         every_precision=settings.serve_precisions == "all",
         decoding=settings.decode,
+        cache=_response_cache(settings, metrics),
         policy=policy,
         limits=ImageLimits(
             max_bytes=settings.max_image_bytes,
@@ -234,6 +236,15 @@ def _registry(
         require_all=settings.require_all_models,
         load_plain=plain_loader.load,
     )
+
+
+def _response_cache(settings: Settings, metrics: Metrics) -> ResponseCache | None:
+    if not settings.cache_bytes:
+        return None
+    observer = CacheObserver(lookup=metrics.observe_cache_lookup, evicted=metrics.cache_evictions.inc)
+    cache = ResponseCache(settings.cache_bytes, observer=observer)
+    metrics.cache_bytes.set_function(lambda: cache.bytes_held)
+    return cache
 
 
 def _grpc_server(settings: Settings, core: Core) -> grpc.aio.Server:

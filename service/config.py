@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     """How long the oldest image waits for company when the model is idle; 0 never waits."""
     max_queue_images: Positive = 1024
     """Images that may wait for each model; beyond that requests are refused with QUEUE_FULL."""
+    cache_bytes: Annotated[int, Field(ge=0)] = 0
+    """Memory for the outputs of images that were answered, found again by the SHA-256 of the file; 0 keeps none."""
     max_request_images: Positive = 256
     """Most images in one request that takes several."""
     max_image_bytes: Positive = 10 * 2**20

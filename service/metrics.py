@@ -21,6 +21,7 @@ from service.children import Children
 from service.drift import Drift
 from service.engine.batcher import BatchReport
 from service.engine.pipeline import Stage
+from service.engine.response_cache import Lookup
 from service.models.live_model import LiveModel
 from service.models.manifest import Manifest
 from service.models.registry import Entry, State
@@ -85,6 +86,17 @@ class Metrics:
             "recognition_queue_depth", "Images waiting for a batch", ["model", "version"], registry=registry
         )
 
+        self.cache_lookups = Counter(
+            "recognition_cache_lookups",
+            "Images by whether their outputs were kept",
+            ["model", "outcome"],
+            registry=registry,
+        )
+        self.cache_evictions = Counter(
+            "recognition_cache_evictions", "Outputs that made room for others", registry=registry
+        )
+        self.cache_bytes = Gauge("recognition_cache_bytes", "What the kept outputs take", registry=registry)
+
     def _describe_models(self) -> None:
         registry = self.registry
         model = ["model", "version"]
@@ -142,6 +154,7 @@ class Metrics:
         self._stage_seconds = Children(self.stage_seconds)
         self._batch_sizes = Children(self.batch_size)
         self._batches_closed = Children(self.batch_closed)
+        self._cache_lookups = Children(self.cache_lookups)
         self._predictions = Children(self.predictions)
         self._confidences = Children(self.confidence)
 
@@ -223,6 +236,9 @@ class Metrics:
             confidence.observe(probability)
             if drift is not None:
                 drift.observe(index, probability)
+
+    def observe_cache_lookup(self, model: str, lookup: Lookup) -> None:
+        self._cache_lookups[model, lookup].inc()
 
     def observe_refusal(self, reason: str) -> None:
         self.rejected.labels(reason).inc()

@@ -12,12 +12,13 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from service.engine.batcher import Batcher, Row, Tensor
-from service.engine.decode import ImageLimits, decode
-from service.engine.decoding import Decoding, least_side
+from service.engine.batcher import Batcher, Row
+from service.engine.decode import ImageLimits
+from service.engine.decoding import Decoding
 from service.engine.postprocess import Classification, classification_of
-from service.engine.preprocess import preprocess
+from service.engine.preparation import Preparation, Prepared
 from service.engine.priority import Priority
+from service.engine.response_cache import CachePart
 from service.errors import ServiceError
 from service.models.manifest import Calibration, InputSpec
 
@@ -68,17 +69,6 @@ class Embedded:
     times: Times
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """An image as the model takes it, and what it cost to bring it there."""
-
-    tensor: Tensor  # (H, W, C)
-    decode_seconds: float
-    preprocess_seconds: float
-    began_at: float = 0.0
-    """When decoding began, on the clock of `time.monotonic`."""
-
-
 class Classifier:
     """One version of one model: encoded images in, ranked labels out. Neither knows gRPC nor holds files."""
 
@@ -96,14 +86,12 @@ class Classifier:
         observe: ObserveStage = lambda _stage, _seconds: None,
         observe_image: Callable[[Times], None] = lambda _times: None,
     ) -> None:
-        self._spec = spec
+        self._preparation = Preparation(spec, limits, decoding)
         self._labels = labels
         self._calibration = calibration
-        self._limits = limits
         self._batcher = batcher
         self._workers = workers
         self._chunk_images = chunk_images
-        self._decoding = decoding
         self._observe = observe
         self._observe_image = observe_image
         self._requests = 0
@@ -120,7 +108,10 @@ class Classifier:
         priority: Priority = Priority.NORMAL,
     ) -> Answer:
         """One encoded image in, its labels out. Raises a ServiceError."""
-        prepared, row = await self.compute(image, deadline=deadline, priority=priority)
+        with self._inside():
+            prepare = self._preparation.prepare_or_recall
+            prepared = await asyncio.get_running_loop().run_in_executor(self._workers, prepare, image)
+            row = await self._row(prepared, deadline, priority)
         return self._answer(prepared, row, top_k, min_confidence)
 
     async def classify_many(
@@ -146,13 +137,13 @@ class Classifier:
     async def compute_many(
         self, images: Sequence[bytes], *, deadline: float | None = None, priority: Priority = Priority.NORMAL
     ) -> list[tuple[Prepared, Row] | ServiceError]:
-        """The model's input and outputs, or an error, for each image, in order."""
+        """The model's outputs, with what each image cost, or an error, in order."""
         return await self._each(images, deadline, priority, lambda prepared, row: (prepared, row))
 
     async def compute(
         self, image: bytes, *, deadline: float | None = None, priority: Priority = Priority.NORMAL
     ) -> tuple[Prepared, Row]:
-        """One encoded image in, the model's input and its outputs back. Raises a ServiceError."""
+        """One encoded image in, the model's input and its outputs back, never from memory. Raises a ServiceError."""
         with self._inside():
             loop = asyncio.get_running_loop()
             prepared = await loop.run_in_executor(self._workers, self.prepare, image)
@@ -184,13 +175,15 @@ class Classifier:
             if isinstance(prepared, ServiceError):
                 return prepared
             try:
-                row = await self._batcher.submit(prepared.tensor, deadline=deadline, priority=priority)
+                row = await self._row(prepared, deadline, priority)
             except ServiceError as error:
                 return error
             return finish(prepared, row)
 
         async def chunk(part: Sequence[bytes]) -> list[Result | ServiceError]:
-            prepared = await asyncio.get_running_loop().run_in_executor(self._workers, self._prepare_all, part)
+            prepared = await asyncio.get_running_loop().run_in_executor(
+                self._workers, self._preparation.prepare_all, part
+            )
             return await asyncio.gather(*(result(item) for item in prepared))
 
         size = self._chunk_images
@@ -199,30 +192,19 @@ class Classifier:
         return [result for part in chunks for result in part]
 
     def prepare(self, image: bytes, *, decoding: Decoding | None = None) -> Prepared:
-        """Decodes, as the settings say or as is asked for, and preprocesses; runs in a worker thread.
+        """What `Preparation.prepare` gives."""
+        return self._preparation.prepare(image, decoding=decoding)
 
-        Raises a ServiceError for a bad image.
-        """
-        began = time.monotonic()
-        at_least = least_side(self._spec, decoding or self._decoding)
-        pixels = decode(image, pixel_format=self._spec.pixel_format, limits=self._limits, at_least=at_least)
-        decoded = time.monotonic()
-        tensor = preprocess(pixels, self._spec)
-        return Prepared(
-            tensor=tensor,
-            decode_seconds=decoded - began,
-            preprocess_seconds=time.monotonic() - decoded,
-            began_at=began,
-        )
+    def remember_in(self, cache: CachePart) -> None:
+        """From now on outputs are kept, and found again where the same file comes once more."""
+        self._preparation.cache = cache
 
-    def _prepare_all(self, images: Sequence[bytes]) -> list[Prepared | ServiceError]:
-        results: list[Prepared | ServiceError] = []
-        for image in images:
-            try:
-                results.append(self.prepare(image))
-            except ServiceError as error:
-                results.append(error)
-        return results
+    async def _row(self, prepared: Prepared, deadline: float | None, priority: Priority) -> Row:
+        if prepared.known is not None:
+            return prepared.known
+        row = await self._batcher.submit(prepared.tensor, deadline=deadline, priority=priority)
+        self._preparation.keep(prepared, row)
+        return row
 
     def _answer(self, prepared: Prepared, row: Row, top_k: int, min_confidence: float | None) -> Answer:
         began = time.monotonic()

@@ -18,6 +18,7 @@ from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage, Times
 from service.engine.place import Place
 from service.engine.providers import CPU_PROVIDER, ProviderUnavailable
+from service.engine.response_cache import ResponseCache
 from service.engine.session import Session
 from service.models.choice import Candidate, candidates_of
 from service.models.explanation import load_activation
@@ -58,11 +59,13 @@ class ModelLoader:
         precision: PrecisionChoice = PrecisionChoice.AUTO,
         every_precision: bool = False,
         decoding: Decoding = Decoding.EXACT,
+        cache: ResponseCache | None = None,
     ) -> None:
         self._provider = provider
         self._precision = precision
         self._every_precision = every_precision
         self._decoding = decoding
+        self._cache = cache
         self._threads = threads
         self._policy = policy
         self._limits = limits
@@ -93,6 +96,9 @@ class ModelLoader:
             classifier = self._build_classifier(manifest, batcher)
             chosen, difference = await loop.run_in_executor(runner, self._first_proved, package, candidates, classifier)
             session = chosen.session
+            if self._cache is not None:
+                part = self._cache.part_of(manifest.name, digest=package.digest, precision=chosen.precision)
+                classifier.remember_in(part)
             if beside is None:
                 activation = await loop.run_in_executor(runner, self._load_activation, package, classifier)
                 explainer = self._build_explainer(manifest, classifier, batcher, activation, runner)

@@ -108,6 +108,18 @@ async def test_batches_are_cut_by_the_settings(models: Path) -> None:
         assert service.sum("recognition_batch_closed_total", cause="full") >= 2
 
 
+async def test_kept_outputs_are_counted(models: Path) -> None:
+    """With `cache_bytes` the same file is computed once; without, each time, and nothing is looked up."""
+    for settings, lookups, batches in (({"cache_bytes": 2**20}, 3, 1), ({}, 0, 3)):
+        async with serving(models, **settings) as service:
+            answers = [await service.stub.Classify(pb.ClassifyRequest(image=IMAGE)) for _ in range(3)]
+            assert len({answer.classification.SerializeToString() for answer in answers}) == 1
+            assert service.sum("recognition_batch_closed_total") == batches
+            assert service.sum("recognition_cache_lookups_total") == lookups
+            assert service.sum("recognition_cache_lookups_total", outcome="hit") == max(0, lookups - 1)
+            assert (service.sum("recognition_cache_bytes") > 0) is bool(settings)
+
+
 async def test_without_http_there_is_no_port(service: InProcess) -> None:
     """`--no-http` binds nothing."""
     assert service.http_port == 0

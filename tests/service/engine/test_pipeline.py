@@ -11,6 +11,7 @@ import pytest
 from service.engine.batcher import Batcher, BatchPolicy
 from service.engine.decode import ImageLimits
 from service.engine.pipeline import Answer, Classifier, Embedded, Stage
+from service.engine.response_cache import ResponseCache
 from service.errors import (
     DeadlineUnreachable,
     ImageTooLarge,
@@ -265,3 +266,31 @@ async def test_compute_gives_the_input_beside_the_outputs(subject: Subject) -> N
     assert prepared.tensor.shape == (2, 3, 1)
     assert np.all(prepared.tensor == 7)
     assert row.logits.tolist() == [7.0, -7.0]
+
+
+async def test_a_file_that_was_answered_is_not_computed_again(subject: Subject) -> None:
+    """Whichever way it comes, with whatever options; another file of the same picture is another file."""
+    subject.classifier.remember_in(ResponseCache(2**20).part_of("m", digest="d", precision="fp32"))
+    first = await subject.classifier.classify(file(50), top_k=1)
+    again = await subject.classifier.classify(file(50), top_k=2)
+    both = await subject.classifier.classify_many([file(50), file(7)], top_k=1)
+    embedded = await subject.classifier.embed_many([file(50)])
+    assert subject.session.batches == [[50], [7]]
+    assert again.classification.predictions[0] == first.classification.predictions[0]
+    assert len(again.classification.predictions) == 2
+    assert (again.times.batch_size, again.times.decode) == (0, 0.0)
+    assert outline(both) == [round(share(50), 6), round(share(7), 6)]
+    assert isinstance(embedded[0], Embedded)
+    assert embedded[0].vector.tolist() == [50.0]
+
+
+async def test_a_bad_image_is_not_remembered(subject: Subject) -> None:
+    """It is refused anew each time, and what failed to be computed is tried again."""
+    subject.classifier.remember_in(ResponseCache(2**20).part_of("m", digest="d", precision="fp32"))
+    for _ in range(2):
+        with pytest.raises(ImageUnreadable):
+            await subject.classifier.classify(b"no image", top_k=1)
+    subject.session.failures.append(ValueError("broken"))
+    with pytest.raises(InferenceFailed):
+        await subject.classifier.classify(file(50), top_k=1)
+    assert (await subject.classifier.classify(file(50), top_k=1)).classification.predictions[0].label == "bright"
