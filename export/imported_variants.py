@@ -16,6 +16,7 @@ from training.data import Images
 
 LEAST_OPSET = 13
 """From which on the numbers of int8 weights can differ from channel to channel."""
+LEAST_AGREEMENT = 0.97
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,21 +34,36 @@ def build_imported(
     precisions: Sequence[Precision],
     calibration: Pixels,
     *,
-    max_accuracy_loss: float,
+    max_accuracy_loss: float | None,
 ) -> Iterator[BuiltVariant | Left]:
-    """In the order that is asked for; `reference` holds the float32 logits of the images."""
+    """In the order that is asked for; `reference` holds the float32 logits of the images.
+
+    Without true labels (a loss of None) there is no accuracy to lose; then the answers must stay what they were.
+    """
     fp32 = compare(load_session(to_bytes(source.graph), source.outputs), images, reference, reference)
     for precision in precisions:
-        built = (
-            _half(source, images, reference)
-            if precision is Precision.FP16
-            else _int8(source, images, reference, calibration)
-        )
-        reason = built if isinstance(built, str) else reason_against(built, fp32, max_accuracy_loss=max_accuracy_loss)
-        if reason is None and not isinstance(built, str):
-            yield built
+        if precision is Precision.FP16:
+            built = _half(source, images, reference)
         else:
-            yield Left(precision=precision, reason=reason or "")
+            built = _int8(source, images, reference, calibration)
+        if isinstance(built, str):
+            yield Left(precision=precision, reason=built)
+            continue
+        if max_accuracy_loss is None:
+            reason = _reason_to_doubt(built)
+        else:
+            reason = reason_against(built, fp32, max_accuracy_loss=max_accuracy_loss)
+        yield built if reason is None else Left(precision=precision, reason=reason)
+
+
+def _reason_to_doubt(built: BuiltVariant) -> str | None:
+    agreement, images = built.comparison.agreement, built.comparison.images
+    if agreement >= LEAST_AGREEMENT:
+        return None
+    return (
+        f"it gives fp32's answer on {agreement:.2%} of the {images} given images; where no true labels are given, "
+        f"{LEAST_AGREEMENT:.0%} are needed"
+    )
 
 
 def _half(source: Source, images: Images, reference: Logits) -> BuiltVariant | str:

@@ -94,8 +94,9 @@ def import_model(wish: Wish, repository: Destination, *, sign: Sign | None = Non
     others = [precision for precision in wish.precisions if precision is not Precision.FP32]
     if others:
         calibration = _calibration(wish, source, given)
+        allowed = None if given.files.labels is None else wish.max_accuracy_loss
         for outcome in build_imported(
-            source, given.images, given.reference, others, calibration, max_accuracy_loss=wish.max_accuracy_loss
+            source, given.images, given.reference, others, calibration, max_accuracy_loss=allowed
         ):
             if isinstance(outcome, Left):
                 left_out[outcome.precision] = outcome.reason

@@ -32,7 +32,7 @@ METHODS: dict[Method, CalibrationMethod] = {
     "percentile": CalibrationMethod.Percentile,
 }
 FLOAT_LAYERS: tuple[tuple[Layer, ...], ...] = ((), ("first",), ("last",), ("first", "last"))
-WORTH = 0.002
+WORTH = 0.001
 """A layer stays in float32 only where this share more of the answers is kept by it."""
 CALIBRATION_IMAGES = 512
 CALIBRATION_VALUES = 2**23

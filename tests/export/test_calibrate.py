@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from export.calibrate import (
     CONFIDENCE_BINS,
@@ -45,6 +47,16 @@ def test_lowers_the_likelihood_and_the_calibration_error(honest: tuple[Logits, L
     assert calibration.ece_before > 0.1
     after = negative_log_likelihood(logits, labels, calibration.temperature)
     assert after < negative_log_likelihood(logits, labels, 1.0)
+
+
+def test_the_calibration_error_is_that_of_torchmetrics(honest: tuple[Logits, Labels]) -> None:
+    """Before and after, over the same 15 bins."""
+    logits, labels = honest
+    calibration = calibrate(logits * 3, labels)
+    for temperature, stated in ((1.0, calibration.ece_before), (calibration.temperature, calibration.ece_after)):
+        probabilities = torch.from_numpy(probabilities_of(logits * 3, temperature))
+        expected = multiclass_calibration_error(probabilities, torch.from_numpy(labels), num_classes=10, n_bins=15)
+        assert stated == pytest.approx(float(expected), abs=1e-5)  # it computes in float32
 
 
 def test_is_the_minimum_and_stable(honest: tuple[Logits, Labels]) -> None:

@@ -60,6 +60,13 @@ def test_batch_normalisation_is_folded_into_the_convolutions(graph: onnx.ModelPr
     assert "BatchNormalization" not in kinds
 
 
+def test_nothing_that_is_known_is_left_to_compute(graph: onnx.ModelProto) -> None:
+    """No node has constants alone for its inputs, and none is a constant itself."""
+    known = {tensor.name for tensor in graph.graph.initializer}
+    assert "Constant" not in {node.op_type for node in graph.graph.node}
+    assert not [node.op_type for node in graph.graph.node if set(node.input) <= known]
+
+
 def test_carries_labels_preprocessing_and_family(graph: onnx.ModelProto, run: Run) -> None:
     """For runtimes that know nothing of the manifest."""
     properties = {entry.key: entry.value for entry in graph.metadata_props}

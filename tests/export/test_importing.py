@@ -3,16 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 
+from export import imported_variants
 from export.destination import DirectoryDestination
 from export.errors import ImportInvalid
 from export.given import read_images
 from export.graph import to_bytes
 from export.importing import Wish, import_model
+from export.quantize import Quantised
 from export.verify import prove
 from service.models.manifest import Precision
 from service.models.repository import ModelRepository, Package
+from service.models.variant import Quantisation
 from tests.export.foreign_models import LABELS, classifier, write_pictures
 
 
@@ -112,6 +117,33 @@ def test_what_cannot_be_quantised_is_left_out_with_the_reason(model: Path, label
     ).manifest
     assert "one picture at a time" in manifest.left_out[Precision.INT8]
     assert set(manifest.variants) == {Precision.FP32}
+
+
+def test_a_variant_that_answers_otherwise_is_left_out(
+    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without true labels there is no accuracy to lose: the answers must stay."""
+    model = tmp_path / "model.onnx"
+    model.write_bytes(to_bytes(classifier()))
+    write_pictures(tmp_path / "more", count=20)
+    monkeypatch.setattr(imported_variants, "quantize", turned_round)
+    manifest = imported(
+        model, labels, tmp_path, calibration=tmp_path / "more", precisions=(Precision.FP32, Precision.INT8)
+    ).manifest
+    assert set(manifest.variants) == {Precision.FP32}
+    assert "97% are needed" in manifest.left_out[Precision.INT8]
+
+
+def turned_round(graph: onnx.ModelProto, **_others: Any) -> Quantised:
+    """The graph with the last label for the first and so on: as wrong as can be."""
+    wrong = onnx.ModelProto()
+    wrong.CopyFrom(graph)
+    (last,) = [node for node in wrong.graph.node if "logits" in node.output]
+    last.output[0] = "straight"
+    wrong.graph.initializer.append(onnx.numpy_helper.from_array(np.array([2, 0, 1]), "order"))
+    wrong.graph.node.append(onnx.helper.make_node("Gather", ["straight", "order"], ["logits"], axis=1))
+    facts = Quantisation(method="entropy", calibration_images=1, agreements={})
+    return Quantised(graph=wrong, facts=facts)
 
 
 def test_int8_needs_pictures(labels: Path, tmp_path: Path) -> None:

@@ -56,6 +56,14 @@ def test_weights_are_folded_into_int8_for_each_channel(quantised: Quantised) -> 
     assert "BatchNormalization" not in {node.op_type for node in quantised.graph.graph.node}
 
 
+def test_nothing_that_is_known_is_left_to_compute_but_the_scaling_of_weights(quantised: Quantised) -> None:
+    """Which ONNX Runtime folds into its integer kernels; biases are int32 with the product of both scales."""
+    stored = {tensor.name: tensor for tensor in quantised.graph.graph.initializer}
+    of_constants = [node for node in quantised.graph.graph.node if set(node.input) <= set(stored)]
+    assert {node.op_type for node in of_constants} == {"DequantizeLinear"}
+    assert {stored[node.input[0]].data_type for node in of_constants} == {TensorProto.INT8, TensorProto.INT32}
+
+
 def test_is_a_plain_graph_with_its_properties(quantised: Quantised, graph: onnx.ModelProto) -> None:
     """One operator set, the checker agrees, and labels and preprocessing came along."""
     onnx.checker.check_model(quantised.graph, full_check=True)
