@@ -19,7 +19,7 @@ NOT_OFFERED = 501
 """What is described and not done here, such as loading models by request: an answer by intention, and no failure."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_no_request_makes_the_server_fail(service: RunningService) -> None:
     """Two thousand, spread over all calls."""
     assert bombard(service, requests=2000) >= 2000

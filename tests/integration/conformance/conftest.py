@@ -52,8 +52,19 @@ def open_inference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
     plain_models.write(root, "total", plain_models.total())
     labels = "\n".join(f"l{index}" for index in range(12))
     plain_models.write(root, "dense", plain_models.flattened(), config_pbtxt=DENSE, labels_txt=labels)
+    plain_models.write(root, "one_by_one", plain_models.flattened(), config_pbtxt=ONE_BY_ONE, labels_txt=labels)
     with running_service(root, "--model-control", "explicit") as service:
         yield service
+
+
+ONE_BY_ONE = """
+platform: "onnxruntime_onnx"
+max_batch_size : 1
+input [ { name: "image" data_type: TYPE_FP32 format: FORMAT_NCHW dims: [ 3, 2, 2 ] } ]
+output [
+  { name: "scores" data_type: TYPE_FP32 dims: [ 12 ] reshape { shape: [ 12, 1, 1 ] } label_filename: "labels.txt" }
+]
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

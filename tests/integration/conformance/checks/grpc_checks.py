@@ -396,6 +396,12 @@ def check_configured_for_triton(client: Client) -> None:
     wanted = [triton.InferRequestedOutput("scores", class_count=2)]
     result = client.infer("dense", [given("image", values, "FP32")], outputs=wanted)
     assert result.as_numpy("scores").tolist() == [b"11.000000:11:l11", b"10.000000:10:l10"]
+    one = given("image", values[np.newaxis], "FP32")
+    best = client.infer("one_by_one", [one], outputs=wanted).as_numpy("scores")
+    assert best.tolist() == [[b"11.000000:11:l11", b"10.000000:10:l10"]]
+    assert client.infer("one_by_one", [one]).as_numpy("scores").shape == (1, 12)
+    two = given("image", np.stack([values, values]), "FP32")
+    refused(partial(client.infer, "one_by_one", [two]), "batch-size must be <= 1", "INVALID_ARGUMENT")
 
 
 def check_what_is_not_offered(client: Client) -> None:
