@@ -34,7 +34,8 @@ from service.api.rest.server import HttpServer
 from service.api.rest.uploads import UploadLimits, UploadReader
 from service.config import Settings
 from service.engine.batcher import BatchPolicy, BatchReport
-from service.engine.decode import ImageLimits
+from service.engine.decode import ImageLimits, decode
+from service.engine.decode_pool import DecodePool
 from service.engine.providers import Provider, choose_provider
 from service.engine.response_cache import CacheObserver, ResponseCache
 from service.engine.session import available_cores
@@ -50,15 +51,12 @@ from service.ports import StartRefused, bind_grpc, listen_http
 from service.server import Lifetime, Server
 from service.tls import Certificates
 from service.tracing import TracesUnavailable, Tracing, build_tracing
+from service.transport import transport_options
 
 log = structlog.get_logger("service.bootstrap")
 
 SERVICE_NAME = recognition_pb2.DESCRIPTOR.services_by_name["RecognitionService"].full_name
 OPEN_INFERENCE_NAME = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
-IDENTITY_ONLY = 1
-"""Compressed messages are refused: images are compressed already, and gRPC does not bound what others inflate to."""
-
-
 MOST_PENDING_CALLS = 100_000
 
 
@@ -162,7 +160,12 @@ def _http_server(
         routers=[open_inference_router(core.open_inference, calls=core.calls, uploads=uploads)],
     )
     gate = HttpGate(app, access=core.access, calls=core.calls, refusal=refusal_at)
-    return HttpServer(gate, listener, tls=None if certificates is None else certificates.for_http())
+    return HttpServer(
+        gate,
+        listener,
+        tls=None if certificates is None else certificates.for_http(),
+        max_header_bytes=settings.max_metadata_bytes,
+    )
 
 
 def _metrics_server(core: Core, listener: socket.socket, certificates: Certificates | None) -> ThreadedServer:
@@ -190,6 +193,12 @@ def _registry(
     tracing: Tracing,
 ) -> Registry:
     threads = settings.threads or available_cores()
+    decoders = settings.decode_threads or available_cores()
+    limits = ImageLimits(
+        max_bytes=settings.max_image_bytes,
+        max_side=settings.max_image_side,
+        max_pixels=settings.max_image_pixels,
+    )
     policy = BatchPolicy(
         max_batch_size=settings.max_batch_size,
         max_delay_seconds=settings.max_delay_ms / 1000,
@@ -209,12 +218,11 @@ def _registry(
         decoding=settings.decode,
         cache=_response_cache(settings, metrics),
         policy=policy,
-        limits=ImageLimits(
-            max_bytes=settings.max_image_bytes,
-            max_side=settings.max_image_side,
-            max_pixels=settings.max_image_pixels,
-        ),
-        workers=ThreadPoolExecutor(settings.decode_threads or available_cores(), thread_name_prefix="decode"),
+        limits=limits,
+        workers=ThreadPoolExecutor(decoders, thread_name_prefix="decode"),
+        decode=decode
+        if settings.decode_isolation == "thread"
+        else DecodePool(decoders, limits, seconds=settings.decode_seconds).decode,
         observer=LoadObserver(
             stage=metrics.observe_stage,
             batch=lambda manifest, report: observe_batch(manifest.name, manifest.version, report),
@@ -255,10 +263,7 @@ def _grpc_server(settings: Settings, core: Core) -> grpc.aio.Server:
             CallInterceptor(core.calls, service=OPEN_INFERENCE_NAME, translate=open_inference_status),
         ],
         options=[
-            ("grpc.compression_enabled_algorithms_bitset", IDENTITY_ONLY),
-            ("grpc.max_receive_message_length", settings.max_message_bytes),
-            ("grpc.max_send_message_length", settings.max_message_bytes),
-            ("grpc.so_reuseport", 0),
+            *transport_options(settings),
             # Who waits and who is refused is decided by our own queue, which says QUEUE_FULL; gRPC only says CANCELLED.
             ("grpc.server.max_pending_requests", MOST_PENDING_CALLS),
             ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING_CALLS),

@@ -1,4 +1,4 @@
-"""Decoding in processes of their own (`decode_isolation = process`): what a file does to a decoder costs that image only.
+"""Decoding in processes of their own (`decode_isolation = process`): what breaks a decoder costs one image.
 
 A process that ends is replaced, and its image is tried once more, because it may have been ended by somebody else; a
 second end, or a time that is too long, refuses the image.
@@ -13,6 +13,7 @@ import select
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -122,6 +123,7 @@ class DecodePool:
         self._places: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(processes):
             self._places.put(None)
+        self._end = weakref.finalize(self, _end_all, self._places)
 
     def decode(
         self, data: bytes, *, pixel_format: PixelFormat, limits: ImageLimits, at_least: float | None = None
@@ -151,12 +153,16 @@ class DecodePool:
         return [worker.pid for worker in list(self._places.queue) if worker is not None]
 
     def close(self) -> None:
-        """Ends every process that is not at work."""
-        with suppress(queue.Empty):
-            while True:
-                worker = self._places.get_nowait()
-                if worker is not None:
-                    worker.end()
+        """Ends every process that is not at work; it is done too when nobody holds the pool any more."""
+        self._end()
+
+
+def _end_all(places: queue.LifoQueue[_Worker | None]) -> None:
+    with suppress(queue.Empty):
+        while True:
+            worker = places.get_nowait()
+            if worker is not None:
+                worker.end()
 
 
 def _environment() -> dict[str, str]:

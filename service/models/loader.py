@@ -12,7 +12,7 @@ import numpy as np
 
 from service.engine.activation import ActivationSession
 from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Tensor
-from service.engine.decode import ImageLimits
+from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decoding import Decoding
 from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage, Times
@@ -56,6 +56,7 @@ class ModelLoader:
         limits: ImageLimits,
         workers: ThreadPoolExecutor,
         observer: LoadObserver,
+        decode: Decode = decode,
         precision: PrecisionChoice = PrecisionChoice.AUTO,
         every_precision: bool = False,
         decoding: Decoding = Decoding.EXACT,
@@ -70,6 +71,7 @@ class ModelLoader:
         self._policy = policy
         self._limits = limits
         self._workers = workers
+        self._decode = decode
         self._observer = observer
 
     async def load(self, package: Package) -> LiveModel:
@@ -164,6 +166,7 @@ class ModelLoader:
             batcher=batcher,
             workers=self._workers,
             decoding=self._decoding,
+            decode=self._decode,
             observe=lambda stage, seconds: self._observer.stage(manifest, stage, seconds),
             observe_image=self._observer.image,
         )
