@@ -132,9 +132,9 @@ def resnet20_quick() -> Recipe:
         model=ModelConfig(name="resnet20", arguments={"channels": 1, "classes": 10}),
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
-        augmentation=Augmentation(flip=True, shift=2),
+        augmentation=Augmentation(flip=True, shift=1),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.1, weight_decay=0.0005),
-        epochs=10,
+        epochs=12,
         batch_size=128,
     )
 
