@@ -58,8 +58,8 @@ def alexnet_2012_quick() -> Recipe:
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True),
-        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.02, weight_decay=0.0005),
-        epochs=8,
+        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.01, weight_decay=0.0005),
+        epochs=6,
         batch_size=64,
     )
 
