@@ -33,7 +33,7 @@ def finetune_recipe(
         model=ModelConfig(name=weights.model, arguments={**weights.arguments, "classes": classes}),
         data=data,
         preprocessing=weights.preprocessing,
-        augmentation=Augmentation(flip=True),
+        augmentation=Augmentation(flip=True, shift=weights.preprocessing.height // 14),
         optimization=Optimization(
             optimizer=Optimizer.SGD, learning_rate=0.003, weight_decay=1e-4, label_smoothing=0.05, clip_norm=1.0
         ),
