@@ -103,7 +103,7 @@ def googlenet_quick() -> Recipe:
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True, shift=1),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.1, weight_decay=0.0005),
-        epochs=3,
+        epochs=4,
         batch_size=128,
     )
 
