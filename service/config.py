@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     reload_seconds: Annotated[float, Field(ge=0, le=86_400)] = 5.0
     """How often the repository is looked at for new versions and moved aliases, which are taken up with no failed
     request; 0 looks on SIGHUP only, and so does model_control = explicit."""
+    golden_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    """How often a golden sample is sent through each live version; one that no longer agrees with training answers no
+    more, and the server is not ready. 0 never checks after the load."""
     require_all_models: bool = True
     """Whether a refused version stops the start; otherwise the rest is served and that one is listed as failed."""
     host: str = "127.0.0.1"

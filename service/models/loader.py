@@ -14,6 +14,7 @@ from service.engine.activation import ActivationSession
 from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Tensor
 from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decoding import Decoding
+from service.engine.device_guard import DeviceGuard
 from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage, Times
 from service.engine.place import Place
@@ -57,6 +58,7 @@ class ModelLoader:
         workers: ThreadPoolExecutor,
         observer: LoadObserver,
         decode: Decode = decode,
+        guard: DeviceGuard | None = None,
         precision: PrecisionChoice = PrecisionChoice.AUTO,
         every_precision: bool = False,
         decoding: Decoding = Decoding.EXACT,
@@ -73,9 +75,17 @@ class ModelLoader:
         self._workers = workers
         self._decode = decode
         self._observer = observer
+        self._guard = guard or DeviceGuard()
 
     async def load(self, package: Package) -> LiveModel:
         """Raises PackageRefused where the package is damaged or disagrees with its golden samples."""
+        try:
+            return await self._load_all(package)
+        except PackageRefused as error:
+            self._guard.look_at(error.__cause__)
+            raise
+
+    async def _load_all(self, package: Package) -> LiveModel:
         live = await self._load(package, self._precision)
         if not self._every_precision:
             return live
@@ -93,7 +103,7 @@ class ModelLoader:
             session = candidates[0].session
             place = Place(lambda images: session.run(images), runner)  # noqa: PLW0108 - the session is chosen below
             batcher = Batcher(
-                place.compute, self._policy, observe=lambda report: self._observer.batch(manifest, report)
+                partial(self._guard.run, place.compute), self._policy, observe=lambda report: self._observer.batch(manifest, report)
             )
             classifier = self._build_classifier(manifest, batcher)
             chosen, difference = await loop.run_in_executor(runner, self._first_proved, package, candidates, classifier)
