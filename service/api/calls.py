@@ -72,7 +72,7 @@ class Calls:
 
     def turn_away(self, rpc: str, error: ServiceError) -> status_pb2.Status:
         """Counts and notes a call that a gate did not let in; the status that it ends with."""
-        self._metrics.requests.labels(rpc, "", "", code_of(error).name).inc()
+        self._metrics.observe_turned_away(rpc, code_of(error).name)
         self._note_refusal(rpc, error)
         return status_of(error)
 
