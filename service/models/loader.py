@@ -103,7 +103,9 @@ class ModelLoader:
             session = candidates[0].session
             place = Place(lambda images: session.run(images), runner)  # noqa: PLW0108 - the session is chosen below
             batcher = Batcher(
-                partial(self._guard.run, place.compute), self._policy, observe=lambda report: self._observer.batch(manifest, report)
+                partial(self._guard.run, place.compute),
+                self._policy,
+                observe=lambda report: self._observer.batch(manifest, report),
             )
             classifier = self._build_classifier(manifest, batcher)
             chosen, difference = await loop.run_in_executor(runner, self._first_proved, package, candidates, classifier)
