@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
+from export.destination import DirectoryDestination
 from export.importing import import_model
 from training.models import build
 
@@ -92,5 +93,11 @@ def _publish(
         count = network(torch.randn(1, *shape)).shape[1]
     labels.write_text(json.dumps([f"label {index}" for index in range(count)]), encoding="utf-8")
     import_model(
-        file, labels=labels, preprocessing=preprocessing, images=images, name=name, repository=models, licence="none"
+        file,
+        labels=labels,
+        preprocessing=preprocessing,
+        images=images,
+        name=name,
+        repository=DirectoryDestination(models),
+        licence="none",
     )

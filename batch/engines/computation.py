@@ -18,8 +18,8 @@ from batch.plan import Question
 from batch.reader import Reader
 from batch.results import Results, empty_results, note_contents
 from batch.table import columns_for
-from service.engine.pipeline import Prepared
 from service.engine.postprocess import probabilities_of
+from service.engine.preparation import Prepared
 from service.errors import ServiceError
 
 

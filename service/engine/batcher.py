@@ -1,73 +1,25 @@
-"""Decides which images travel together: tensors in one by one, batches to a session, each row back to its caller.
+"""Images to a session and each one's row back: one by one or several at a time, computed in batches.
 
-A batch is cut at once when the session is idle, so that nobody waits for company; while one batch runs, the next
-gathers. A wait for company can be asked for (`max_delay_seconds`); it runs from the arrival of the oldest image and
-never restarts.
+When a batch is cut is the scheduler's business (scheduler.py), how it gets there the queue's (batch_queue.py).
 """
 
-import asyncio
-import contextvars
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from service.engine.batch_costs import BatchCosts
+from service.engine.batch_policy import BatchPolicy, Closed
+from service.engine.batch_queue import BatchQueue, BatchReport, Computed, Observe, Part
 from service.engine.priority import Priority
 from service.engine.session import Outputs
-from service.engine.waiting_line import WaitingLine
-from service.engine.worker import ends_the_worker, tell
-from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ShuttingDown
+from service.errors import InferenceFailed
+
+__all__ = ["BatchPolicy", "BatchReport", "Batcher", "Closed", "Row", "Rows", "Run", "Tensor"]
 
 Tensor = npt.NDArray[np.uint8]
 Run = Callable[[Tensor], Awaitable[Outputs]]
-
-
-class Closed(StrEnum):
-    """Why a batch was cut when it was."""
-
-    FULL = "full"
-    DELAY = "delay"
-    IDLE = "idle"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchPolicy:
-    """When a batch is cut and what is refused. Pure: it holds no clock and no thread."""
-
-    max_batch_size: int = 64
-    max_delay_seconds: float = 0.0
-    max_queue_images: int = 1024
-
-    def wait_seconds(self, *, waiting: int, oldest_arrival: float, now: float) -> float:
-        """How much longer to wait for company; 0 when the batch is to be cut now."""
-        if waiting >= self.max_batch_size:
-            return 0.0
-        return max(0.0, oldest_arrival + self.max_delay_seconds - now)
-
-    def reason(self, *, waiting: int) -> Closed:
-        """Why a batch that is cut now was cut."""
-        if waiting >= self.max_batch_size:
-            return Closed.FULL
-        return Closed.DELAY if self.max_delay_seconds > 0 else Closed.IDLE
-
-    def expected_seconds(self, *, waiting: int, batch_seconds: float) -> float:
-        """In how long an image that joins the queue now is answered: the batches before it, and its own."""
-        return (waiting // self.max_batch_size + 1) * batch_seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchReport:
-    """What is known of a batch when it is done, for the metrics."""
-
-    size: int
-    closed: Closed
-    queue_seconds: tuple[float, ...]
-    inference_seconds: float
-    callers: tuple[contextvars.Context, ...] = ()
-    """In which each of the images was submitted, so that whoever watches can say for whom the batch ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,40 +35,39 @@ class Row:
     """When the batch began, on the clock of `time.monotonic`."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Waiting:
-    tensor: Tensor
-    future: asyncio.Future[Row]
-    arrival: float
-    deadline: float | None
-    priority: Priority
-    caller: contextvars.Context
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """The outputs for several images, in their order; the times are those of the slowest."""
+
+    logits: npt.NDArray[np.float32]  # (N, labels)
+    embeddings: npt.NDArray[np.float32] | None  # (N, embedding_size)
+    queue_seconds: float
+    inference_seconds: float
 
 
 class Batcher:
-    """One queue before one session. Lives on one event loop: `start`, `submit` from any task, `drain`."""
+    """The queue of one model that takes images of one size."""
 
-    def __init__(
-        self, run: Run, policy: BatchPolicy, *, observe: Callable[[BatchReport], None] = lambda _: None
-    ) -> None:
+    def __init__(self, run: Run, policy: BatchPolicy, *, observe: Observe = lambda _: None) -> None:
         self._run = run
-        self._policy = policy
-        self._observe = observe
-        self._queue: WaitingLine[_Waiting] = WaitingLine()
-        self._arrived = asyncio.Event()
-        self._worker: asyncio.Task[None] | None = None
-        self._batch_seconds = 0.0
-        self._running = False
-        self._closing = False
+        self._queue = BatchQueue[Tensor, Outputs](self._compute, policy, observe=observe)
 
     @property
     def waiting(self) -> int:
-        """Images in the queue, those of callers who went away included until the next cut."""
-        return len(self._queue)
+        """Images in the queue, those of callers who went away included until they would be next."""
+        return self._queue.waiting
+
+    def expect(self, seconds: Mapping[int, float]) -> None:
+        """What batches take, by size; before the start. Without it the first batches teach."""
+        self._queue.expect(BatchCosts(seconds))
 
     async def start(self) -> None:
         """Begins to serve the queue."""
-        self._worker = asyncio.create_task(self._serve(), name="batcher")
+        await self._queue.start()
+
+    async def drain(self) -> None:
+        """Takes nothing new, answers all that was accepted, and stops."""
+        await self._queue.drain()
 
     async def submit(
         self, tensor: Tensor, *, deadline: float | None = None, priority: Priority = Priority.NORMAL
@@ -126,133 +77,48 @@ class Batcher:
         Raises QueueFull or DeadlineUnreachable at once, ShuttingDown after `drain`, InferenceFailed where the session
         fails.
         """
-        now = time.monotonic()
-        self._admit(now, deadline)
-        future: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
-        self._queue.push(
-            _Waiting(
-                tensor=tensor,
-                future=future,
-                arrival=now,
-                deadline=deadline,
-                priority=priority,
-                caller=contextvars.copy_context(),
-            )
-        )
-        self._arrived.set()
-        return await future
-
-    async def drain(self) -> None:
-        """Takes nothing new, answers all that was accepted, and stops."""
-        self._closing = True
-        self._arrived.set()
-        if self._worker is not None:
-            await self._worker
-
-    def _admit(self, now: float, deadline: float | None) -> None:
-        if self._closing:
-            raise ShuttingDown("The server is shutting down; send the request to another one.")
-        if len(self._queue) >= self._policy.max_queue_images:
-            raise QueueFull(
-                f"{len(self._queue)} images are waiting already; try again shortly, or send to more replicas.",
-                retry_seconds=max(0.05, self._expected_seconds()),
-            )
-        # An idle session is always tried: only a batch that runs mends an estimate that one slow batch has spoilt.
-        expected = self._expected_seconds() if self._running or self._queue else 0.0
-        if deadline is not None and now + expected > deadline:
-            raise DeadlineUnreachable("The deadline is too short for the work that is waiting; allow more time.")
-
-    def _expected_seconds(self) -> float:
-        return self._policy.expected_seconds(waiting=len(self._queue), batch_seconds=self._batch_seconds)
-
-    async def _serve(self) -> None:
-        while await self._wait_for_batch():
-            closed = self._policy.reason(waiting=len(self._queue))
-            batch = self._cut()
-            if batch:
-                await self._execute(batch, closed)
-
-    async def _wait_for_batch(self) -> bool:
-        """Returns when a batch is to be cut; false when the queue is empty and closed."""
-        while True:
-            self._arrived.clear()
-            if self._queue:
-                wait = self._policy.wait_seconds(
-                    waiting=len(self._queue), oldest_arrival=self._queue.oldest_arrival(), now=time.monotonic()
-                )
-                if wait <= 0.0 or self._closing:
-                    return True
-            elif self._closing:
-                return False
-            else:
-                wait = None
-            try:
-                await asyncio.wait_for(self._arrived.wait(), wait)
-            except TimeoutError:
-                return True
-
-    def _cut(self) -> list[_Waiting]:
-        """The next images, without those whose caller went away or whose deadline has passed."""
-        batch: list[_Waiting] = []
-        now = time.monotonic()
-        while self._queue and len(batch) < self._policy.max_batch_size:
-            item = self._queue.pop()
-            if item.future.done():
-                continue
-            if item.deadline is not None and now > item.deadline:
-                item.future.set_exception(DeadlineUnreachable("The deadline passed while the image was waiting."))
-                continue
-            batch.append(item)
-        return batch
-
-    async def _execute(self, batch: list[_Waiting], closed: Closed) -> None:
-        began = time.monotonic()
-        self._running = True
-        try:
-            outputs = await self._run(np.stack([item.tensor for item in batch]))
-            if any(len(rows) != len(batch) for rows in (outputs.logits, outputs.embeddings) if rows is not None):
-                raise InferenceFailed("The model gave another number of answers than it was given images.")
-        except BaseException as error:  # whatever the runtime raises fails this batch and no other
-            self._fail(batch, error)
-            if ends_the_worker(error):
-                raise
-            return
-        finally:
-            self._running = False
-        seconds = time.monotonic() - began
-        self._batch_seconds = seconds if self._batch_seconds == 0.0 else 0.8 * self._batch_seconds + 0.2 * seconds
-        self._answer(batch, outputs, began, seconds)
-        waits = tuple(began - item.arrival for item in batch)
-        tell(
-            self._observe,
-            BatchReport(
-                size=len(batch),
-                closed=closed,
-                queue_seconds=waits,
-                inference_seconds=seconds,
-                callers=tuple(item.caller for item in batch),
-            ),
+        (timed,) = await self._queue.submit([_part(tensor[np.newaxis])], deadline=deadline, priority=priority)
+        outputs = timed.value
+        return Row(
+            logits=outputs.logits[0],
+            embedding=None if outputs.embeddings is None else outputs.embeddings[0],
+            queue_seconds=timed.queue_seconds,
+            inference_seconds=timed.inference_seconds,
+            batch_size=timed.batch_size,
+            computed_at=timed.computed_at,
         )
 
-    @staticmethod
-    def _answer(batch: list[_Waiting], outputs: Outputs, began: float, seconds: float) -> None:
-        for place, item in enumerate(batch):
-            if item.future.done():  # the caller went away while the batch was running
-                continue
-            row = Row(
-                logits=outputs.logits[place],
-                embedding=None if outputs.embeddings is None else outputs.embeddings[place],
-                queue_seconds=began - item.arrival,
-                inference_seconds=seconds,
-                batch_size=len(batch),
-                computed_at=began,
-            )
-            item.future.set_result(row)
+    async def submit_many(
+        self, tensors: Tensor, *, deadline: float | None = None, priority: Priority = Priority.NORMAL
+    ) -> Rows:
+        """Images `[N, H, W, C]` in, their outputs back: together, or in several batches where there are more than fit.
 
-    @staticmethod
-    def _fail(batch: list[_Waiting], error: BaseException) -> None:
-        failure = InferenceFailed("The model could not compute this batch; the server's log has the cause.")
-        failure.__cause__ = error
-        for item in batch:
-            if not item.future.done():
-                item.future.set_exception(failure)
+        Raises what `submit` raises; then none of them is answered.
+        """
+        size = self._queue.largest
+        parts = [_part(tensors[at : at + size]) for at in range(0, len(tensors), size)]
+        timed = await self._queue.submit(parts, deadline=deadline, priority=priority)
+        embeddings = [part.value.embeddings for part in timed if part.value.embeddings is not None]
+        return Rows(
+            logits=np.concatenate([part.value.logits for part in timed]),
+            embeddings=np.concatenate(embeddings) if embeddings else None,
+            queue_seconds=max(part.queue_seconds for part in timed),
+            inference_seconds=max(part.inference_seconds for part in timed),
+        )
+
+    async def _compute(self, parts: list[Tensor]) -> Computed[Outputs]:
+        images = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        outputs = await self._run(images)
+        if any(len(rows) != len(images) for rows in (outputs.logits, outputs.embeddings) if rows is not None):
+            raise InferenceFailed("The model gave another number of answers than it was given images.")
+        results, at = [], 0
+        for part in parts:
+            end = at + len(part)
+            embeddings = None if outputs.embeddings is None else outputs.embeddings[at:end]
+            results.append(Outputs(logits=outputs.logits[at:end], embeddings=embeddings))
+            at = end
+        return Computed(results=results, padding=outputs.padding)
+
+
+def _part(tensors: Tensor) -> Part[Tensor]:
+    return Part(payload=tensors, rows=len(tensors), size_bytes=tensors.nbytes)

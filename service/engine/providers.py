@@ -21,6 +21,7 @@ class Device(StrEnum):
 
 CPU_PROVIDER = "CPUExecutionProvider"
 CUDA_PROVIDER = "CUDAExecutionProvider"
+GPU_PROVIDERS = frozenset({CUDA_PROVIDER})
 
 
 class ProviderUnavailable(Exception):

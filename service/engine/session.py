@@ -17,6 +17,8 @@ class Outputs:
 
     logits: npt.NDArray[np.float32]  # (N, labels)
     embeddings: npt.NDArray[np.float32] | None  # (N, embedding_size)
+    padding: int = 0
+    """Images that were computed besides, for nobody."""
 
 
 class Session:

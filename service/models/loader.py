@@ -12,9 +12,8 @@ import numpy as np
 
 from service.engine.activation import ActivationSession
 from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Tensor
-from service.engine.decode import Decode, ImageLimits, decode
+from service.engine.decode import ImageLimits
 from service.engine.decoding import Decoding
-from service.engine.device_guard import DeviceGuard
 from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage, Times
 from service.engine.place import Place
@@ -57,8 +56,6 @@ class ModelLoader:
         limits: ImageLimits,
         workers: ThreadPoolExecutor,
         observer: LoadObserver,
-        decode: Decode = decode,
-        guard: DeviceGuard | None = None,
         precision: PrecisionChoice = PrecisionChoice.AUTO,
         every_precision: bool = False,
         decoding: Decoding = Decoding.EXACT,
@@ -73,19 +70,10 @@ class ModelLoader:
         self._policy = policy
         self._limits = limits
         self._workers = workers
-        self._decode = decode
         self._observer = observer
-        self._guard = guard or DeviceGuard()
 
     async def load(self, package: Package) -> LiveModel:
         """Raises PackageRefused where the package is damaged or disagrees with its golden samples."""
-        try:
-            return await self._load_all(package)
-        except PackageRefused as error:
-            self._guard.look_at(error.__cause__)
-            raise
-
-    async def _load_all(self, package: Package) -> LiveModel:
         live = await self._load(package, self._precision)
         if not self._every_precision:
             return live
@@ -96,23 +84,24 @@ class ModelLoader:
         """`beside` is the same version in another precision, whose maps and samples are taken."""
         began = time.monotonic()
         manifest = package.manifest
-        runner = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"session-{manifest.name}-{manifest.version}")
+        runner = _runner(manifest, self._policy.lanes)
         loop = asyncio.get_running_loop()
         try:
             candidates = await loop.run_in_executor(runner, self._candidates, package, wanted)
             session = candidates[0].session
             place = Place(lambda images: session.run(images), runner)  # noqa: PLW0108 - the session is chosen below
             batcher = Batcher(
-                partial(self._guard.run, place.compute),
-                self._policy,
-                observe=lambda report: self._observer.batch(manifest, report),
+                place.compute, self._policy, observe=lambda report: self._observer.batch(manifest, report)
             )
             classifier = self._build_classifier(manifest, batcher)
-            chosen, difference = await loop.run_in_executor(runner, self._first_proved, package, candidates, classifier)
+            chosen, difference, costs = await loop.run_in_executor(
+                runner, self._first_proved, package, candidates, classifier
+            )
             session = chosen.session
             if self._cache is not None:
                 part = self._cache.part_of(manifest.name, digest=package.digest, precision=chosen.precision)
                 classifier.remember_in(part)
+            batcher.expect(costs)
             if beside is None:
                 activation = await loop.run_in_executor(runner, self._load_activation, package, classifier)
                 explainer = self._build_explainer(manifest, classifier, batcher, activation, runner)
@@ -144,13 +133,16 @@ class ModelLoader:
 
     def _first_proved(
         self, package: Package, candidates: tuple[Candidate, ...], classifier: Classifier
-    ) -> tuple[Candidate, float]:
-        """The best candidate that agrees with the golden samples, and how closely. Raises what the last one raises."""
+    ) -> tuple[Candidate, float, dict[int, float]]:
+        """The best candidate that agrees with the golden samples, how closely, and what its batches take by their size.
+
+        Raises what the last one raises.
+        """
         *rivals, last = candidates
         for candidate in rivals:
             with contextlib.suppress(PackageRefused):
-                return candidate, self._prove(package, candidate.precision, classifier, candidate.session)
-        return last, self._prove(package, last.precision, classifier, last.session)
+                return candidate, *self._prove(package, candidate.precision, classifier, candidate.session)
+        return last, *self._prove(package, last.precision, classifier, last.session)
 
     def _build_session(self, package: Package, precision: Precision) -> Session:
         manifest = package.manifest
@@ -178,7 +170,6 @@ class ModelLoader:
             batcher=batcher,
             workers=self._workers,
             decoding=self._decoding,
-            decode=self._decode,
             observe=lambda stage, seconds: self._observer.stage(manifest, stage, seconds),
             observe_image=self._observer.image,
         )
@@ -214,7 +205,9 @@ class ModelLoader:
             activation_maps=None if activation is None else partial(maps, activation),
         )
 
-    def _prove(self, package: Package, precision: Precision, classifier: Classifier, session: Session) -> float:
+    def _prove(
+        self, package: Package, precision: Precision, classifier: Classifier, session: Session
+    ) -> tuple[float, dict[int, float]]:
         decoding = Decoding(package.manifest.golden_decode)
 
         def prepare(image: bytes) -> Tensor:
@@ -222,25 +215,34 @@ class ModelLoader:
 
         try:
             difference = golden_difference(package, precision, prepare=prepare, session=session)
-            self._warm_up(package.manifest, session)
+            costs = self._warm_up(package.manifest, session)
         except PackageRefused:
             raise
         except Exception as error:
             file = package.where(package.manifest.variants[precision].file)
             raise PackageRefused(f"{file}: the graph cannot be run as the manifest says") from error
-        return difference
+        return difference, costs
 
-    def _warm_up(self, manifest: Manifest, session: Session) -> None:
-        """Runs every power of two up to the largest batch, so that no request pays for a first time.
+    def _warm_up(self, manifest: Manifest, session: Session) -> dict[int, float]:
+        """Runs every power of two up to the largest batch, so that no request pays for a first time; seconds by size.
 
         On the CPU, where a new size costs next to nothing, a large model stops early and is ready sooner.
         """
+        costs: dict[int, float] = {}
         spec = manifest.input
         on_cpu = session.provider == CPU_PROVIDER
         end = time.monotonic() + CPU_WARM_UP_SECONDS
         size = 1
         while size <= self._policy.max_batch_size and not (on_cpu and time.monotonic() > end):
             images = np.zeros((size, spec.height, spec.width, spec.channels), dtype=np.uint8)
-            for _ in range(2 if on_cpu else WARM_UP_RUNS):
+            for _ in range(WARM_UP_RUNS):
+                began = time.perf_counter()
                 session.run(images)
+                seconds = time.perf_counter() - began
+                costs[size] = min(seconds, costs.get(size, seconds))
             size *= 2
+        return costs
+
+
+def _runner(manifest: Manifest, lanes: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(lanes, thread_name_prefix=f"session-{manifest.name}-{manifest.version}")

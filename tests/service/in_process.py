@@ -36,7 +36,6 @@ QUICK: dict[str, Any] = {
     "http_port": 0,
     "metrics_port": 0,
     "reload_seconds": 0.0,
-    "golden_seconds": 0.0,
     "drain_seconds": 0.0,
     "grace_seconds": SECONDS,
 }
@@ -141,20 +140,22 @@ async def serving(models: Path, **settings: Any) -> AsyncIterator[InProcess]:
 
 @contextmanager
 def held(live: LiveModel) -> Iterator[threading.Event]:
-    """Nothing is computed until the event is set, or the block is left: another job keeps the session's thread."""
-    begun, release = threading.Event(), threading.Event()
+    """Nothing is computed until the event is set, or the block is left: other jobs keep the session's threads."""
+    threads = live.runner._max_workers
+    begun, release = threading.Barrier(threads + 1, timeout=SECONDS), threading.Event()
 
     def hold() -> None:
-        begun.set()
+        begun.wait()
         release.wait(SECONDS)
 
-    job = live.runner.submit(hold)
-    assert begun.wait(SECONDS)
+    jobs = [live.runner.submit(hold) for _ in range(threads)]
+    begun.wait()
     try:
         yield release
     finally:
         release.set()
-        job.result(SECONDS)
+        for job in jobs:
+            job.result(SECONDS)
 
 
 async def until_at_work(live: LiveModel) -> None:

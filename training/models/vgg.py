@@ -7,7 +7,6 @@ import torchvision
 from torch import Tensor, nn
 
 from training.models.classifier import Classifier
-from training.models.initialise import initialise
 
 SMALL = 64
 
@@ -62,10 +61,7 @@ def small_body(depth: int, norm: bool, channels: int, divisor: int) -> nn.Sequen
         layers += [nn.BatchNorm2d(width // divisor)] if norm else []
         layers.append(nn.ReLU())
         channels = width // divisor
-    body = nn.Sequential(*layers)
-    if not norm:
-        initialise(body)
-    return body
+    return nn.Sequential(*layers)
 
 
 VARIANTS: dict[str, Callable[..., Classifier]] = {

@@ -7,20 +7,14 @@ export class Refused extends Error {
   }
 }
 
-// A place is `{ model, version, precision }`; without a precision the server's own choice answers.
-function path({ model, version }, rest = "") {
-  return `v1/models/${encodeURIComponent(model)}/versions/${version}${rest}`;
+function place(model, version) {
+  return `v1/models/${encodeURIComponent(model)}/versions/${version}`;
 }
 
-function query({ precision }, values = {}) {
-  const all = new URLSearchParams(precision ? { ...values, precision } : values);
-  return all.size > 0 ? `?${all}` : "";
-}
-
-async function ask(url, options = {}) {
+async function ask(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(url, options);
+    answer = await fetch(path, options);
   } catch {
     throw new Refused({ message: "The server cannot be reached.", reason: "OFFLINE" });
   }
@@ -29,17 +23,18 @@ async function ask(url, options = {}) {
   return body;
 }
 
-function send(url, picture) {
-  return ask(url, { method: "POST", body: picture, headers: { "Content-Type": "application/octet-stream" } });
+function send(path, picture) {
+  return ask(path, { method: "POST", body: picture, headers: { "Content-Type": "application/octet-stream" } });
 }
 
 export const api = {
   models: async () => (await ask("v1/models")).models,
-  card: (place) => ask(path(place, "/card") + query(place)),
-  samples: async (place) => (await ask(path(place, "/samples"))).samples,
-  classify: (place, picture) => send(path(place, ":classify") + query(place, { top_k: 5 }), picture),
-  explain: (place, picture, label) => send(path(place, ":explain") + query(place, { label }), picture),
+  card: (model, version) => ask(`${place(model, version)}/card`),
+  samples: async (model, version) => (await ask(`${place(model, version)}/samples`)).samples,
+  classify: (model, version, picture) => send(`${place(model, version)}:classify?top_k=5`, picture),
+  explain: (model, version, picture, label) =>
+    send(`${place(model, version)}:explain?label=${encodeURIComponent(label)}`, picture),
   summary: () => ask("v1/metrics/summary"),
   settings: () => ask("playground/settings.json"),
-  file: async (url) => (await fetch(url)).blob(),
+  file: async (path) => (await fetch(path)).blob(),
 };

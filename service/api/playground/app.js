@@ -15,15 +15,14 @@ class Page {
     this.snippets = snippets;
     this.panels = [];
     this.picture = null;
-    byId("compare").addEventListener("click", () => this.add(this.next()));
+    byId("compare").addEventListener("click", () => this.add(this.nextModel()));
     watchPictures((picture) => this.show(picture));
   }
 
-  add([model, precision]) {
+  add(model) {
     const panel = new Panel({
       models: this.models,
-      model,
-      precision,
+      chosen: model,
       onChange: (changed) => this.changed(changed),
       onRemove: (removed) => this.remove(removed),
       announce: (text) => (byId("announcement").textContent = text),
@@ -51,8 +50,8 @@ class Page {
 
   changed(panel) {
     if (panel !== this.panels[0]) return;
-    this.snippets.show(panel.place);
-    offerSamples(panel.place, (picture) => this.show(picture)).catch(complain);
+    this.snippets.show(panel.model);
+    offerSamples(panel.model, (picture) => this.show(picture)).catch(complain);
   }
 
   show(picture) {
@@ -61,19 +60,14 @@ class Page {
     for (const panel of this.panels) panel.look(picture);
   }
 
-  // The first one that nobody looks through yet, else the first other precision of one.
-  next() {
-    const used = this.panels.map(({ choice }) => [choice.model, choice.precision.value]);
-    const others = this.models.find((model) => !used.some(([one]) => one === model));
-    if (others) return [others, others.precision];
-    const all = this.models.flatMap((model) => model.precisions.map((precision) => [model, precision]));
-    const isUsed = ([model, precision]) => used.some(([one, its]) => one === model && its === precision);
-    return all.find((one) => !isUsed(one)) ?? all[0];
+  // The first one that nobody looks through yet.
+  nextModel() {
+    const used = new Set(this.panels.map((panel) => panel.model));
+    return this.models.find((model) => !used.has(model)) ?? this.models[0];
   }
 }
 
 function complain(error) {
-  byId("loading")?.remove();
   byId("page-error").textContent = error.message;
   byId("page-error").hidden = false;
 }
@@ -84,9 +78,7 @@ async function open() {
   const ready = models.filter((model) => model.state === "READY" && model.labels.length > 0);
   if (ready.length === 0) throw new Error("No model is ready yet; load the page again in a moment.");
   const page = new Page(ready, new Snippets({ grpcPort: settings.grpc_port }));
-  byId("loading").remove();
-  byId("compare").disabled = false;
-  page.add([ready[0], ready[0].precision]);
+  page.add(ready[0]);
 }
 
 open().catch(complain);

@@ -10,8 +10,8 @@ from recognition.oip import open_inference_pb2
 from recognition.oip.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from recognition.v1 import recognition_pb2 as pb
 
-from service.engine.batcher import Batcher, Row
 from service.engine.priority import Priority
+from service.engine.scheduler import Scheduler
 from tests.service.in_process import InProcess, held, serving, until, until_at_work
 from tests.service.packages import PackageRecipe, encode, picture
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[Priority]:
     """The priorities with which images come to any queue from now on."""
     priorities: list[Priority] = []
-    submit = Batcher.submit
+    push = Scheduler.push
 
-    async def noting(self: Batcher, *arguments: Any, priority: Priority = Priority.NORMAL, **options: Any) -> Row:
-        priorities.append(priority)
-        return await submit(self, *arguments, priority=priority, **options)
+    def noting(self: Scheduler[Any], item: Any) -> None:
+        priorities.append(item.priority)
+        push(self, item)
 
-    monkeypatch.setattr(Batcher, "submit", noting)
+    monkeypatch.setattr(Scheduler, "push", noting)
     return priorities
 
 
@@ -62,7 +62,7 @@ async def test_every_door_hands_the_priority_on(tmp_path: Path, seen: list[Prior
     image = encode(picture(0))
     async with (
         serving(tmp_path, http=True) as service,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}") as http,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}", timeout=60.0) as http,
     ):
         stub, low = service.stub, pb.PRIORITY_LOW
         requests = [pb.ClassifyStreamRequest(id=str(place), image=image) for place in range(2)]
@@ -103,7 +103,7 @@ async def test_the_open_inference_protocol_counts_from_one(
     async with serving(tmp_path, http=True) as service:
         stub: GRPCInferenceServiceAsyncStub = GRPCInferenceServiceStub(service.channel)
         await stub.ModelInfer(request)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}") as http:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}", timeout=60.0) as http:
             body = {"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 8, 12, 1], "data": [0] * 96}]}
             answer = await http.post("/v2/models/thirds/infer", json=body | {"parameters": {"priority": number}})
             assert answer.status_code == 200

@@ -116,23 +116,6 @@ async def test_the_delay_runs_from_the_first_image_and_never_restarts() -> None:
     assert 0.29 < max(reports[0].queue_seconds) < 2
 
 
-def test_the_policy_counts_the_delay_from_the_oldest_arrival() -> None:
-    """What is left of the delay shrinks to nothing, and is nothing for a full batch."""
-    policy = BatchPolicy(max_batch_size=4, max_delay_seconds=2.0)
-    assert policy.wait_seconds(waiting=1, oldest_arrival=10.0, now=10.0) == 2.0
-    assert policy.wait_seconds(waiting=3, oldest_arrival=10.0, now=11.5) == 0.5
-    assert policy.wait_seconds(waiting=3, oldest_arrival=10.0, now=99.0) == 0.0
-    assert policy.wait_seconds(waiting=4, oldest_arrival=10.0, now=10.0) == 0.0
-    assert NO_WAIT.wait_seconds(waiting=1, oldest_arrival=10.0, now=10.0) == 0.0
-
-
-def test_the_policy_expects_the_batches_before_and_the_own() -> None:
-    """Whoever joins behind a full batch waits for two."""
-    policy = BatchPolicy(max_batch_size=4)
-    expected = [policy.expected_seconds(waiting=waiting, batch_seconds=0.5) for waiting in (0, 3, 4, 8)]
-    assert expected == [0.5, 0.5, 1.0, 1.5]
-
-
 @pytest.mark.parametrize("gone", range(4))
 async def test_a_cancelled_caller_in_the_queue_does_not_touch_its_mates(gone: int) -> None:
     """Whoever goes away while waiting is not computed; all others are answered."""
@@ -290,6 +273,75 @@ async def test_images_of_different_sizes_fail_as_one_batch() -> None:
         results = await asyncio.gather(odd, even, return_exceptions=True)
         assert [type(result) for result in results] == [InferenceFailed] * 2
         assert value_of(await batcher.submit(image(2))) == 2
+
+
+async def test_several_images_are_one_request() -> None:
+    """Their rows come back in their order, in as many batches as they need, beside those of others."""
+    session = FakeSession()
+    async with busy(session, BatchPolicy(max_batch_size=3)) as (batcher, _):
+        many = asyncio.create_task(batcher.submit_many(np.stack([image(value) for value in range(1, 6)])))
+        one = asyncio.create_task(batcher.submit(image(9)))
+        await wait_until_queued(batcher, 6)
+        session.gate.set()
+        rows = await many
+        assert value_of(await one) == 9
+    assert rows.logits[:, 0].tolist() == [1, 2, 3, 4, 5]
+    assert rows.embeddings is not None
+    assert rows.embeddings[:, 0].tolist() == [1, 2, 3, 4, 5]
+    assert session.batches == [[0], [1, 2, 3], [4, 5, 9]]
+
+
+async def test_a_request_of_several_batches_fails_as_a_whole() -> None:
+    """What one of them raises is the answer, and those that have not begun are not computed for nobody."""
+    session = FakeSession()
+    async with busy(session, BatchPolicy(max_batch_size=2)) as (batcher, first):
+        many = asyncio.create_task(batcher.submit_many(np.stack([image(value) for value in range(1, 7)])))
+        await wait_until_queued(batcher, 6)
+        session.failures.extend([RuntimeError("broken")] * 2)
+        session.gate.set()
+        with pytest.raises(InferenceFailed):
+            await first
+        with pytest.raises(InferenceFailed):
+            await many
+        assert value_of(await batcher.submit(image(7))) == 7
+    assert session.batches[:2] == [[0], [1, 2]]
+    assert [5, 6] not in session.batches
+
+
+async def test_lanes_compute_side_by_side() -> None:
+    """What waits is spread over the free ones; none is begun beyond their number."""
+    session = FakeSession()
+    session.gate.clear()
+    async with started(session.run, BatchPolicy(lanes=2)) as batcher:
+        tasks = submit_all(batcher, range(1, 5))
+        await session.wait_until_busy()
+        late = asyncio.create_task(batcher.submit(image(5)))
+        await wait_until_queued(batcher, 1)
+        assert session.batches == [[1, 2], [3, 4]]
+        session.gate.set()
+        assert [value_of(row) for row in await asyncio.gather(*tasks, late)] == [1, 2, 3, 4, 5]
+    assert session.batches == [[1, 2], [3, 4], [5]]
+
+
+async def test_a_delay_does_not_outlast_a_deadline() -> None:
+    """Whoever waits for company on a free session goes while there is still time."""
+    session, reports = FakeSession(), list[BatchReport]()
+    policy = BatchPolicy(max_delay_seconds=3600)
+    async with started(session.run, policy, observe=reports.append) as batcher:
+        assert value_of(await batcher.submit(image(1), deadline=time.monotonic() + 1.0)) == 1
+    assert [report.closed for report in reports] == [Closed.DEADLINE]
+
+
+async def test_a_queue_is_bounded_in_bytes() -> None:
+    """An image has six of them here."""
+    session = FakeSession()
+    async with busy(session, BatchPolicy(max_queue_bytes=15)) as (batcher, _):
+        tasks = submit_all(batcher, range(1, 3))
+        await wait_until_queued(batcher, 2)
+        with pytest.raises(QueueFull, match="12 bytes"):
+            await batcher.submit(image(9))
+        session.gate.set()
+        assert [value_of(row) for row in await asyncio.gather(*tasks)] == [1, 2]
 
 
 async def test_a_model_without_embeddings_gives_none() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from service.engine.datatypes import AnyTensor, Datatype
+from service.engine.scheduler import Scheduler
 from service.errors import ImageTooLarge, ImageUnreadable, QueueFull
 from service.models.packaged_tensors import PackagedTensors
 from tests.service.in_process import InProcess
@@ -55,10 +56,15 @@ async def test_a_bad_image_harms_nobody_where_errors_are_asked_for(tensors: Pack
     assert np.isnan(computed.outputs["embedding"][5]).all()
 
 
-async def test_what_is_no_fault_of_an_image_fails_the_request(tensors: PackagedTensors) -> None:
+async def test_what_is_no_fault_of_an_image_fails_the_request(
+    tensors: PackagedTensors, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Even where errors are asked for: a queue without room."""
-    queue = tensors.live.batcher
-    queue._policy = type(queue._policy)(max_queue_images=0)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise QueueFull("full", retry_seconds=1.0)
+
+    monkeypatch.setattr(Scheduler, "admit", refuse)
     with pytest.raises(QueueFull):
         await tensors.compute({"image": files(encode(picture(0)))}, {"logits", "error"}, deadline=None)
 

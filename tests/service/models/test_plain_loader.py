@@ -80,7 +80,7 @@ async def test_the_configured_delay_and_batch_size_count(tmp_path: Path, loader:
     text = "max_batch_size: 2 dynamic_batching { max_queue_delay_microseconds: 1500 }"
     plain_models.write(tmp_path, "own", plain_models.identity(), config_pbtxt=text)
     live = await loader.load(open_plain_model(tmp_path / "own", 1))
-    policy = live.batcher._policy
+    policy = live.batcher._queue._scheduler._policy
     assert (policy.max_batch_size, policy.max_delay_seconds) == (2, 0.0015)
     await live.drain()
 

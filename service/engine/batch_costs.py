@@ -1,0 +1,79 @@
+"""What a batch of each size takes: measured when the model is loaded, and kept up to date by every batch that runs."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+
+SMOOTHING = 0.2
+"""Weight of the newest batch."""
+NEARLY = 1.1
+"""A size is as good as the best one where an image costs at most so many times as much in it."""
+OVERHEAD_SECONDS = 0.0003
+"""What the event loop and the threads spend on a batch of any size, besides the session."""
+
+
+class BatchCosts:
+    """Seconds by batch size. Between two sizes it draws a line; all of them grow and shrink with the load together."""
+
+    def __init__(self, measured: Mapping[int, float] | None = None) -> None:
+        self._seconds = dict(sorted((measured or {}).items()))
+        self._sizes = list(self._seconds)
+        self._learns = not self._sizes
+        self._load = 1.0
+
+    @property
+    def known(self) -> bool:
+        return bool(self._sizes)
+
+    @property
+    def learns(self) -> bool:
+        """Whether nothing was measured beforehand, so that the batches themselves are all there is to learn from."""
+        return self._learns
+
+    def expected(self, size: int) -> float:
+        """Seconds of a batch under the load of the last ones; 0 where nothing is known yet."""
+        return self._load * self._unloaded(size)
+
+    def least(self, size: int) -> float:
+        """Seconds below which no batch of this size has been for long."""
+        return min(1.0, self._load) * self._unloaded(size)
+
+    def observe(self, size: int, seconds: float) -> None:
+        """Takes note of a batch that ran."""
+        if self._learns and size not in self._seconds:
+            self._seconds[size] = seconds / self._load
+            self._seconds = dict(sorted(self._seconds.items()))
+            self._sizes = list(self._seconds)
+            return
+        ratio = seconds / max(self._unloaded(size), 1e-9)
+        self._load += SMOOTHING * (ratio - self._load)
+
+    def best_size(self, most: int) -> int:
+        """The smallest size of those measured in which an image costs nearly as little as it can; else `most`."""
+        if self._learns:
+            return most
+        sizes = [size for size in self._sizes if size <= most]
+        each = {size: (self._seconds[size] + OVERHEAD_SECONDS) / size for size in sizes}
+        if not each:
+            return most
+        return next(size for size in sizes if each[size] <= NEARLY * min(each.values()))
+
+    def largest_within(self, seconds: float, sizes: Iterable[int]) -> int | None:
+        """The largest of the sizes that takes no longer than this; None where none does."""
+        return max((size for size in sizes if self._unloaded(size) <= seconds), default=None)
+
+    def _unloaded(self, size: int) -> float:
+        """On the line between the neighbours. Beyond the largest size: in proportion to it, or, where nothing was
+        measured beforehand, as much as there, since larger batches may be much cheaper.
+        """
+        if not self._sizes:
+            return 0.0
+        place = bisect_left(self._sizes, size)
+        if place == len(self._sizes):
+            largest = self._sizes[-1]
+            return self._seconds[largest] * (1.0 if self._learns else size / largest)
+        above = self._sizes[place]
+        if above == size or place == 0:
+            return self._seconds[above]
+        below = self._sizes[place - 1]
+        share = (size - below) / (above - below)
+        return self._seconds[below] + share * (self._seconds[above] - self._seconds[below])

@@ -1,0 +1,254 @@
+"""One queue before one session: clock, futures and tasks around a scheduler that says what to do.
+
+Lives on one event loop: `start`, `submit` from any task, `drain`.
+"""
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from service.engine.batch_costs import BatchCosts
+from service.engine.batch_policy import BatchPolicy, Closed
+from service.engine.priority import Priority
+from service.engine.scheduler import Cut, Scheduler
+from service.engine.worker import ends_the_worker, tell
+from service.errors import DeadlineUnreachable, InferenceFailed, ServiceError, ShuttingDown
+
+Payload = TypeVar("Payload")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part(Generic[Payload]):
+    """What is computed in one piece: `rows` images. Parts of one kind may be computed together, None never is."""
+
+    payload: Payload
+    rows: int
+    size_bytes: int
+    kind: Hashable = ""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Item(Generic[Payload, Result]):
+    """A part that somebody waits for."""
+
+    part: Part[Payload]
+    future: asyncio.Future["Timed[Result]"]
+    arrival: float
+    deadline: float | None
+    priority: Priority
+    caller: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+    @property
+    def rows(self) -> int:
+        return self.part.rows
+
+    @property
+    def size_bytes(self) -> int:
+        return self.part.size_bytes
+
+    @property
+    def kind(self) -> Hashable:
+        return self.part.kind
+
+    @property
+    def gone(self) -> bool:
+        return self.future.done()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed(Generic[Result]):
+    """A result, and how long it took; `computed_at` is when the batch began, on the clock of `time.monotonic`."""
+
+    value: Result
+    queue_seconds: float
+    inference_seconds: float
+    batch_size: int
+    computed_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed(Generic[Result]):
+    """The results of a batch, one for each payload; `padding` images were computed besides, for nobody."""
+
+    results: Sequence[Result]
+    padding: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchReport:
+    """What is known of a batch when it is done, for the metrics."""
+
+    size: int
+    closed: Closed
+    queue_seconds: tuple[float, ...]
+    inference_seconds: float
+    padding: int = 0
+    callers: tuple[contextvars.Context, ...] = ()
+    """In which each of the items was submitted, so that whoever watches can say for whom the batch ran."""
+
+
+Observe = Callable[[BatchReport], None]
+Compute = Callable[[list[Payload]], Awaitable[Computed[Result]]]
+
+
+class BatchQueue(Generic[Payload, Result]):
+    """Starts a batch in each lane as soon as the scheduler gives one out."""
+
+    def __init__(
+        self,
+        compute: Compute[Payload, Result],
+        policy: BatchPolicy,
+        *,
+        observe: Observe = lambda _: None,
+    ) -> None:
+        self._compute = compute
+        self._policy = policy
+        self._observe = observe
+        self._scheduler = Scheduler[Item[Payload, Result]](policy, BatchCosts())
+        self._running: set[asyncio.Task[None]] = set()
+        self._wake: asyncio.Handle | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._started = self._closing = False
+
+    @property
+    def waiting(self) -> int:
+        """Images in the queue, those of callers who went away included until they would be next."""
+        return self._scheduler.waiting
+
+    @property
+    def largest(self) -> int:
+        """Most images in a batch."""
+        return self._scheduler.largest
+
+    def expect(self, costs: BatchCosts) -> None:
+        """Takes what was measured since; before the start."""
+        self._scheduler = Scheduler(self._policy, costs)
+
+    async def start(self) -> None:
+        """Begins to serve the queue."""
+        self._started = True
+        self._look_soon()
+
+    async def submit(
+        self, parts: Sequence[Part[Payload]], *, deadline: float | None, priority: Priority
+    ) -> list[Timed[Result]]:
+        """The parts of one request; what one of them raises ends the others.
+
+        Raises QueueFull or DeadlineUnreachable at once, ShuttingDown after `drain`, InferenceFailed or a caller's own
+        error where the session fails. `deadline` is on the clock of `time.monotonic`.
+        """
+        if self._closing:
+            raise ShuttingDown("The server is shutting down; send the request to another one.")
+        now = time.monotonic()
+        self._scheduler.admit(
+            rows=sum(part.rows for part in parts),
+            size_bytes=sum(part.size_bytes for part in parts),
+            deadline=deadline,
+            priority=priority,
+            now=now,
+            running=len(self._running),
+        )
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Timed[Result]]] = []
+        for part in parts:
+            future: asyncio.Future[Timed[Result]] = loop.create_future()
+            futures.append(future)
+            self._scheduler.push(Item(part=part, future=future, arrival=now, deadline=deadline, priority=priority))
+        self._look_soon()
+        if len(futures) == 1:
+            return [await futures[0]]
+        try:
+            return await asyncio.gather(*futures)
+        finally:
+            for future in futures:
+                future.cancel()
+
+    async def drain(self) -> None:
+        """Takes nothing new, answers all that was accepted, and stops."""
+        self._closing = True
+        if not self._started:
+            return
+        self._look()
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def _look_soon(self) -> None:
+        """After all that is ready now, so that whatever comes in one moment can go together."""
+        if self._wake is None and self._started:
+            self._wake = asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        """Starts what is to be started now."""
+        for handle in (self._wake, self._alarm):
+            if handle is not None:
+                handle.cancel()
+        self._wake = self._alarm = None
+        loop = asyncio.get_running_loop()
+        while True:
+            step = self._scheduler.next(now=time.monotonic(), running=len(self._running), closing=self._closing)
+            if not isinstance(step, Cut):
+                break
+            for item in step.expired:
+                item.future.set_exception(DeadlineUnreachable("The deadline passed while the image was waiting."))
+            if step.items:
+                task = loop.create_task(self._run(step.items, step.closed), name="batch")
+                self._running.add(task)
+                task.add_done_callback(self._done)
+        if step.seconds is not None:
+            self._alarm = loop.call_later(step.seconds, self._look)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._look()
+
+    async def _run(self, items: list[Item[Payload, Result]], closed: Closed) -> None:
+        size, began = sum(item.rows for item in items), time.monotonic()
+        try:
+            computed = await self._compute([item.part.payload for item in items])
+            if len(computed.results) != len(items):
+                raise InferenceFailed("The model gave another number of answers than it was given images.")
+        except BaseException as error:  # whatever the runtime raises fails this batch and no other
+            _fail(items, error)
+            if ends_the_worker(error):
+                raise
+            return
+        seconds = time.monotonic() - began
+        self._scheduler.observe(size, seconds)
+        waits = tuple(began - item.arrival for item in items)
+        for item, wait, value in zip(items, waits, computed.results, strict=True):
+            if not item.future.done():  # the caller may have gone away while the batch was running
+                item.future.set_result(
+                    Timed(
+                        value=value,
+                        queue_seconds=wait,
+                        inference_seconds=seconds,
+                        batch_size=size,
+                        computed_at=began,
+                    )
+                )
+        callers = tuple(item.caller for item in items)
+        report = BatchReport(
+            size=size,
+            closed=closed,
+            queue_seconds=waits,
+            inference_seconds=seconds,
+            padding=computed.padding,
+            callers=callers,
+        )
+        tell(self._observe, report)
+
+
+def _fail(items: Sequence[Item[Payload, Result]], error: BaseException) -> None:
+    """An error that is the caller's own is told as it is where there is one caller."""
+    if isinstance(error, InferenceFailed) or (isinstance(error, ServiceError) and len(items) == 1):
+        failure: ServiceError = error
+    else:
+        failure = InferenceFailed("The model could not compute this batch; the server's log has the cause.")
+        failure.__cause__ = error
+    for item in items:
+        if not item.future.done():
+            item.future.set_exception(failure)

@@ -1,0 +1,208 @@
+"""Decides what is computed next: items that wait and the time in, a batch or a pause out. No clock and no thread.
+
+The order is that of the waiting line. A batch is cut at once while the session is free, when it is full, or when
+somebody in it must go; while every lane of the session is taken, the next one gathers.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from service.engine.batch_costs import BatchCosts
+from service.engine.batch_policy import BatchPolicy, Closed
+from service.engine.priority import Priority
+from service.engine.waiting_line import Waiting, WaitingLine
+from service.errors import DeadlineUnreachable, QueueFull
+
+PATIENCE = 0.75
+"""Whoever waits for company on a free session is to be done after this share of the time until its deadline."""
+TICK_SECONDS = 1e-6
+WORTH_A_LANE_SECONDS = 0.002
+"""Below that, two threads cost more than they gain, and images wait for each other instead."""
+
+
+class Batchable(Waiting, Protocol):
+    """What the scheduler must know of an item, besides its place in the line."""
+
+    @property
+    def rows(self) -> int:
+        """Its images."""
+        ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    @property
+    def kind(self) -> Hashable:
+        """Only items of one kind are computed together; None never joins another."""
+        ...
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody waits for it any more."""
+        ...
+
+
+Item = TypeVar("Item", bound=Batchable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut(Generic[Item]):
+    """A batch to be computed now; empty where all that could have been in it had expired or gone."""
+
+    items: list[Item]
+    expired: list[Item]
+    closed: Closed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Nothing to do for so many seconds, or until somebody comes or a batch is done."""
+
+    seconds: float | None = None
+
+
+class Scheduler(Generic[Item]):
+    """The queue of one model; `running` is always how many of its batches are being computed."""
+
+    def __init__(self, policy: BatchPolicy, costs: BatchCosts) -> None:
+        self._policy = policy
+        self._costs = costs
+        self._line = WaitingLine[Item]()
+        self._rows = Counter[Priority]()
+        self._waiting = 0
+        self._bytes = 0
+        self._largest = self._largest_size()
+        self._lanes = self._policy.lanes
+        if costs.known and costs.expected(1) < WORTH_A_LANE_SECONDS:
+            self._lanes = 1
+
+    @property
+    def waiting(self) -> int:
+        """Images in the queue, those of callers who went away included until they would be next."""
+        return self._waiting
+
+    @property
+    def largest(self) -> int:
+        """Most images in a batch: as set, but no more than pay, and no more than the objective leaves time for."""
+        return self._largest
+
+    def observe(self, size: int, seconds: float) -> None:
+        """Takes note of a batch that ran."""
+        self._costs.observe(size, seconds)
+        if self._costs.learns and self._policy.slo_seconds is not None:
+            self._largest = self._largest_size()
+
+    def _largest_size(self) -> int:
+        """An image waits for one batch at most that began before it, and for its own: both must fit."""
+        size = self._policy.max_batch_size
+        if self._policy.max_delay_seconds == 0.0:  # else who set it wants company, whether it pays or not
+            size = self._costs.best_size(size)
+        if self._policy.slo_seconds is not None and self._costs.known:
+            size = self._costs.largest_within(self._policy.slo_seconds / 2, range(1, size + 1)) or 1
+        return size
+
+    def admit(
+        self, *, rows: int, size_bytes: int, deadline: float | None, priority: Priority, now: float, running: int
+    ) -> None:
+        """Raises QueueFull or DeadlineUnreachable for an item that must not join."""
+        expected = self._expected_seconds(rows, priority)
+        if self._waiting and self._waiting + rows > self._policy.max_queue_images:
+            raise QueueFull(
+                f"{self._waiting} images are waiting already; try again shortly, or send to more replicas.",
+                retry_seconds=max(0.05, expected),
+            )
+        if self._waiting and self._bytes + size_bytes > self._policy.max_queue_bytes:
+            raise QueueFull(
+                f"The images that are waiting take {self._bytes:,} bytes already; try again shortly, or send to more "
+                "replicas.",
+                retry_seconds=max(0.05, expected),
+            )
+        # A free session is always tried: only a batch that runs mends an estimate that one slow batch has spoilt.
+        busy = running > 0 or self._waiting > 0
+        if deadline is not None and now + (expected if busy else 0.0) > deadline:
+            raise DeadlineUnreachable("The deadline is too short for the work that is waiting; allow more time.")
+
+    def push(self, item: Item) -> None:
+        self._line.push(item)
+        self._rows[item.priority] += item.rows
+        self._waiting += item.rows
+        self._bytes += item.size_bytes
+
+    def next(self, *, now: float, running: int, closing: bool = False) -> Cut[Item] | Pause:
+        """What to do now. What it gives out is no longer in the queue."""
+        free = self._lanes - running
+        if not len(self._line) or free <= 0:
+            return Pause()
+        if self._waiting >= self._largest or closing:
+            closed = Closed.FULL if self._waiting >= max(2, self._largest) else Closed.IDLE
+        else:
+            pause, closed = self._patience(now, running)
+            if pause > TICK_SECONDS:
+                return Pause(seconds=pause)
+        # What waits is spread over the free lanes.
+        most = min(self._largest, math.ceil(self._waiting / free))
+        return self._cut(most, now, closed, running=running)
+
+    def _patience(self, now: float, running: int) -> tuple[float, Closed]:
+        """How much longer to wait for company, and why not any longer."""
+        delay = self._policy.max_delay_seconds or (self._window_seconds if running > 0 else 0.0)
+        if delay == 0.0:
+            return 0.0, Closed.IDLE
+        oldest = self._line.oldest_arrival()
+        ends = [
+            item.arrival + PATIENCE * (item.deadline - item.arrival) for item in self._line if item.deadline is not None
+        ]
+        if self._policy.slo_seconds is not None:
+            ends.append(oldest + PATIENCE * self._policy.slo_seconds)
+        must_go = min(ends, default=math.inf) - self._costs.expected(self._waiting)
+        long_enough = oldest + delay
+        return min(must_go, long_enough) - now, Closed.DEADLINE if must_go < long_enough else Closed.DELAY
+
+    @property
+    def _window_seconds(self) -> float:
+        """How long a batch may gather while another runs beside a free lane, where company makes images cheaper."""
+        if self._policy.slo_seconds is None or self._largest == 1 or not self._costs.known:
+            return 0.0
+        return max(0.0, self._policy.slo_seconds / 2 - self._costs.expected(self._largest))
+
+    def _cut(self, most: int, now: float, closed: Closed, *, running: int) -> Cut[Item]:
+        overloaded = self._waiting >= self._largest
+        items: list[Item] = []
+        expired: list[Item] = []
+        rows, latest = 0, math.inf
+        while len(self._line):
+            item = self._line.first()
+            if items and (rows + item.rows > most or item.kind is None or item.kind != items[0].kind):
+                break
+            needed = 0.0  # a free session is always tried
+            if running or self._waiting > item.rows:
+                # Where more wait than fit, batches stay full, and whoever has no time for one has none at all.
+                needed = self._costs.least(most if overloaded else item.rows)
+            if item.gone or (item.deadline is not None and now + needed > item.deadline):
+                self._take()
+                if not item.gone:
+                    expired.append(item)
+                continue
+            latest = min(latest, math.inf if item.deadline is None else item.deadline)
+            if items and now + self._costs.expected(rows) <= latest < now + self._costs.expected(rows + item.rows):
+                closed = Closed.DEADLINE
+                break
+            items.append(self._take())
+            rows += item.rows
+        return Cut(items=items, expired=expired, closed=closed)
+
+    def _take(self) -> Item:
+        item = self._line.pop()
+        self._rows[item.priority] -= item.rows
+        self._waiting -= item.rows
+        self._bytes -= item.size_bytes
+        return item
+
+    def _expected_seconds(self, rows: int, priority: Priority) -> float:
+        """In how long an item that joins now is answered: the batches of those who go before it, and its own."""
+        ahead = sum(count for other, count in self._rows.items() if other <= priority)
+        full, rest = divmod(ahead + rows - 1, self._largest)
+        return self._costs.expected(self._largest) * full / self._lanes + self._costs.expected(rest + 1)
