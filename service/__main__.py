@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from types import NoneType
@@ -124,12 +125,17 @@ def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
     from service.models.repository import PackageRefused
     from service.models.signature import KeysInvalid
     from service.ports import StartRefused
+    from service.server import DeviceFailed
 
     configure_logs(level=read.settings.log_level, form=read.settings.log_format, processors=[add_call])
 
     async def serve_until_told() -> None:
         server = await build_server(read.settings)
-        await server.run()
+        try:
+            await server.run()
+        except DeviceFailed as error:
+            _complain(str(error))
+            os._exit(1)  # threads that wait for a dead device would keep the process for ever
 
     try:
         run(serve_until_told(), read.settings.event_loop)

@@ -34,7 +34,9 @@ from service.api.rest.server import HttpServer
 from service.api.rest.uploads import UploadLimits, UploadReader
 from service.config import Settings
 from service.engine.batcher import BatchPolicy, BatchReport
-from service.engine.decode import ImageLimits
+from service.engine.decode import ImageLimits, decode
+from service.engine.decode_pool import DecodePool
+from service.engine.device_guard import DeviceGuard
 from service.engine.providers import GPU_PROVIDERS, Provider, choose_provider
 from service.engine.response_cache import CacheObserver, ResponseCache
 from service.engine.session import available_cores
@@ -42,23 +44,20 @@ from service.guards import build_access, build_certificates
 from service.metrics import Metrics
 from service.models.loader import LoadObserver, ModelLoader
 from service.models.plain_loader import PlainModelLoader
-from service.models.registry import Entry, Registry, State
-from service.models.reloader import Reloader
+from service.models.registry import Entry, Registry
 from service.models.repository import ModelRepository
 from service.models.signature import read_trusted_keys
 from service.ports import StartRefused, bind_grpc, listen_http
 from service.server import Lifetime, Server
 from service.tls import Certificates
 from service.tracing import TracesUnavailable, Tracing, build_tracing
+from service.transport import transport_options
+from service.upkeep import Upkeep, build_upkeep, log_entry
 
 log = structlog.get_logger("service.bootstrap")
 
 SERVICE_NAME = recognition_pb2.DESCRIPTOR.services_by_name["RecognitionService"].full_name
 OPEN_INFERENCE_NAME = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
-IDENTITY_ONLY = 1
-"""Compressed messages are refused: images are compressed already, and gRPC does not bound what others inflate to."""
-
-
 MOST_PENDING_CALLS = 100_000
 
 
@@ -74,6 +73,7 @@ class Core:
     registry: Registry
     recogniser: Recogniser
     open_inference: OpenInference
+    upkeep: Upkeep
 
 
 async def build_server(settings: Settings) -> Server:
@@ -100,7 +100,7 @@ async def build_server(settings: Settings) -> Server:
         door=core.door,
         metrics=core.metrics,
         lifetime=Lifetime(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds),
-        reloader=_reloader(settings, core),
+        upkeep=core.upkeep,
     )
 
 
@@ -110,7 +110,8 @@ def _core(settings: Settings, provider: Provider) -> Core:
     _describe_build(metrics, provider)
     status, door, statistics = Health(), Door(), Statistics()
     metrics.in_flight.set_function(lambda: door.inside)
-    registry = _registry(settings, provider, metrics, status, statistics, tracing)
+    guard = DeviceGuard(observe=lambda fault: metrics.device_faults.labels(fault).inc())
+    registry = _registry(settings, provider, metrics, status, statistics, tracing, guard)
     recogniser = Recogniser(
         registry,
         metrics,
@@ -135,15 +136,7 @@ def _core(settings: Settings, provider: Provider) -> Core:
         registry=registry,
         recogniser=recogniser,
         open_inference=open_inference,
-    )
-
-
-def _reloader(settings: Settings, core: Core) -> Reloader:
-    return Reloader(
-        ModelRepository(settings.models),
-        core.registry,
-        seconds=0.0 if settings.model_control == "explicit" else settings.reload_seconds,
-        tell=lambda ended: core.metrics.reloads.labels(ended).inc(),
+        upkeep=build_upkeep(settings, registry, metrics, status, guard),
     )
 
 
@@ -162,7 +155,12 @@ def _http_server(
         routers=[open_inference_router(core.open_inference, calls=core.calls, uploads=uploads)],
     )
     gate = HttpGate(app, access=core.access, calls=core.calls, refusal=refusal_at)
-    return HttpServer(gate, listener, tls=None if certificates is None else certificates.for_http())
+    return HttpServer(
+        gate,
+        listener,
+        tls=None if certificates is None else certificates.for_http(),
+        max_header_bytes=settings.max_metadata_bytes,
+    )
 
 
 def _metrics_server(core: Core, listener: socket.socket, certificates: Certificates | None) -> ThreadedServer:
@@ -188,8 +186,15 @@ def _registry(
     status: Health,
     statistics: Statistics,
     tracing: Tracing,
+    guard: DeviceGuard,
 ) -> Registry:
     threads = settings.threads or available_cores()
+    decoders = settings.decode_threads or available_cores()
+    limits = ImageLimits(
+        max_bytes=settings.max_image_bytes,
+        max_side=settings.max_image_side,
+        max_pixels=settings.max_image_pixels,
+    )
     policy = BatchPolicy(
         max_batch_size=settings.max_batch_size,
         max_delay_seconds=settings.max_delay_ms / 1000,
@@ -212,24 +217,26 @@ def _registry(
         decoding=settings.decode,
         cache=_response_cache(settings, metrics),
         policy=policy,
-        limits=ImageLimits(
-            max_bytes=settings.max_image_bytes,
-            max_side=settings.max_image_side,
-            max_pixels=settings.max_image_pixels,
-        ),
-        workers=ThreadPoolExecutor(settings.decode_threads or available_cores(), thread_name_prefix="decode"),
+        limits=limits,
+        workers=ThreadPoolExecutor(decoders, thread_name_prefix="decode"),
+        decode=decode
+        if settings.decode_isolation == "thread"
+        else DecodePool(decoders, limits, seconds=settings.decode_seconds).decode,
         observer=LoadObserver(
             stage=metrics.observe_stage,
             batch=lambda manifest, report: observe_batch(manifest.name, manifest.version, report),
             image=tracing.image,
         ),
+        guard=guard,
     )
-    plain_loader = PlainModelLoader(provider=provider.name, threads=threads, policy=policy, observe=observe_batch)
+    plain_loader = PlainModelLoader(
+        provider=provider.name, threads=threads, policy=policy, observe=observe_batch, guard=guard
+    )
 
     async def watch(entry: Entry) -> None:
         metrics.watch_model(entry)
         await status.watch_model(entry)
-        _log_entry(entry)
+        log_entry(entry)
 
     repository = ModelRepository(settings.models, trusted=read_trusted_keys(settings.trusted_keys))
     return ModelsOfCallers(
@@ -258,10 +265,7 @@ def _grpc_server(settings: Settings, core: Core) -> grpc.aio.Server:
             CallInterceptor(core.calls, service=OPEN_INFERENCE_NAME, translate=open_inference_status),
         ],
         options=[
-            ("grpc.compression_enabled_algorithms_bitset", IDENTITY_ONLY),
-            ("grpc.max_receive_message_length", settings.max_message_bytes),
-            ("grpc.max_send_message_length", settings.max_message_bytes),
-            ("grpc.so_reuseport", 0),
+            *transport_options(settings),
             # Who waits and who is refused is decided by our own queue, which says QUEUE_FULL; gRPC only says CANCELLED.
             ("grpc.server.max_pending_requests", MOST_PENDING_CALLS),
             ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING_CALLS),
@@ -298,24 +302,3 @@ def _describe_build(metrics: Metrics, provider: Provider) -> None:
         provider=provider.name,
         provider_reason=provider.reason,
     )
-
-
-def _log_entry(entry: Entry) -> None:
-    facts = {"model": entry.name, "version": entry.version, "digest": entry.digest[:12]}
-    if entry.state is State.FAILED:
-        log.error("model refused", reason=entry.reason, cause=repr(entry.cause), **facts)
-    elif entry.state is State.READY and entry.live is not None:
-        log.info(
-            "model ready",
-            precision=entry.live.precision,
-            precisions=",".join(entry.live.precisions),
-            provider=entry.live.provider,
-            golden_max_abs_difference=entry.live.golden_difference,
-            load_seconds=round(entry.live.load_seconds, 3),
-            **facts,
-        )
-    elif entry.state is State.READY and entry.plain is not None:
-        plain = entry.plain
-        log.info("plain model ready", provider=plain.provider, load_seconds=round(plain.load_seconds, 3), **facts)
-    else:
-        log.debug("model state", state=entry.state, **facts)

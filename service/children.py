@@ -8,7 +8,7 @@ Metric = TypeVar("Metric", bound=MetricWrapperBase)
 
 
 class Children(dict[tuple[str, ...], Metric], Generic[Metric]):
-    """`children[label, …]` is the series with these labels. Never for labels that are removed again."""
+    """`children[label, …]` is the series with these labels; what is removed here is removed there."""
 
     def __init__(self, metric: Metric) -> None:
         super().__init__()
@@ -18,3 +18,11 @@ class Children(dict[tuple[str, ...], Metric], Generic[Metric]):
         child: Metric = self._metric.labels(*labels)
         self[labels] = child
         return child
+
+    def remove(self, **labels: str) -> None:
+        """Every series with these labels."""
+        self._metric.remove_by_labels(labels)
+        names = self._metric._labelnames  # noqa: SLF001 - the library tells them nowhere else
+        wanted = {names.index(name): value for name, value in labels.items()}
+        for key in [key for key in self if all(key[place] == value for place, value in wanted.items())]:
+            del self[key]

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     reload_seconds: Annotated[float, Field(ge=0, le=86_400)] = 5.0
     """How often the repository is looked at for new versions and moved aliases, which are taken up with no failed
     request; 0 looks on SIGHUP only, and so does model_control = explicit."""
+    golden_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    """How often a golden sample is sent through each live version; one that no longer agrees with training answers no
+    more, and the server is not ready. 0 never checks after the load."""
     require_all_models: bool = True
     """Whether a refused version stops the start; otherwise the rest is served and that one is listed as failed."""
     host: str = "127.0.0.1"
@@ -84,6 +87,10 @@ class Settings(BaseSettings):
     fast (also where they are less than that); the last two change answers a little, see docs/decoding.md."""
     event_loop: EventLoop = EventLoop.AUTO
     """The loop that calls are answered on: uvloop, asyncio, or auto: uvloop where it is installed."""
+    decode_isolation: Literal["thread", "process"] = "thread"
+    """Where images are decoded: in threads, or in processes of their own, whose crash costs one image and no more."""
+    decode_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
+    """What decoding one image may take in a process of its own; in a thread the limits on its size decide."""
     max_batch_size: Annotated[int, Field(ge=1, le=1024)] = 64
     """Most images that are computed together; fewer where larger batches were measured not to pay."""
     max_delay_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0
@@ -120,6 +127,12 @@ class Settings(BaseSettings):
     """PEM file with the roots of the clients' certificates; with it the API's ports take no client without one."""
     max_message_bytes: Positive = 64 * 2**20
     """Largest gRPC message or HTTP body in bytes."""
+    max_streams_per_connection: Positive = 128
+    """Calls that one gRPC connection may have open at a time; further ones wait at the client."""
+    max_metadata_bytes: Annotated[int, Field(ge=1024, le=2**20)] = 16 * 2**10
+    """Largest metadata of a gRPC call, or headers of an HTTP request, in bytes."""
+    max_connection_age_seconds: Annotated[float, Field(ge=0)] = 600.0
+    """After which a gRPC connection is closed in good order, so that clients spread over new replicas; 0 never."""
     default_deadline_seconds: Annotated[float, Field(gt=0)] = 10.0
     """Deadline of calls that bring none."""
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 5.0

@@ -138,3 +138,23 @@ class NotOffered(ServiceError):
     """The call exists in the API, but this server does not answer it."""
 
     reason = "NOT_OFFERED"
+
+
+class DeviceExhausted(ServiceError):
+    """The device had no memory left for the batch."""
+
+    reason = "DEVICE_EXHAUSTED"
+
+
+class DeviceLost(ServiceError):
+    """The device has failed; nothing can be computed in this process any more."""
+
+    reason = "DEVICE_LOST"
+
+
+def as_told(error: ServiceError) -> ServiceError:
+    """What callers are told: the queue calls every failure of a session InferenceFailed, the device's own included."""
+    cause = error.__cause__
+    if isinstance(error, InferenceFailed) and isinstance(cause, DeviceExhausted | DeviceLost):
+        return cause
+    return error

@@ -3,7 +3,9 @@
 The registry is this process's own and is served from its own thread and port (service/api/rest/metrics.py).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from typing import Literal
 
 from prometheus_client import (
@@ -11,42 +13,61 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
-    Info,
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.samples import Sample
 
 from service.children import Children
-from service.drift import Drift
 from service.engine.batcher import BatchReport
 from service.engine.pipeline import Stage
 from service.engine.response_cache import Lookup
-from service.models.live_model import LiveModel
+from service.model_metrics import ModelMetrics
 from service.models.manifest import Manifest
-from service.models.registry import Entry, State
 
 SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 LABELS_WITH_OWN_SERIES = 20
 OTHER = "other"
+WITH_OWN_SERIES = re.compile(r"classify|embed|explain|infer|predictions", re.IGNORECASE)
+"""The calls that compute; the others share one series, so that there are few enough whatever is called."""
 
 
-class Metrics:
+class Outcome(StrEnum):
+    """What became of a call."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+OUTCOMES = {
+    "OK": Outcome.ANSWERED,
+    "CANCELLED": Outcome.CANCELLED,
+    "INTERNAL": Outcome.FAILED,
+    "UNKNOWN": Outcome.FAILED,
+}
+
+
+def rpc_label(rpc: str) -> str:
+    """The name of a call in the metrics."""
+    return rpc.replace("/versions/{version}", "") if WITH_OWN_SERIES.search(rpc) else OTHER
+
+
+class Metrics(ModelMetrics):
     """Every metric of the service, by the names of the README's table."""
 
     def __init__(self, *, exemplar: Callable[[], Mapping[str, str]] = dict) -> None:
         """`exemplar` gives the labels that lead from a measured time to its trace; empty where there is none."""
         disable_created_metrics()  # type: ignore[no-untyped-call] # the time of creation would double the series
-        self.registry = CollectorRegistry()
+        super().__init__(CollectorRegistry())
         self._exemplar = exemplar
-        self._drifts: dict[tuple[str, int], Drift] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._describe_requests()
         self._describe_engine()
-        self._describe_models()
         self._keep_children()
 
     def _describe_requests(self) -> None:
@@ -61,6 +82,15 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self.received = Counter("recognition_received", "Calls that came in", registry=registry)
+        self.ended = Counter(
+            "recognition_ended",
+            "Calls that ended: answered, refused, cancelled, failed; received less these are in flight",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in Outcome:
+            self.ended.labels(outcome)
         self.in_flight = Gauge("recognition_in_flight_requests", "Calls being worked on", registry=registry)
         self.rejected = Counter(
             "recognition_rejected", "Images and calls that were refused, by reason", ["reason"], registry=registry
@@ -85,10 +115,6 @@ class Metrics:
         self.batch_padding = Counter(
             "recognition_batch_padding_images", "Images computed only to fill a batch up", ["model"], registry=registry
         )
-        self.queue_depth = Gauge(
-            "recognition_queue_depth", "Images waiting for a batch", ["model", "version"], registry=registry
-        )
-
         self.cache_lookups = Counter(
             "recognition_cache_lookups",
             "Images by whether their outputs were kept",
@@ -100,58 +126,10 @@ class Metrics:
         )
         self.cache_bytes = Gauge("recognition_cache_bytes", "What the kept outputs take", registry=registry)
 
-    def _describe_models(self) -> None:
-        registry = self.registry
-        model = ["model", "version"]
-        self.predictions = Counter(
-            "recognition_predictions", "Answers by best label", [*model, "label"], registry=registry
-        )
-        self.confidence = Histogram(
-            "recognition_top1_confidence",
-            "Probability of the best label",
-            ["model"],
-            buckets=CONFIDENCES,
-            registry=registry,
-        )
-        self.model_info = Gauge(
-            "recognition_model_info",
-            "1 for each live version",
-            [*model, "digest", "precision", "provider"],
-            registry=registry,
-        )
-        self.model_ready = Gauge("recognition_model_ready", "1 while the version answers", model, registry=registry)
-        self.load_seconds = Gauge(
-            "recognition_model_load_seconds", "Reading, proving and warming up", model, registry=registry
-        )
-        self.golden_difference = Gauge(
-            "recognition_golden_max_abs_difference",
-            "Largest difference of a golden sample's logits at load",
-            model,
-            registry=registry,
-        )
-        self.golden_tolerance = Gauge(
-            "recognition_golden_tolerance",
-            "Difference of a golden sample's logits beyond which a version is refused",
-            model,
-            registry=registry,
-        )
-        self.drift = Gauge(
-            "recognition_drift_psi",
-            "Recent labels and confidences against the manifest's baseline, as population stability index",
-            [*model, "of"],
-            registry=registry,
-        )
-        self.reloads = Counter(
-            "recognition_reloads",
-            "Changes of the repository that were taken up (done) or not (refused)",
-            ["outcome"],
-            registry=registry,
-        )
-        self.build = Info("recognition_build", "What is running", registry=registry)
-
     def _keep_children(self) -> None:
         """Of what is counted with every call or image."""
         self._requests = Children(self.requests)
+        self._ended = Children(self.ended)
         self._request_seconds = Children(self.request_seconds)
         self._images = Children(self.images)
         self._stage_seconds = Children(self.stage_seconds)
@@ -164,10 +142,8 @@ class Metrics:
 
     def totals(self) -> dict[str, int]:
         """Calls that have ended, and those of them that were answered with OK."""
-        samples = [sample for metric in self.requests.collect() for sample in metric.samples]
-        ended = sum(sample.value for sample in samples)
-        answered = sum(sample.value for sample in samples if sample.labels["code"] == "OK")
-        return {"ended": int(ended), "answered": int(answered)}
+        ended = {sample.labels["outcome"]: sample.value for sample in _samples(self.ended)}
+        return {"ended": int(sum(ended.values())), "answered": int(ended[Outcome.ANSWERED])}
 
     def describe_build(self, *, version: str, onnxruntime: str, provider: str, provider_reason: str) -> None:
         self.build.info(
@@ -179,30 +155,23 @@ class Metrics:
             }
         )
 
-    def watch_model(self, entry: Entry) -> None:
-        """Follows a version through its states."""
-        version = str(entry.version)
-        if entry.state is State.UNLOADED and not entry.digest:  # never was loaded
-            return
-        self.model_ready.labels(entry.name, version).set(entry.state is State.READY)
-        if entry.state is State.READY and entry.live is not None:
-            self._introduce(entry.name, version, entry.live)
-
-    def _introduce(self, name: str, version: str, live: LiveModel) -> None:
-        self.model_info.labels(name, version, live.digest, live.precision, live.provider).set(1)
-        self.load_seconds.labels(name, version).set(live.load_seconds)
-        self.golden_difference.labels(name, version).set(live.golden_difference)
-        tolerance = live.manifest.variants[live.precision].golden_tolerance
-        self.golden_tolerance.labels(name, version).set(tolerance)
-        self.queue_depth.labels(name, version).set_function(lambda: live.waiting)
-        drift = self._drifts[name, live.manifest.version] = Drift(live.manifest.baseline)
-        self.drift.labels(name, version, "labels").set_function(drift.labels.psi)
-        self.drift.labels(name, version, "confidences").set_function(drift.confidences.psi)
-
-    def observe_request(self, rpc: str, *, model: str, version: str, code: str, seconds: float) -> None:
+    def observe_call(self, rpc: str, *, model: str, version: str, code: str, seconds: float) -> None:
         """A call ended; `seconds` is since it came."""
-        self._requests[rpc, model, version, code].inc()
-        self._request_seconds[rpc,].observe(seconds, self._trace())
+        self._count_end(rpc, model=model, version=version, code=code)
+        self._request_seconds[rpc_label(rpc),].observe(seconds, self._trace())
+
+    def observe_turned_away(self, rpc: str, code: str) -> None:
+        """A call came and was never let in."""
+        self.received.inc()
+        self._count_end(rpc, model="", version="", code=code)
+
+    def _count_end(self, rpc: str, *, model: str, version: str, code: str) -> None:
+        self._requests[rpc_label(rpc), model, version, code].inc()
+        self._ended[OUTCOMES.get(code, Outcome.REFUSED),].inc()
+
+    def _forget_counts(self, name: str, version: str) -> None:
+        for children in (self._requests, self._predictions):
+            children.remove(model=name, version=version)
 
     def observe_stage(self, manifest: Manifest, stage: Stage, seconds: float) -> None:
         self._stage_seconds[stage, manifest.name].observe(seconds, self._trace())
@@ -248,3 +217,7 @@ class Metrics:
 
     def observe_refusal(self, reason: str) -> None:
         self.rejected.labels(reason).inc()
+
+
+def _samples(metric: Counter) -> list[Sample]:
+    return [sample for family in metric.collect() for sample in family.samples if sample.name.endswith("_total")]

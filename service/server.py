@@ -7,9 +7,7 @@ signal skips the drain period.
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
 import structlog
@@ -20,12 +18,17 @@ from service.api.rest.metrics import ThreadedServer
 from service.api.rest.server import HttpServer
 from service.metrics import Metrics
 from service.models.registry import Registry
-from service.models.reloader import Reloader
+from service.upkeep import Upkeep
 
+ABANDON_SECONDS = 1.0
 LAST_SECONDS = 1.0
 """What the port's closing may take once the door is empty."""
 
 log = structlog.get_logger("service.server")
+
+
+class DeviceFailed(Exception):
+    """The process must end, and may not wait for its threads: the text says what the device said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,8 @@ class Server:
         door: Door,
         metrics: Metrics,
         lifetime: Lifetime,
-        reloader: Reloader,
-        background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+        upkeep: Upkeep,
     ) -> None:
-        """`background` runs from READY until the shutdown begins."""
         self._grpc_server = grpc_server
         self._http_server = http_server
         self._metrics_server = metrics_server
@@ -65,8 +66,7 @@ class Server:
         self._door = door
         self._metrics = metrics
         self._lifetime = lifetime
-        self._reloader = reloader
-        self._background = (reloader.run, *background)
+        self._upkeep = upkeep
         self._at_work: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -83,15 +83,24 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.request_stop)
         if hasattr(signal, "SIGHUP"):
-            loop.add_signal_handler(signal.SIGHUP, self._reloader.ask)
+            loop.add_signal_handler(signal.SIGHUP, self._upkeep.reloader.ask)
         try:
             await self.start()
         except Exception:
             await self._close_ports(seconds=None)
             await self._close_metrics()
             raise
-        await self._stop.wait()
+        await self._until_stopped()
+        if self._upkeep.guard.lost.is_set():
+            await self.abandon()
+            raise DeviceFailed(f"the device has failed: {self._upkeep.guard.reason}")
         await self.shut_down()
+
+    async def _until_stopped(self) -> None:
+        ends = [asyncio.create_task(event.wait()) for event in (self._stop, self._upkeep.guard.lost)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
 
     async def start(self) -> None:
         """Opens the door, loads the models and says so. While they load, calls are told MODEL_NOT_READY."""
@@ -101,7 +110,7 @@ class Server:
         await self._grpc_server.start()
         if self._http_server is not None:
             await self._http_server.start()
-        await self._reloader.prime()
+        await self._upkeep.reloader.prime()
         loading = asyncio.create_task(self._registry.start())
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -109,7 +118,10 @@ class Server:
         if loading.done():
             loading.result()
             await self._health.announce_ready()
-            self._at_work = [asyncio.create_task(work(), name=work.__qualname__) for work in self._background]
+            self._at_work = [
+                asyncio.create_task(work.run(), name=type(work).__name__)
+                for work in (self._upkeep.reloader, self._upkeep.golden_watch)
+            ]
             log.info("ready")
         else:
             loading.cancel()
@@ -129,6 +141,16 @@ class Server:
         await self._registry.drain()
         await self._close_metrics()
         log.info("stopped", **self._metrics.totals())
+
+    async def abandon(self) -> None:
+        """Ends soon, because nothing can be computed any more: calls that are inside are told so, and no model is
+        released, since that asks the device.
+        """
+        await self._health.announce_shutdown()
+        for task in self._at_work:
+            task.cancel()
+        await self._door.close(within_seconds=ABANDON_SECONDS)
+        await self._close_ports(seconds=ABANDON_SECONDS)
 
     async def _close_metrics(self) -> None:
         if self._metrics_server is not None:

@@ -19,6 +19,7 @@ from training.weights import Weights, load_backbone
 
 FEATURE_BATCH = 64
 HEAD_BATCH = 64
+SCRATCH_LEARNING_RATE = 0.02
 
 
 def finetune_recipe(
@@ -32,7 +33,7 @@ def finetune_recipe(
         model=ModelConfig(name=weights.model, arguments={**weights.arguments, "classes": classes}),
         data=data,
         preprocessing=weights.preprocessing,
-        augmentation=Augmentation(flip=True),
+        augmentation=Augmentation(flip=True, shift=weights.preprocessing.height // 14),
         optimization=Optimization(
             optimizer=Optimizer.SGD, learning_rate=0.003, weight_decay=1e-4, label_smoothing=0.05, clip_norm=1.0
         ),
@@ -40,6 +41,13 @@ def finetune_recipe(
         batch_size=32,
         transfer=chosen,
     )
+
+
+def scratch_recipe(weights: Weights, *, data: DataConfig, classes: int, epochs: int) -> Recipe:
+    """The same model and pictures from fresh weights, which may learn faster than taken-over ones: a comparison."""
+    recipe = finetune_recipe(weights, data=data, classes=classes, epochs=epochs)
+    optimization = replace(recipe.optimization, learning_rate=SCRATCH_LEARNING_RATE)
+    return replace(recipe, name=f"scratch_{weights.model}", optimization=optimization, transfer=None)
 
 
 def prepare(model: Classifier, weights: Weights, images: Images, recipe: Recipe, *, seed: int) -> float:

@@ -23,9 +23,11 @@ h1{margin:0 0 4px}h2{margin:36px 0 10px;border-bottom:1px solid #dbe1e5;padding-
 .figures{display:flex;flex-wrap:wrap;gap:12px;margin:18px 0}.figures div{background:#f2f5f7;border-radius:8px;
 padding:10px 14px;min-width:130px}.figures b{display:block;font-size:21px}.charts{display:grid;
 grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:14px}svg{width:100%;height:auto;background:#fff;
-border:1px solid #e6ebee;border-radius:8px}.scroll{overflow-x:auto}table{border-collapse:collapse}
-td,th{padding:4px 9px;text-align:right;font-variant-numeric:tabular-nums}th[scope=row],td:first-child{text-align:left}
-.confusion th[scope=col]{vertical-align:bottom;height:110px;padding:2px}.confusion th span{writing-mode:vertical-rl;
+box-sizing:border-box;border:1px solid #e6ebee;border-radius:8px}.scroll{overflow-x:auto}table{border-collapse:collapse}
+td,th{padding:4px 9px;text-align:right;font-variant-numeric:tabular-nums}th[scope=row],td:first-child{text-align:left;
+white-space:nowrap}
+.confusion th[scope=col]{vertical-align:bottom;text-align:center;height:110px;padding:2px}
+.confusion th span{writing-mode:vertical-rl;
 transform:rotate(180deg);font-weight:400}.confusion td{min-width:36px;text-align:center}
 .mistakes{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:12px}figure{margin:0;
 background:#f2f5f7;border-radius:8px;padding:8px;font-size:13px}figure img{width:100%;image-rendering:pixelated;
@@ -103,8 +105,8 @@ def _summary(run: Run) -> str:
     trial = "" if record.data.limit is None else f" A trial on {record.data.limit:,} training images."
     return (
         f"{record.family} with {record.parameters:,} parameters on {record.data.name} ({sizes}); seed {record.seed}, "
-        f"{record.epochs} epochs in {record.train_seconds:.0f} s on {record.hardware.device}, "
-        f"{record.hardware.precision}.{trial}"
+        f"{record.epochs} epochs in {record.train_seconds:.0f} s ({record.cpu_seconds:.0f} s of processor time) on "
+        f"{record.hardware.device}, {record.hardware.threads} threads, {record.hardware.precision}.{trial}"
     )
 
 
@@ -158,8 +160,8 @@ def _label_table(run: Run) -> str:
 def _mistake(mistake: Mistake, test: Images, labels: tuple[str, ...]) -> str:
     return (
         f'<figure><img alt="test image {mistake.index}" src="{_data_url(test.pixels[mistake.index])}">'
-        f"<b>{escape(labels[mistake.predicted])}</b> {mistake.confidence:.1%}<br>is {escape(labels[mistake.label])} "
-        f"(test {mistake.index})</figure>"
+        f"<b>{escape(labels[mistake.predicted])}</b> {mistake.confidence:.1%}<br>is {escape(labels[mistake.label])}"
+        f"<br>test {mistake.index}</figure>"
     )
 
 

@@ -34,6 +34,9 @@ def finetune(
     convention: Annotated[
         str, typer.Option(metavar="torchvision|caffe-v1|half", help="How the weights of FILE were made.")
     ] = "torchvision",
+    scratch: Annotated[
+        bool, typer.Option("--scratch", help="Fresh weights, the rest alike: shows what the transfer is worth.")
+    ] = False,
     from_run: Annotated[Path | None, typer.Option(metavar="RUN", help="Weights of one of your runs.")] = None,
     epochs: Annotated[int, typer.Option(min=0, help="After the head; 0 trains the head alone.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Train on so many images only.")] = None,
@@ -49,40 +52,35 @@ def finetune(
 ) -> None:
     """Takes over a backbone, trains a new head on its features, then frees stage after stage from the head down."""
     place = choose(device, threads)
-    chosen = _weights(model, weights, convention, from_run)
+    chosen = _weights(model, weights, convention, from_run, scratch=scratch)
     from training.config import DataConfig
-    from training.finetune import finetune_recipe
+    from training.finetune import finetune_recipe, scratch_recipe
     from training.fit import fit
     from training.progress import FitProgress
 
-    recipe = finetune_recipe(chosen, data=DataConfig(name=dataset, limit=limit), classes=2, epochs=epochs)
+    make = scratch_recipe if scratch else finetune_recipe
+    recipe = make(chosen, data=DataConfig(name=dataset, limit=limit), classes=2, epochs=epochs)
     notes = console_for(stderr=True)
     with FitProgress(notes) as progress:
         outcome = fit(
-            recipe,
-            seed=seed,
-            output=output or Path("var") / "runs" / f"{recipe.name}-seed{seed}",
-            data_directory=data,
-            device=place,
-            progress=progress,
-            force=force,
-            weights=chosen,
+            recipe, seed=seed, output=output or Path("var") / "runs" / f"{recipe.name}-seed{seed}",
+            data_directory=data, device=place, progress=progress, force=force, weights=None if scratch else chosen,
             save_every_seconds=save_every,
-        )
+        )  # fmt: skip
     if not outcome.trained:
         notes.print(f"{outcome.run.directory} holds this run already; --force trains it anew", soft_wrap=True)
     report_run(outcome.run, as_json=as_json)
 
 
-def _weights(model: str | None, file: Path | None, convention: str, run: Path | None) -> "Weights":
-    from training.weights import MEANS, from_file, from_run, from_torchvision
+def _weights(model: str | None, file: Path | None, convention: str, run: Path | None, *, scratch: bool) -> "Weights":
+    from training.weights import MEANS, fresh, from_file, from_run, from_torchvision
 
     if run is not None:
         return from_run(run)
     if model is None:
         raise RecipeInvalid("name a MODEL, or a run with --from-run")
     if file is None:
-        return from_torchvision(model)
+        return fresh(model) if scratch else from_torchvision(model)
     for known in MEANS:
         if known == convention:
             return from_file(file, model, known)

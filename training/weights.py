@@ -91,7 +91,7 @@ def from_file(path: Path, model: str, convention: Convention) -> Weights:
         raise DataMissing(f"{path} does not exist; --weights takes a .safetensors or .pth file") from None
     except (SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
         raise DataDamaged(f"{path} holds no weights that can be read: {error}") from error
-    size = 299 if model == "inception_v3" else 224
+    size = image_size(model)
     return Weights(
         source=path.name, sha256=hashlib.sha256(content).hexdigest(), convention=convention, tensors=tensors,
         preprocessing=imagenet_input(size, resize_to=round(size * 8 / 7), convention=convention), model=model,
@@ -107,6 +107,19 @@ def from_run(directory: Path) -> Weights:
         tensors=run.build_model().state_dict(), preprocessing=run.record.preprocessing, model=run.record.model.name,
         arguments={key: value for key, value in run.record.model.arguments.items() if key != "classes"},
     )  # fmt: skip
+
+
+def fresh(model: str) -> Weights:
+    """No weights at all, in the form that torchvision's would have: to see what a transfer is worth."""
+    size = image_size(model)
+    return Weights(
+        source="none", sha256="", convention="torchvision", tensors={},
+        preprocessing=imagenet_input(size, resize_to=round(size * 8 / 7), convention="torchvision"), model=model,
+    )  # fmt: skip
+
+
+def image_size(model: str) -> int:
+    return 299 if model == "inception_v3" else 224
 
 
 def imagenet_input(size: int, *, resize_to: int, convention: Convention) -> Preprocessing:

@@ -118,6 +118,8 @@ _BY_REASON: Mapping[str, type[RecognitionError]] = {
     "PRECISION_NOT_FOUND": PrecisionNotFound,
     "MODEL_NOT_READY": ModelNotReady,
     "SHUTTING_DOWN": Unavailable,
+    "DEVICE_EXHAUSTED": Unavailable,
+    "DEVICE_LOST": Unavailable,
     "QUEUE_FULL": Overloaded,
     "DEADLINE_UNREACHABLE": DeadlineExceeded,
     "INFERENCE_FAILED": InferenceFailed,

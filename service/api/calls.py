@@ -14,7 +14,7 @@ from google.rpc import status_pb2
 
 from service.api.door import Door
 from service.api.errors import code_of, internal_status, status_of
-from service.errors import InferenceFailed, ServiceError
+from service.errors import InferenceFailed, ServiceError, as_told
 from service.metrics import Metrics
 from service.tracing import UNTRACED, Metadata, Tracing
 
@@ -72,7 +72,7 @@ class Calls:
 
     def turn_away(self, rpc: str, error: ServiceError) -> status_pb2.Status:
         """Counts and notes a call that a gate did not let in; the status that it ends with."""
-        self._metrics.requests.labels(rpc, "", "", code_of(error).name).inc()
+        self._metrics.observe_turned_away(rpc, code_of(error).name)
         self._note_refusal(rpc, error)
         return status_of(error)
 
@@ -80,6 +80,7 @@ class Calls:
         """The call that is answered in this task from now on; `admit` it next."""
         call = Call(self._tracing)
         current_call.set(call)
+        self._metrics.received.inc()
         return call
 
     def admit(self, call: Call) -> None:
@@ -100,12 +101,12 @@ class Calls:
         if call.entered:
             self._door.leave()
         name: str = code.name
-        self._metrics.observe_request(rpc, model=call.model, version=call.version, code=name, seconds=seconds)
+        self._metrics.observe_call(rpc, model=call.model, version=call.version, code=name, seconds=seconds)
         self._tracing.end(model=call.model, version=call.version, code=name)
         log.debug("call ended", rpc=rpc, code=name, model=call.model, version=call.version)
 
     def _note_refusal(self, rpc: str, error: ServiceError) -> None:
-        self._metrics.observe_refusal(error.reason)
+        self._metrics.observe_refusal(as_told(error).reason)
         if isinstance(error, InferenceFailed):
             log.error("inference failed", rpc=rpc, exc_info=error.__cause__)
         else:

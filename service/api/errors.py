@@ -2,7 +2,8 @@
 
     request ──▶ admitted ──▶ model found ──▶ image decoded ──▶ queued ──▶ computed ──▶ answered
        │            │             │               │               │           │
-       │            │             │               │               │           └ InferenceFailed      INTERNAL
+       │            │             │               │               │           ├ InferenceFailed      INTERNAL
+       │            │             │               │               │           └ DeviceExhausted, DeviceLost  UNAVAILABLE
        │            │             │               │               ├ QueueFull                         RESOURCE_EXHAUSTED
        │            │             │               │               └ DeadlineUnreachable               DEADLINE_EXCEEDED
        │            │             │               └ ImageUnreadable, ImageUnsupported, ImageTooLarge  INVALID_ARGUMENT
@@ -52,6 +53,8 @@ CODES: Mapping[type[errors.ServiceError], grpc.StatusCode] = MappingProxyType(
         errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
         errors.DeadlineUnreachable: grpc.StatusCode.DEADLINE_EXCEEDED,
         errors.InferenceFailed: grpc.StatusCode.INTERNAL,
+        errors.DeviceExhausted: grpc.StatusCode.UNAVAILABLE,
+        errors.DeviceLost: grpc.StatusCode.UNAVAILABLE,
         errors.NotOffered: grpc.StatusCode.UNIMPLEMENTED,
         errors.CallerGone: grpc.StatusCode.CANCELLED,
     }
@@ -75,11 +78,12 @@ HTTP_STATUSES: Mapping[grpc.StatusCode, int] = MappingProxyType(
 
 def code_of(error: errors.ServiceError) -> grpc.StatusCode:
     """The gRPC code of an expected error."""
-    return CODES[type(error)]
+    return CODES[type(errors.as_told(error))]
 
 
 def status_of(error: errors.ServiceError) -> status_pb2.Status:
     """An expected error as the caller sees it."""
+    error = errors.as_told(error)
     code = code_of(error)
     details: list[message.Message] = [
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)

@@ -40,6 +40,11 @@ class Health:
         self.ready = True
         await self.servicer.set(OVERALL, SERVING)
 
+    async def announce_fault(self) -> None:
+        """For good: a server that computed something wrong is not trusted again before it is started anew."""
+        self.ready = False
+        await self.servicer.set(OVERALL, NOT_SERVING)
+
     async def announce_shutdown(self) -> None:
         """For good: later changes are ignored."""
         self.ready = False

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -67,6 +68,14 @@ class ImageLimits:
                 limit_side=str(self.max_side),
                 limit_pixels=str(self.max_pixels),
             )
+
+
+class Decode(Protocol):
+    """What `decode` below does, here or in another process."""
+
+    def __call__(
+        self, data: bytes, *, pixel_format: PixelFormat, limits: ImageLimits, at_least: float | None = None
+    ) -> Pixels: ...
 
 
 def decode(data: bytes, *, pixel_format: PixelFormat, limits: ImageLimits, at_least: float | None = None) -> Pixels:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.engine.batcher import Batcher, Row
-from service.engine.decode import ImageLimits
+from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decoding import Decoding
 from service.engine.postprocess import Classification, classification_of
 from service.engine.preparation import Preparation, Prepared
@@ -83,10 +83,11 @@ class Classifier:
         workers: ThreadPoolExecutor,
         chunk_images: int = 16,
         decoding: Decoding = Decoding.EXACT,
+        decode: Decode = decode,
         observe: ObserveStage = lambda _stage, _seconds: None,
         observe_image: Callable[[Times], None] = lambda _times: None,
     ) -> None:
-        self._preparation = Preparation(spec, limits, decoding)
+        self._preparation = Preparation(spec, limits, decoding, decode=decode)
         self._labels = labels
         self._calibration = calibration
         self._batcher = batcher

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from service.engine.batcher import Row, Tensor
-from service.engine.decode import ImageLimits, decode
+from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decoding import Decoding, least_side
 from service.engine.preprocess import preprocess
 from service.engine.response_cache import CachePart
@@ -37,11 +37,18 @@ class Preparation:
     """For one version of one model. Its methods may be called from any thread."""
 
     def __init__(
-        self, spec: InputSpec, limits: ImageLimits, decoding: Decoding, cache: CachePart | None = None
+        self,
+        spec: InputSpec,
+        limits: ImageLimits,
+        decoding: Decoding,
+        cache: CachePart | None = None,
+        *,
+        decode: Decode = decode,
     ) -> None:
         self._spec = spec
         self._limits = limits
         self._decoding = decoding
+        self._decode = decode
         self.cache = cache
         """Set when it is known which precision answers."""
 
@@ -49,7 +56,7 @@ class Preparation:
         """Decodes, as the settings say or as is asked for, and preprocesses. Raises a ServiceError for a bad image."""
         began = time.monotonic()
         at_least = least_side(self._spec, decoding or self._decoding)
-        pixels = decode(image, pixel_format=self._spec.pixel_format, limits=self._limits, at_least=at_least)
+        pixels = self._decode(image, pixel_format=self._spec.pixel_format, limits=self._limits, at_least=at_least)
         decoded = time.monotonic()
         tensor = preprocess(pixels, self._spec)
         return Prepared(

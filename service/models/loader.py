@@ -12,8 +12,9 @@ import numpy as np
 
 from service.engine.activation import ActivationSession
 from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Tensor
-from service.engine.decode import ImageLimits
+from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decoding import Decoding
+from service.engine.device_guard import DeviceGuard
 from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage, Times
 from service.engine.place import Place
@@ -56,6 +57,8 @@ class ModelLoader:
         limits: ImageLimits,
         workers: ThreadPoolExecutor,
         observer: LoadObserver,
+        decode: Decode = decode,
+        guard: DeviceGuard | None = None,
         precision: PrecisionChoice = PrecisionChoice.AUTO,
         every_precision: bool = False,
         decoding: Decoding = Decoding.EXACT,
@@ -70,10 +73,19 @@ class ModelLoader:
         self._policy = policy
         self._limits = limits
         self._workers = workers
+        self._decode = decode
         self._observer = observer
+        self._guard = guard or DeviceGuard()
 
     async def load(self, package: Package) -> LiveModel:
         """Raises PackageRefused where the package is damaged or disagrees with its golden samples."""
+        try:
+            return await self._load_all(package)
+        except PackageRefused as error:
+            self._guard.look_at(error.__cause__)
+            raise
+
+    async def _load_all(self, package: Package) -> LiveModel:
         live = await self._load(package, self._precision)
         if not self._every_precision:
             return live
@@ -91,7 +103,9 @@ class ModelLoader:
             session = candidates[0].session
             place = Place(lambda images: session.run(images), runner)  # noqa: PLW0108 - the session is chosen below
             batcher = Batcher(
-                place.compute, self._policy, observe=lambda report: self._observer.batch(manifest, report)
+                partial(self._guard.run, place.compute),
+                self._policy,
+                observe=lambda report: self._observer.batch(manifest, report),
             )
             classifier = self._build_classifier(manifest, batcher)
             chosen, difference, costs = await loop.run_in_executor(
@@ -170,6 +184,7 @@ class ModelLoader:
             batcher=batcher,
             workers=self._workers,
             decoding=self._decoding,
+            decode=self._decode,
             observe=lambda stage, seconds: self._observer.stage(manifest, stage, seconds),
             observe_image=self._observer.image,
         )

@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from recognition.oip.model_config_pb2 import ModelConfig
 
 from service.engine.batcher import BatchPolicy, BatchReport
 from service.engine.datatypes import AnyTensor
+from service.engine.device_guard import DeviceGuard
 from service.engine.priority import Priority
 from service.engine.providers import ProviderUnavailable
 from service.engine.tensor_batcher import TensorBatcher, Tensors
@@ -97,13 +99,20 @@ class PlainModelLoader:
     """Builds live plain models."""
 
     def __init__(
-        self, *, provider: str, threads: int, policy: BatchPolicy, observe: Callable[[str, int, BatchReport], None]
+        self,
+        *,
+        provider: str,
+        threads: int,
+        policy: BatchPolicy,
+        observe: Callable[[str, int, BatchReport], None],
+        guard: DeviceGuard | None = None,
     ) -> None:
         """`observe` is told name and version with the report of each batch."""
         self._provider = provider
         self._threads = threads
         self._policy = policy
         self._observe = observe
+        self._guard = guard or DeviceGuard()
 
     async def load(self, model: PlainModel) -> LivePlainModel:
         """Raises PackageRefused where the graph cannot be loaded or its configuration does not fit it."""
@@ -124,11 +133,11 @@ class PlainModelLoader:
             runner.shutdown(wait=False)
             raise
 
-        async def run(tensors: Tensors) -> Tensors:
+        async def compute(tensors: Tensors) -> Tensors:
             return await loop.run_in_executor(runner, session.run, tensors)
 
         batcher = TensorBatcher(
-            run,
+            partial(self._guard.whole, compute),
             self._policy_of(signature.config),
             joins=signature.config.HasField("dynamic_batching") and signature.max_batch_size > 0,
             observe=lambda report: self._observe(model.name, model.version, report),

@@ -60,7 +60,7 @@ def signature_of(
         complete.max_batch_size = batch_size
         complete.dynamic_batching.SetInParent()
     _fill_in(complete, inputs, outputs)
-    matcher = _Matcher(where=f"{name}/{CONFIG_FILE}", batched=complete.max_batch_size > 0)
+    matcher = _Matcher(where=f"{name}/{CONFIG_FILE}", max_batch_size=complete.max_batch_size)
     listed_inputs = matcher.match(list(complete.input), inputs)
     listed_outputs = matcher.match(list(complete.output), outputs)
     if len(listed_inputs) != len(inputs):
@@ -108,7 +108,7 @@ class _Matcher:
     """Checks what a configuration says of tensors against the graph."""
 
     where: str
-    batched: bool
+    max_batch_size: int
 
     def match(
         self, configured: Sequence[ModelInput | ModelOutput], in_graph: Sequence[TensorSpec]
@@ -124,10 +124,12 @@ class _Matcher:
             raise PackageRefused(
                 f"{self.where} says {DataType.Name(tensor.data_type)} for {tensor.name}, the graph has {spec.datatype}"
             )
-        batch = (ANY_SIZE,) if self.batched else ()
-        if self.batched and spec.shape[:1] != batch:
+        batch = (ANY_SIZE,) if self.max_batch_size > 0 else ()
+        # A graph for one item at a time, whose first dimension is 1 for ever, is a batching one of batches of 1.
+        if batch and spec.shape[:1] != batch and not (spec.shape[:1] == (1,) and self.max_batch_size == 1):
             raise PackageRefused(
-                f"{self.where} sets max_batch_size, but the graph's {tensor.name} has no first dimension of any size"
+                f"{self.where} sets max_batch_size = {self.max_batch_size}, but the graph's {tensor.name} has no first "
+                "dimension of any size"
             )
         dims = tuple(tensor.reshape.shape) if tensor.HasField("reshape") else tuple(tensor.dims)
         if not _agree((*batch, *dims), spec.shape):

@@ -1,8 +1,9 @@
 """Sample pictures for people who have none at hand: golden samples, of each label the one that the model knows best."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from service.models.golden import GoldenSamples
 
@@ -15,6 +16,8 @@ class Sample:
 
     image: bytes
     label: str
+    logits: npt.NDArray[np.float32] = field(compare=False)
+    """What training computed for it."""
 
 
 def choose_samples(golden: GoldenSamples, labels: tuple[str, ...]) -> tuple[Sample, ...]:
@@ -25,7 +28,10 @@ def choose_samples(golden: GoldenSamples, labels: tuple[str, ...]) -> tuple[Samp
     known = sorted(best)
     if len(known) > MOST_SAMPLES:
         known = [known[int(place)] for place in np.linspace(0, len(known) - 1, MOST_SAMPLES).round()]
-    return tuple(Sample(image=golden.images[best[label]], label=labels[label]) for label in known)
+    return tuple(
+        Sample(image=golden.images[best[label]], label=labels[label], logits=golden.logits[best[label]])
+        for label in known
+    )
 
 
 def _margins(golden: GoldenSamples) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

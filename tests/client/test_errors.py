@@ -23,6 +23,8 @@ CASES = [
     ("NOT_FOUND", "PRECISION_NOT_FOUND", errors.PrecisionNotFound),
     ("UNAVAILABLE", "MODEL_NOT_READY", errors.ModelNotReady),
     ("UNAVAILABLE", "SHUTTING_DOWN", errors.Unavailable),
+    ("UNAVAILABLE", "DEVICE_EXHAUSTED", errors.Unavailable),
+    ("UNAVAILABLE", "DEVICE_LOST", errors.Unavailable),
     ("RESOURCE_EXHAUSTED", "QUEUE_FULL", errors.Overloaded),
     ("DEADLINE_EXCEEDED", "DEADLINE_UNREACHABLE", errors.DeadlineExceeded),
     ("INTERNAL", "INFERENCE_FAILED", errors.InferenceFailed),

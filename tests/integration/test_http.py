@@ -135,38 +135,63 @@ def test_a_flood_of_bytes_is_not_held_in_memory(service: RunningService) -> None
 
 
 def test_every_json_answer_is_as_described(client: httpx.Client, pictures: list[bytes]) -> None:
-    """Good answers and errors validate against the served OpenAPI document."""
-    described = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
-    form = [("images", ("a.png", pictures[0])), ("images", ("b.png", pictures[BAD]))]
-    version = f"{MODEL}/versions/1"
-    answers = {
-        "/v1/models": [client.get("/v1/models")],
-        "/v1/models/{model}": [client.get(MODEL), client.get("/v1/models/nope")],
-        "/v1/models/{model}/card": [client.get(f"{MODEL}/card")],
-        "/v1/models/{model}/samples": [client.get(f"{MODEL}/samples"), client.get("/v1/models/nope/samples")],
-        "/v1/models/{model}/versions/{version}:classify": [
-            client.post(f"{version}:classify", content=pictures[0]),
-            client.post(f"{version}:classify", content=pictures[BAD]),
-            send_form(client, f"{version}:classify", form),
-            client.post(f"{version}:classify?top_k=0", content=pictures[0]),
-            client.post(f"{MODEL}/versions/9:classify", content=pictures[0]),
-        ],
-        "/v1/models/{model}/versions/{version}:embed": [send_form(client, f"{version}:embed", form)],
-        "/v1/models/{model}/versions/{version}:explain": [
-            client.post(f"{version}:explain", content=pictures[0]),
-            client.post(f"{version}:explain?label=cat", content=pictures[0]),
-        ],
-        "/predictions/{model}": [
-            client.put("/predictions/fashion_cnn", content=pictures[0]),
-            client.put("/predictions/fashion_cnn", content=b""),
-        ],
-        "/v1/metrics/summary": [client.get("/v1/metrics/summary")],
-        "/livez": [client.get("/livez")],
-        "/readyz": [client.get("/readyz")],
-    }
-    for path, given in answers.items():
-        for answer in given:
-            described[path][answer.request.method].validate_response(answer)
+    """Good answers and errors of every call validate against the served OpenAPI document."""
+    document = client.get("/openapi.json").json()
+    described = schemathesis.openapi.from_dict(document)
+    answers = [*recognition_answers(client, pictures), *open_inference_answers(client, pictures[0])]
+    for path, answer in answers:
+        described[path][answer.request.method].validate_response(answer)
+    pictures_only = {path for path in document["paths"] if path.endswith("/samples/{index}")}
+    assert {path for path, _ in answers} == set(document["paths"]) - pictures_only
+
+
+def recognition_answers(client: httpx.Client, pictures: list[bytes]) -> Iterator[tuple[str, httpx.Response]]:
+    """Of our own API and its neighbours: for each path an answer that is good and, where there may be one, an error."""
+    good, bad = pictures[0], pictures[BAD]
+    form = [("images", ("a.png", good)), ("images", ("b.png", bad))]
+    for pattern, path in (
+        ("/v1/models/{model}", MODEL),
+        ("/v1/models/{model}/versions/{version}", f"{MODEL}/versions/1"),
+    ):
+        yield pattern, client.get(path)
+        yield pattern, client.get(f"{path}?precision=int8")
+        for what in ("card", "samples"):
+            yield f"{pattern}/{what}", client.get(f"{path}/{what}")
+            yield f"{pattern}/{what}", client.get(f"{path.replace('fashion_cnn', 'nope')}/{what}")
+        for what in ("classify", "embed", "explain"):
+            yield f"{pattern}:{what}", client.post(f"{path}:{what}", content=good)
+            yield f"{pattern}:{what}", client.post(f"{path}:{what}", content=bad)
+            yield f"{pattern}:{what}", send_form(client, f"{path}:{what}", form)
+        yield f"{pattern}:classify", client.post(f"{path}:classify?top_k=0", content=good)
+        yield f"{pattern}:explain", client.post(f"{path}:explain?label=cat", content=good)
+    for pattern, path in (("/predictions/{model}", "fashion_cnn"), ("/predictions/{model}/{version}", "fashion_cnn/1")):
+        for content in (good, b""):
+            yield pattern, client.put(f"/predictions/{path}", content=content)
+            yield pattern, client.post(f"/predictions/{path}", content=content)
+    for path in ("/v1/models", "/v1/metrics/summary", "/livez", "/readyz"):
+        yield path, client.get(path)
+
+
+def open_inference_answers(client: httpx.Client, image: bytes) -> Iterator[tuple[str, httpx.Response]]:
+    """Of the Open Inference Protocol, likewise."""
+    pixels = np.zeros((1, 28, 28, 1), dtype=np.uint8)
+    tensor = {"name": "image", "datatype": "UINT8", "shape": list(pixels.shape), "data": pixels.ravel().tolist()}
+    best = {"name": "logits", "parameters": {"classification": 2}}
+    for pattern, path in (
+        ("/v2/models/{model}", "/v2/models/fashion_cnn"),
+        ("/v2/models/{model}/versions/{version}", "/v2/models/fashion_cnn/versions/1"),
+    ):
+        yield pattern, client.get(path)
+        for what in ("ready", "config", "stats"):
+            yield f"{pattern}/{what}", client.get(f"{path}/{what}")
+            yield f"{pattern}/{what}", client.get(f"{path.replace('fashion_cnn', 'nope')}/{what}")
+        for outputs in ([], [best], [{"name": "nope"}]):
+            body = {"id": "mine", "inputs": [tensor], "outputs": outputs}
+            yield f"{pattern}/infer", client.post(f"{path}/infer", json=body)
+        yield f"{pattern}/infer", client.post(f"{path}/infer", content=b"no JSON")
+    for path in ("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats"):
+        yield path, client.get(path)
+    yield "/v2/repository/index", client.post("/v2/repository/index", json={"ready": True})
 
 
 def send_form(client: httpx.Client, url: str, files: list[tuple[str, tuple[str, bytes]]]) -> httpx.Response:

@@ -17,7 +17,9 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
+from service.models.manifest import Precision
 from tests.integration.running_service import RunningService, running_service
+from tests.service.packages import GAIN, PackageRecipe, graph
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
@@ -35,19 +37,28 @@ OPTIONS = (
     "--disable-component-update",
     "--disable-sync",
 )
-DROP = """
+TRANSFER = """
 const [name, kind, text] = arguments;
 const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const transfer = new DataTransfer();
 transfer.items.add(new File([bytes], name, {type: kind}));
+"""
+DROP = f"""{TRANSFER}
 document.getElementById("stage").dispatchEvent(
-  new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+  new DragEvent("drop", {{dataTransfer: transfer, bubbles: true, cancelable: true}}));
+"""
+PASTE = f"""{TRANSFER}
+document.dispatchEvent(new ClipboardEvent("paste", {{clipboardData: transfer, bubbles: true}}));
 """
 
 
 @pytest.fixture(scope="module")
-def playground(two_models: Path) -> Iterator[RunningService]:
-    with running_service(two_models) as service:
+def playground(two_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """Serves a third model besides, in two precisions."""
+    root = tmp_path_factory.mktemp("playground") / "models"
+    shutil.copytree(two_models, root)
+    PackageRecipe(others={Precision.INT8: graph(multiplier=1.1 * GAIN)}).write(root)
+    with running_service(root, "--serve-precisions", "all", "--precision", "fp32") as service:
         yield service
 
 
@@ -149,6 +160,57 @@ def test_another_model_can_be_chosen(page: Page) -> None:
         tab.click()
         assert "fashion_twin" in page.one("#snippet code").text
         assert tab.get_attribute("aria-selected") == "true"
+
+
+def test_a_precision_can_be_chosen(page: Page) -> None:
+    """Where a model answers in several: the other one answers at once, and the snippets name it."""
+    page.drop("trousers.png", "image/png", trousers())
+    page.until(page.labels)
+    name, _, precision = page.all(".panel .choice select")
+    assert not precision.is_displayed()
+    Select(name).select_by_visible_text("thirds")
+    page.until(lambda: "fp32" in page.one(".times").text and len(page.labels()) == 3)
+    assert [option.text for option in Select(precision).options] == ["fp32", "int8"]
+    Select(precision).select_by_visible_text("int8")
+    page.until(lambda: "int8" in page.one(".times").text and page.labels())
+    assert page.one(".panel").get_attribute("aria-label") == "thirds version 1, int8"
+    for tab in page.all("[role=tab]"):
+        tab.click()
+        assert "int8" in page.one("#snippet code").text
+    page.one(".card summary").click()
+    page.until(lambda: "int8" in page.one(".card .facts").text)
+
+
+def test_a_picture_comes_by_choice_camera_and_paste(page: Page, tmp_path: Path) -> None:
+    """Each in its own way; a telephone opens the camera."""
+    file = tmp_path / "chosen.png"
+    file.write_bytes(trousers())
+    page.one("#choose").send_keys(str(file))
+    page.until(lambda: page.one("#shown").get_attribute("aria-label") == "chosen.png" and page.labels())
+    photograph = page.one("#photograph")
+    assert photograph.get_attribute("capture") == "environment"
+    photograph.send_keys(str(file.rename(tmp_path / "taken.png")))
+    page.until(lambda: page.one("#shown").get_attribute("aria-label") == "taken.png" and page.labels())
+    page.browser.execute_script(PASTE, "pasted.png", "image/png", base64.b64encode(trousers()).decode())
+    page.until(lambda: page.one("#shown").get_attribute("aria-label") == "pasted.png" and page.labels())
+    assert len(page.all("#own-pictures button")) == 3
+    pressed = [button.get_attribute("title") for button in page.all(".thumbnails [aria-pressed=true]")]
+    assert pressed == ["pasted.png"]
+
+
+def test_every_control_has_a_name_and_is_reached_by_keyboard(page: Page) -> None:
+    """As a screen reader speaks it, in the order of the page."""
+    page.all("#samples button")[1].click()
+    page.until(page.labels)
+    controls = [control for control in page.all("button, select, input, summary, a") if control.is_displayed()]
+    assert [control.tag_name for control in controls if not control.accessible_name] == []
+    page.one("body").click()
+    reached: list[WebElement] = []
+    for _ in range(len(controls) + 8):
+        webdriver.ActionChains(page.browser).send_keys(Keys.TAB).perform()
+        reached.append(page.browser.switch_to.active_element)
+    tabs = set(page.all("[role=tab]")[1:])  # arrows go from tab to tab
+    assert [control.accessible_name for control in controls if control not in reached and control not in tabs] == []
 
 
 def test_two_models_look_at_one_picture_side_by_side(page: Page) -> None:

@@ -36,6 +36,7 @@ QUICK: dict[str, Any] = {
     "http_port": 0,
     "metrics_port": 0,
     "reload_seconds": 0.0,
+    "golden_seconds": 0.0,
     "drain_seconds": 0.0,
     "grace_seconds": SECONDS,
 }

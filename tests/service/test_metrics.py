@@ -91,6 +91,9 @@ async def test_received_is_ended_plus_in_flight(service: InProcess) -> None:
     await service.until_inside(0)
     expected = {"OK": 4, "INVALID_ARGUMENT": 3, "CANCELLED": 2}
     assert {code: service.sum("recognition_requests_total", code=code) for code in expected} == expected
+    outcomes = {"answered": 4, "refused": 3, "cancelled": 2, "failed": 0}
+    assert {outcome: service.sum("recognition_ended_total", outcome=outcome) for outcome in outcomes} == outcomes
+    assert service.sum("recognition_received_total") == received
     assert service.sum("recognition_requests_total") == received
     assert service.sum("recognition_rejected_total", reason="IMAGE_UNREADABLE") == 3
 
@@ -195,3 +198,21 @@ def test_labels_beyond_the_first_share_a_series() -> None:
     }
     assert len(counted) == LABELS_WITH_OWN_SERIES + 1
     assert (counted["label0"], counted["other"]) == (1, 1000 - LABELS_WITH_OWN_SERIES)
+
+
+async def test_versions_that_come_and_go_leave_no_series(models: Path) -> None:
+    """Twenty versions are swapped in one after another: those of the present and of the last few are told of."""
+    async with serving(models) as service:
+        sizes = []
+        for version in range(2, 22):
+            PackageRecipe(version=version).write(models)
+            await service.server._registry.load("thirds")
+            await service.stub.Classify(pb.ClassifyRequest(image=IMAGE))
+            sizes.append(len(series(await asyncio.to_thread(scrape, service.metrics_port))))
+        found = series(await asyncio.to_thread(scrape, service.metrics_port))
+    assert sizes[-1] == sizes[5]
+    versions = {value for _, labels in found for name, value in labels if name == "version" and value.isdecimal()}
+    assert versions == {"19", "20", "21"}
+    ready = {labels for name, labels in found if name == "recognition_model_ready"}
+    assert ready == {(("model", "thirds"), ("version", "21"))}
+    assert service.sum("recognition_received_total") == service.sum("recognition_ended_total") == 20

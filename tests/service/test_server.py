@@ -12,9 +12,11 @@ import pytest
 from recognition.v1 import recognition_pb2 as pb
 
 from service.engine.providers import ProviderUnavailable
+from service.engine.session import Outputs, Session
 from service.models.live_model import LiveModel
 from service.models.loader import ModelLoader
 from service.models.repository import Package, PackageRefused
+from service.server import DeviceFailed
 from tests.service.in_process import SECONDS, InProcess, built, held, until
 from tests.service.packages import PackageRecipe, encode, golden, picture
 
@@ -218,4 +220,64 @@ async def test_a_good_model_is_served_beside_a_refused_one(tmp_path: Path) -> No
         assert (await service.health("thirds"), await service.health("wrong")) == ("SERVING", "NOT_SERVING")
         await service.stub.Classify(pb.ClassifyRequest(model=pb.ModelSelector(name="thirds"), image=REQUEST.image))
         assert [entry["model"] for entry in service.events("model refused")] == ["wrong"]
+        service.server.request_stop()
+
+
+async def test_a_lost_device_ends_the_server_soon(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NOT_SERVING at once, calls that are inside are told UNAVAILABLE, and `run` raises what the device said."""
+    words = "CUDA failure 700: an illegal memory access was encountered ; GPU=0"
+
+    def lost(session: Session, images: Any) -> Outputs:
+        raise RuntimeError(words)
+
+    async with built(models, drain_seconds=LONG) as service:
+        end = asyncio.create_task(service.server.run())
+        await service.until_health("SERVING")
+        began = asyncio.get_running_loop().time()
+        with monkeypatch.context() as patch:
+            patch.setattr(Session, "run", lost)
+            calls = [service.stub.Classify(REQUEST) for _ in range(8)]
+            ends = await asyncio.gather(*calls, return_exceptions=True)
+            with pytest.raises(DeviceFailed, match="CUDA failure 700"):
+                await asyncio.wait_for(end, SECONDS)
+        assert asyncio.get_running_loop().time() - began < 5
+        assert {failed.code() for failed in ends if isinstance(failed, grpc.aio.AioRpcError)} == {
+            grpc.StatusCode.UNAVAILABLE
+        }
+        assert not [failed for failed in ends if words in str(failed)]
+        assert await refused(service.grpc_port)
+        assert service.sum("recognition_device_faults_total", fault="lost") == 1
+        assert [line["log_level"] for line in service.events("device lost")] == ["critical"]
+
+
+async def test_a_device_that_computes_something_else_ends_the_readiness(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The golden sample says so within the period; the server stays up, so that its metrics and log can be read."""
+    run = Session.run
+
+    def wrong(session: Session, images: Any) -> Outputs:
+        outputs = run(session, images)
+        return Outputs(logits=outputs.logits + 1, embeddings=outputs.embeddings)
+
+    async with running(models, golden_seconds=0.05) as (service, end):
+        await until(lambda: service.sum("recognition_golden_checks_total", outcome="ok") > 1)
+        monkeypatch.setattr(Session, "run", wrong)
+        await service.until_health("NOT_SERVING")
+        await until(lambda: service.sum("recognition_golden_checks_total", outcome="mismatch") == 1)
+        assert await service.health("thirds") == "NOT_SERVING"
+        assert service.sum("recognition_golden_max_abs_difference") == pytest.approx(1, abs=1e-3)
+        with pytest.raises(grpc.aio.AioRpcError, match="it is failed"):
+            await service.stub.Classify(REQUEST)
+        assert not end.done()
+        service.server.request_stop()
+
+
+async def test_a_hangup_signal_takes_up_what_is_new(models: Path) -> None:
+    """For those who do not want the repository to be looked at all the time."""
+    async with running(models) as (service, _):
+        PackageRecipe(version=2).write(models)
+        signal.raise_signal(signal.SIGHUP)
+        await until(lambda: service.live().manifest.version == 2)
+        assert (await service.stub.Classify(REQUEST)).model.version == 2
         service.server.request_stop()

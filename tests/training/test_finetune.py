@@ -13,10 +13,10 @@ from training.checkpoint import Run
 from training.config import DataConfig, ModelConfig, Recipe
 from training.data import Splits
 from training.errors import RecipeInvalid
-from training.finetune import features_of, finetune_recipe, train_head
+from training.finetune import features_of, finetune_recipe, scratch_recipe, train_head
 from training.fit import fit
 from training.models import build
-from training.weights import Weights, from_run
+from training.weights import Weights, fresh, from_run
 
 
 @pytest.fixture
@@ -83,3 +83,16 @@ def test_a_model_whose_head_has_no_weights_is_refused(weights: Weights, splits: 
     recipe = replace(borrowed(weights, epochs=0), model=ModelConfig(name="nin"))
     with pytest.raises(RecipeInvalid, match="nin has no head of its own"):
         train_head(build("nin", {"channels": 1, "classes": 10, "size": 28}), splits.train, recipe, seed=0)
+
+
+def test_the_same_from_fresh_weights_needs_no_weights(weights: Weights, tmp_path: Path) -> None:
+    """What the transfer is compared with: every layer learns, from the first epoch on."""
+    recipe = scratch_recipe(weights, data=DataConfig(name="fashion-mnist-sample"), classes=10, epochs=1)
+    outcome = fit(
+        recipe, seed=0, output=tmp_path / "run", data_directory=SAMPLE_DIRECTORY, device=torch.device("cpu"),
+        progress=SilentProgress(),
+    )  # fmt: skip
+    assert outcome.run.record.name == "scratch_fashion_cnn"
+    assert outcome.run.record.recipe.transfer is None
+    assert fresh("resnet50").preprocessing.height == 224
+    assert fresh("inception_v3").preprocessing.height == 299

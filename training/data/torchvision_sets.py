@@ -1,4 +1,7 @@
-"""MNIST, CIFAR-10 and CIFAR-100 through torchvision: local files first, which it checks; else it downloads them."""
+"""MNIST, CIFAR-10 and CIFAR-100 through torchvision: local files first, which it checks; else it downloads them.
+
+Of the CIFAR sets the binary version is read too, which torchvision does not know.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -7,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from training.data.cifar_binary import LAYOUTS, holds_files, read
 from training.data.dataset import Dataset, Images
 from training.data.search import cache_directory
 from training.errors import DataMissing
@@ -24,8 +28,13 @@ def load(name: str, directory: Path | None, *, builder: Builder | None = None) -
     """From `directory` only, when the user names one; else from the cache, which is filled if need be."""
     builder = builder or _torchvision(name)
     place = directory or cache_directory().parent / name
-    parts = [_open(name, builder, place, train=train, download=directory is None) for train in (True, False)]
-    train, test = (_images(part) for part in parts)
+    binary = LAYOUTS.get(name)
+    if binary is not None and holds_files(binary, place):
+        train, test, labels = read(binary, place)
+    else:
+        parts = [_open(name, builder, place, train=train, download=directory is None) for train in (True, False)]
+        train, test = (_images(part) for part in parts)
+        labels = tuple(str(label) for label in parts[0].classes)
     digest = hashlib.sha256()
     for images in (train, test):
         digest.update(images.pixels.tobytes() + images.labels.tobytes())
@@ -33,7 +42,7 @@ def load(name: str, directory: Path | None, *, builder: Builder | None = None) -
         name=name,
         sha256=digest.hexdigest(),
         directory=place,
-        labels=tuple(str(label) for label in parts[0].classes),
+        labels=labels,
         licence=LICENCES[name],
         train=train,
         test=test,

@@ -8,6 +8,7 @@ import torchvision
 from torch import Tensor, nn
 
 from training.models.classifier import Classifier
+from training.models.initialise import initialise
 
 SMALL = 64
 """Up to so many pixels a side the first convolution keeps the size, since there is little to throw away."""
@@ -38,6 +39,7 @@ class AlexNet2012(Classifier):
         self.fc6 = nn.Linear(widths[4] * side * side, 4096 // divisor)
         self.fc7 = nn.Linear(4096 // divisor, 4096 // divisor)
         self.classifier = nn.Linear(4096 // divisor, classes)
+        initialise(self)
 
     def features(self, images: Tensor) -> Tensor:
         x = self.pool(self.norm(self.relu(self.conv1(images))))  # (N, 96, 27, 27) at 227 pixels

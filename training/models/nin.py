@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from training.models.classifier import Classifier
+from training.models.initialise import initialise
 
 SMALL = 64
 
@@ -31,6 +32,7 @@ class NiN(Classifier):
         self.input_shape = (channels, size, size)
         build = self._small if size <= SMALL else self._large
         self.body = build(channels, classes, divisor)
+        initialise(self.body)
         self.average = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.classifier = nn.Identity()

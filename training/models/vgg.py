@@ -7,6 +7,7 @@ import torchvision
 from torch import Tensor, nn
 
 from training.models.classifier import Classifier
+from training.models.initialise import initialise
 
 SMALL = 64
 
@@ -61,7 +62,10 @@ def small_body(depth: int, norm: bool, channels: int, divisor: int) -> nn.Sequen
         layers += [nn.BatchNorm2d(width // divisor)] if norm else []
         layers.append(nn.ReLU())
         channels = width // divisor
-    return nn.Sequential(*layers)
+    body = nn.Sequential(*layers)
+    if not norm:
+        initialise(body)
+    return body
 
 
 VARIANTS: dict[str, Callable[..., Classifier]] = {

@@ -30,9 +30,9 @@ def lenet5_1998_quick() -> Recipe:
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_32,
         augmentation=Augmentation(flip=True),
-        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.02, weight_decay=0.0001),
-        epochs=10,
-        batch_size=64,
+        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.03, weight_decay=0.0001),
+        epochs=6,
+        batch_size=128,
     )
 
 
@@ -58,8 +58,8 @@ def alexnet_2012_quick() -> Recipe:
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True),
-        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.02, weight_decay=0.0005),
-        epochs=8,
+        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.01, weight_decay=0.0005),
+        epochs=5,
         batch_size=64,
     )
 
@@ -73,7 +73,7 @@ def nin_quick() -> Recipe:
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True),
         optimization=Optimization(optimizer=Optimizer.ADAMW, learning_rate=0.002, weight_decay=0.02),
-        epochs=8,
+        epochs=6,
         batch_size=128,
     )
 
@@ -132,18 +132,18 @@ def resnet20_quick() -> Recipe:
         model=ModelConfig(name="resnet20", arguments={"channels": 1, "classes": 10}),
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
-        augmentation=Augmentation(flip=True, shift=2),
+        augmentation=Augmentation(flip=True, shift=1),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.1, weight_decay=0.0005),
-        epochs=10,
+        epochs=12,
         batch_size=128,
     )
 
 
 def wrn_16_8_quick() -> Recipe:
-    """The wide residual network at a quarter of its width, WRN-16-2."""
+    """The wide residual network at an eighth of its width, WRN-16-1."""
     return Recipe(
         name="wrn_16_8_quick",
-        model=ModelConfig(name="wrn_16_8", arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 4}),
+        model=ModelConfig(name="wrn_16_8", arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 8}),
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True, shift=1),
@@ -164,6 +164,6 @@ def densenet_bc_40_12_quick() -> Recipe:
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True, shift=1),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.1, weight_decay=0.0005),
-        epochs=5,
+        epochs=4,
         batch_size=128,
     )

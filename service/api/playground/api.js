@@ -7,14 +7,20 @@ export class Refused extends Error {
   }
 }
 
-function place(model, version) {
-  return `v1/models/${encodeURIComponent(model)}/versions/${version}`;
+// A place is `{ model, version, precision }`; without a precision the server's own choice answers.
+function path({ model, version }, rest = "") {
+  return `v1/models/${encodeURIComponent(model)}/versions/${version}${rest}`;
 }
 
-async function ask(path, options = {}) {
+function query({ precision }, values = {}) {
+  const all = new URLSearchParams(precision ? { ...values, precision } : values);
+  return all.size > 0 ? `?${all}` : "";
+}
+
+async function ask(url, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, options);
+    answer = await fetch(url, options);
   } catch {
     throw new Refused({ message: "The server cannot be reached.", reason: "OFFLINE" });
   }
@@ -23,18 +29,17 @@ async function ask(path, options = {}) {
   return body;
 }
 
-function send(path, picture) {
-  return ask(path, { method: "POST", body: picture, headers: { "Content-Type": "application/octet-stream" } });
+function send(url, picture) {
+  return ask(url, { method: "POST", body: picture, headers: { "Content-Type": "application/octet-stream" } });
 }
 
 export const api = {
   models: async () => (await ask("v1/models")).models,
-  card: (model, version) => ask(`${place(model, version)}/card`),
-  samples: async (model, version) => (await ask(`${place(model, version)}/samples`)).samples,
-  classify: (model, version, picture) => send(`${place(model, version)}:classify?top_k=5`, picture),
-  explain: (model, version, picture, label) =>
-    send(`${place(model, version)}:explain?label=${encodeURIComponent(label)}`, picture),
+  card: (place) => ask(path(place, "/card") + query(place)),
+  samples: async (place) => (await ask(path(place, "/samples"))).samples,
+  classify: (place, picture) => send(path(place, ":classify") + query(place, { top_k: 5 }), picture),
+  explain: (place, picture, label) => send(path(place, ":explain") + query(place, { label }), picture),
   summary: () => ask("v1/metrics/summary"),
   settings: () => ask("playground/settings.json"),
-  file: async (path) => (await fetch(path)).blob(),
+  file: async (url) => (await fetch(url)).blob(),
 };

@@ -15,14 +15,15 @@ class Page {
     this.snippets = snippets;
     this.panels = [];
     this.picture = null;
-    byId("compare").addEventListener("click", () => this.add(this.nextModel()));
+    byId("compare").addEventListener("click", () => this.add(this.next()));
     watchPictures((picture) => this.show(picture));
   }
 
-  add(model) {
+  add([model, precision]) {
     const panel = new Panel({
       models: this.models,
-      chosen: model,
+      model,
+      precision,
       onChange: (changed) => this.changed(changed),
       onRemove: (removed) => this.remove(removed),
       announce: (text) => (byId("announcement").textContent = text),
@@ -50,8 +51,8 @@ class Page {
 
   changed(panel) {
     if (panel !== this.panels[0]) return;
-    this.snippets.show(panel.model);
-    offerSamples(panel.model, (picture) => this.show(picture)).catch(complain);
+    this.snippets.show(panel.place);
+    offerSamples(panel.place, (picture) => this.show(picture)).catch(complain);
   }
 
   show(picture) {
@@ -60,14 +61,19 @@ class Page {
     for (const panel of this.panels) panel.look(picture);
   }
 
-  // The first one that nobody looks through yet.
-  nextModel() {
-    const used = new Set(this.panels.map((panel) => panel.model));
-    return this.models.find((model) => !used.has(model)) ?? this.models[0];
+  // The first one that nobody looks through yet, else the first other precision of one.
+  next() {
+    const used = this.panels.map(({ choice }) => [choice.model, choice.precision.value]);
+    const others = this.models.find((model) => !used.some(([one]) => one === model));
+    if (others) return [others, others.precision];
+    const all = this.models.flatMap((model) => model.precisions.map((precision) => [model, precision]));
+    const isUsed = ([model, precision]) => used.some(([one, its]) => one === model && its === precision);
+    return all.find((one) => !isUsed(one)) ?? all[0];
   }
 }
 
 function complain(error) {
+  byId("loading")?.remove();
   byId("page-error").textContent = error.message;
   byId("page-error").hidden = false;
 }
@@ -78,7 +84,9 @@ async function open() {
   const ready = models.filter((model) => model.state === "READY" && model.labels.length > 0);
   if (ready.length === 0) throw new Error("No model is ready yet; load the page again in a moment.");
   const page = new Page(ready, new Snippets({ grpcPort: settings.grpc_port }));
-  page.add(ready[0]);
+  byId("loading").remove();
+  byId("compare").disabled = false;
+  page.add([ready[0], ready[0].precision]);
 }
 
 open().catch(complain);

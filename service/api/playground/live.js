@@ -8,11 +8,11 @@ const POINTS = 60;
 
 export function watchService(strip) {
   const part = (name) => strip.querySelector(`[data-live="${name}"]`);
-  const rates = [];
+  const rates = Array(POINTS).fill(0);
 
   const show = (summary) => {
     rates.push(summary.requests_per_second);
-    if (rates.length > POINTS) rates.shift();
+    rates.shift();
     part("rate").textContent = summary.requests_per_second.toFixed(1);
     part("p50").textContent = summary.p50_seconds === undefined ? "–" : milliseconds(summary.p50_seconds);
     part("p99").textContent = summary.p99_seconds === undefined ? "–" : milliseconds(summary.p99_seconds);

@@ -2,6 +2,7 @@
 
 import { api } from "./api.js";
 import { cardContent } from "./card.js";
+import { Choice } from "./choice.js";
 import { element, milliseconds, percent } from "./elements.js";
 import { drawHeat, seenPart } from "./heatmap.js";
 
@@ -9,35 +10,27 @@ const STAGES = ["decode", "preprocess", "queue", "inference", "postprocess"];
 let panels = 0;
 
 export class Panel {
-  constructor({ models, chosen, onChange, onRemove, announce }) {
-    this.models = models;
+  constructor({ models, model, precision, onChange, onRemove, announce }) {
     this.onChange = onChange;
     this.announce = announce;
     this.turn = 0; // answers that come after the next question are passed over
     this.picture = null;
     const id = `panel-${(panels += 1)}`;
-    this.name = element("select", { id: `${id}-model` });
-    this.version = element("select", { id: `${id}-version` });
+    this.choice = new Choice({ models, id, onChange: () => this.chosen() });
     this.remove = element("button", { type: "button", class: "remove", title: "Remove", "aria-label": "Remove this model" }, "×");
     this.remove.addEventListener("click", () => onRemove(this));
     this.error = element("p", { class: "error", role: "alert", hidden: true });
-    this.bars = element("ol", { class: "bars" });
+    this.bars = element("ol", { class: "bars", "aria-label": "Labels, most probable first" });
     this.unknown = element("p", { class: "unknown", hidden: true }, "Unknown: below the model's threshold, probably none of its labels.");
     this.times = element("div", { class: "times", hidden: true });
     this.heat = this.makeHeat(id);
     this.card = element("details", { class: "card" }, element("summary", {}, "Model card"), element("div", {}));
     this.card.addEventListener("toggle", () => this.card.open && this.showCard());
-    this.waiting = element("p", { class: "waiting" }, "Choose a picture, or click on a sample.");
+    this.waiting = waiting();
     this.root = element(
       "article",
-      { class: "panel", "aria-label": "Model" },
-      element(
-        "header",
-        {},
-        element("label", { for: this.name.id }, "Model", this.name),
-        element("label", { for: this.version.id }, "Version", this.version),
-        this.remove,
-      ),
+      { class: "panel" },
+      element("header", {}, this.choice.root, this.remove),
       this.waiting,
       this.error,
       this.unknown,
@@ -46,29 +39,15 @@ export class Panel {
       this.heat.root,
       this.card,
     );
-    this.name.replaceChildren(...[...new Set(models.map((model) => model.name))].map((name) => new Option(name)));
-    this.name.addEventListener("change", () => this.choose(this.versions().at(-1)));
-    this.version.addEventListener("change", () =>
-      this.choose(this.versions().find((model) => String(model.version) === this.version.value)),
-    );
-    this.choose(chosen);
+    this.choice.take(model, precision);
   }
 
-  versions() {
-    return this.models.filter((model) => model.name === this.name.value);
+  get place() {
+    return this.choice.place;
   }
 
-  choose(model) {
-    this.model = model;
-    this.name.value = model.name;
-    this.version.replaceChildren(
-      ...this.versions().map((one) => {
-        const aliases = one.aliases.length > 0 ? ` · ${one.aliases.join(", ")}` : "";
-        return new Option(`${one.version}${aliases}`, one.version);
-      }),
-    );
-    this.version.value = model.version;
-    this.root.setAttribute("aria-label", `${model.name} version ${model.version}`);
+  chosen() {
+    this.root.setAttribute("aria-label", this.choice.title);
     this.card.open = false;
     this.onChange(this);
     if (this.picture) this.look(this.picture);
@@ -80,7 +59,7 @@ export class Panel {
     this.root.setAttribute("aria-busy", "true");
     this.heat.hide();
     try {
-      const answer = await api.classify(this.model.name, this.model.version, picture.blob);
+      const answer = await api.classify(this.place, picture.blob);
       if (turn === this.turn) this.show(answer);
     } catch (error) {
       if (turn === this.turn) this.refuse(error);
@@ -88,16 +67,16 @@ export class Panel {
     if (turn === this.turn) this.root.removeAttribute("aria-busy");
   }
 
-  show({ classification, times }) {
+  show({ classification, model, times }) {
     this.waiting.hidden = true;
     this.error.hidden = true;
     this.unknown.hidden = !classification.unknown;
     this.root.classList.toggle("unsure", classification.unknown);
     this.bars.replaceChildren(...classification.predictions.map(bar));
-    this.showTimes(times);
+    this.showTimes(times, model.precision);
     this.heat.offer(classification.predictions, this.picture.bitmap !== null);
     const best = classification.predictions[0];
-    this.announce(`${this.model.name}: ${classification.unknown ? "unknown, perhaps " : ""}${best.label}, ${percent(best.probability)}`);
+    this.announce(`${this.choice.title}: ${classification.unknown ? "unknown, perhaps " : ""}${best.label}, ${percent(best.probability)}`);
   }
 
   refuse(error) {
@@ -111,7 +90,7 @@ export class Panel {
     this.error.dataset.reason = error.reason ?? "";
   }
 
-  showTimes(times) {
+  showTimes(times, precision) {
     const spent = STAGES.map((stage) => [stage, times[`${stage}_seconds`]]);
     const total = spent.reduce((sum, [, seconds]) => sum + seconds, 0);
     const line = element("div", { class: "line", "aria-hidden": "true" });
@@ -123,7 +102,7 @@ export class Panel {
     const names = spent.map(([stage, seconds]) =>
       element("div", { class: stage }, element("dt", {}, stage), element("dd", {}, milliseconds(seconds))),
     );
-    const { precision, provider } = this.model;
+    const { provider } = this.choice.model;
     const how = `${precision} on ${provider.replace("ExecutionProvider", "")}, batch of ${times.batch_size}`;
     const whole = element("p", {}, element("strong", {}, milliseconds(total)), ` in the server · ${how}`);
     this.times.replaceChildren(whole, line, element("dl", {}, ...names));
@@ -173,8 +152,8 @@ export class Panel {
     heat.button.disabled = true;
     try {
       const [explanation, card] = await Promise.all([
-        api.explain(this.model.name, this.model.version, picture.blob, heat.label.value),
-        api.card(this.model.name, this.model.version),
+        api.explain(this.place, picture.blob, heat.label.value),
+        api.card(this.place),
       ]);
       if (turn !== this.turn) return;
       picture.draw(heat.ground, 480, seenPart(picture.bitmap, card.input));
@@ -199,11 +178,22 @@ export class Panel {
   async showCard() {
     const place = this.card.lastElementChild;
     try {
-      place.replaceChildren(...cardContent(await api.card(this.model.name, this.model.version)));
+      place.replaceChildren(...cardContent(await api.card(this.place)));
     } catch (error) {
       place.replaceChildren(element("p", { class: "error", role: "alert" }, error.message));
     }
   }
+}
+
+// What stands where the labels will be: their outline, and what to do.
+function waiting() {
+  const ghosts = [64, 22, 12, 8, 5].map((width) => {
+    const ghost = element("span", {});
+    ghost.style.setProperty("--width", `${width}%`);
+    return ghost;
+  });
+  const what = element("p", {}, "Choose a picture, or click on a sample.");
+  return element("div", { class: "waiting" }, what, element("div", { class: "ghosts", "aria-hidden": "true" }, ...ghosts));
 }
 
 function bar({ label, probability }) {

@@ -74,32 +74,40 @@ function keep(pictures, show) {
       ? element("canvas", { "aria-hidden": "true" })
       : element("span", { class: "faceless", "aria-hidden": "true" }, "?");
     if (picture.bitmap) picture.draw(face, 128);
-    const button = element("button", { type: "button", title: picture.name, "aria-label": `Show ${picture.name}` }, face);
+    const button = thumbnail(face, picture.name, `Show ${picture.name}`);
+    picture.button = button;
     button.addEventListener("click", () => show(picture));
     list.prepend(element("li", {}, button));
   }
 }
 
-export async function offerSamples(model, show) {
-  const samples = await api.samples(model.name, model.version);
+export async function offerSamples(place, show) {
+  const samples = await api.samples(place);
   byId("offered").hidden = samples.length === 0;
   byId("samples").replaceChildren(
     ...samples.map((sample) => {
       const path = sample.path.slice(1);
       const face = element("img", { src: path, alt: "" });
       face.addEventListener("load", () => face.classList.toggle("tiny", face.naturalWidth < 64));
-      const button = element(
-        "button",
-        { type: "button", title: sample.label, "aria-label": `Try the sample ${sample.label}` },
-        face,
-      );
-      button.addEventListener("click", async () => show(await Picture.from(await api.file(path), sample.label)));
+      const button = thumbnail(face, sample.label, `Try the sample ${sample.label}`);
+      button.addEventListener("click", async () => {
+        const picture = await Picture.from(await api.file(path), sample.label);
+        picture.button = button;
+        show(picture);
+      });
       return element("li", {}, button);
     }),
   );
 }
 
+function thumbnail(face, title, action) {
+  return element("button", { type: "button", title, "aria-label": action, "aria-pressed": "false" }, face);
+}
+
 export function display(picture) {
+  for (const button of document.querySelectorAll(".thumbnails button")) {
+    button.setAttribute("aria-pressed", String(button === picture.button));
+  }
   const canvas = byId("shown");
   byId("invitation").hidden = true;
   canvas.hidden = picture.bitmap === null;

@@ -9,14 +9,16 @@ function quoted(text) {
 }
 
 const WRITERS = {
-  Python: ({ model, version, grpc }) => `from recognition_client import RecognitionClient
+  Python: ({ model, version, precision, grpc }) => `from recognition_client import RecognitionClient
 
 with RecognitionClient("${grpc}") as client:
-    result = client.classify("picture.png", model="${quoted(model)}", version=${version}, top_k=5)
+    result = client.classify(
+        "picture.png", model="${quoted(model)}", version=${version}, ${precision ? `precision="${precision}", ` : ""}top_k=5
+    )
     for prediction in result.predictions:
         print(f"{prediction.label:20} {prediction.probability:.1%}")`,
 
-  tritonclient: ({ model, version, grpc }) => `from pathlib import Path
+  tritonclient: ({ model, version, precision, grpc }) => `from pathlib import Path
 
 import numpy as np
 import tritonclient.grpc as triton
@@ -25,16 +27,21 @@ client = triton.InferenceServerClient("${grpc}")
 image = triton.InferInput("image", [1], "BYTES")
 image.set_data_from_numpy(np.array([Path("picture.png").read_bytes()], dtype=np.object_))
 labels = triton.InferRequestedOutput("logits", class_count=5)
-answer = client.infer("${quoted(model)}", [image], model_version="${version}", outputs=[labels])
+answer = client.infer(
+    "${quoted(model)}", [image], model_version="${version}", outputs=[labels]${precision ? `, parameters={"precision": "${precision}"}` : ""}
+)
 print(answer.as_numpy("logits"))`,
 
-  curl: ({ model, version, http }) =>
+  curl: ({ model, version, precision, http }) =>
     `curl --data-binary @picture.png \\
-  "${http}v1/models/${encodeURIComponent(model)}/versions/${version}:classify?top_k=5"`,
+  "${http}v1/models/${encodeURIComponent(model)}/versions/${version}:classify?top_k=5${precision ? `&precision=${precision}` : ""}"`,
 
-  grpcurl: ({ model, version, grpc }) => `grpcurl -plaintext \\
-  -d "{\\"model\\": {\\"name\\": \\"${quoted(model)}\\", \\"version\\": ${version}}, \\"image\\": \\"$(base64 -w0 picture.png)\\"}" \\
-  ${grpc} recognition.v1.RecognitionService/Classify`,
+  grpcurl: ({ model, version, precision, grpc }) => {
+    const selector = { name: model, version, ...(precision ? { precision } : {}) };
+    return `grpcurl -plaintext \\
+  -d "{\\"model\\": ${quoted(JSON.stringify(selector))}, \\"image\\": \\"$(base64 -w0 picture.png)\\"}" \\
+  ${grpc} recognition.v1.RecognitionService/Classify`;
+  },
 };
 
 export class Snippets {
@@ -49,14 +56,14 @@ export class Snippets {
     byId("copy").addEventListener("click", () => this.copy());
   }
 
-  show(model) {
-    this.model = model;
+  show(place) {
+    this.place = place;
     for (const tab of this.tabs) {
       const chosen = tab.textContent === this.kind;
       tab.setAttribute("aria-selected", String(chosen));
       tab.tabIndex = chosen ? 0 : -1;
     }
-    const text = WRITERS[this.kind]({ model: model.name, version: model.version, ...this.facts });
+    const text = WRITERS[this.kind]({ ...place, ...this.facts });
     byId("snippet").setAttribute("aria-label", this.kind);
     byId("snippet").querySelector("code").textContent = text;
   }
@@ -76,7 +83,7 @@ export class Snippets {
 
   choose(kind) {
     this.kind = kind;
-    this.show(this.model);
+    this.show(this.place);
   }
 
   async copy() {

@@ -8,6 +8,11 @@ from collections.abc import Generator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEADER_SECONDS = 10.0
+"""In which the headers of a request must have come."""
+MAX_HEADER_BYTES = 16 * 2**10
 
 
 class _Uvicorn(uvicorn.Server):
@@ -20,8 +25,15 @@ class _Uvicorn(uvicorn.Server):
 class HttpServer:
     """An application behind a listening socket: `start` to answer, `stop` when the last call has left."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, *, tls: ssl.SSLContext | None = None) -> None:
-        self._server = uvicorn_server(app, tls)
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        *,
+        tls: ssl.SSLContext | None = None,
+        max_header_bytes: int = MAX_HEADER_BYTES,
+    ) -> None:
+        self._server = uvicorn_server(app, tls, max_header_bytes=max_header_bytes)
         self._listener = listener
         self._task: asyncio.Task[None] | None = None
 
@@ -38,11 +50,55 @@ class HttpServer:
             await self._task
 
 
-def uvicorn_server(app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Server:
+class _Protocol(H11Protocol):
+    """Ends connections that do not come to the point: uvicorn itself waits for ever for the headers of a request."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def data_received(self, data: bytes) -> None:
+        if self._timer is None and self._waits:
+            self._expect_headers()
+        super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        self._stop_timer()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the headers of a request have yet to come."""
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr] # None at first
+
+    def _expect_headers(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(HEADER_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if self._waits:
+            self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def uvicorn_server(
+    app: ASGIApp, tls: ssl.SSLContext | None, *, max_header_bytes: int = MAX_HEADER_BYTES
+) -> uvicorn.Server:
     """Not started."""
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=_Protocol,
+        h11_max_incomplete_event_size=max_header_bytes,
         ws="none",
         lifespan="off",
         loop="asyncio",

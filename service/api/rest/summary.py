@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.samples import Sample
 
 from service.api.rest.schemas import Schema
-from service.metrics import Metrics
+from service.metrics import OTHER, Metrics
 
 
 class BatchCount(Schema):
@@ -39,7 +39,7 @@ class Summary(Schema):
 
 WINDOW_SECONDS = 30.0
 BETWEEN_SECONDS = 0.5
-NOT_COUNTED = ("GET ", "ListModels", "GetModel")
+NOT_COUNTED = ("GET ", OTHER)
 """Calls whose labels begin so only list or describe."""
 
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-FEWEST = {"grpc": 26, "aio": 10, "http": 15}
+FEWEST = {"grpc": 29, "aio": 10, "http": 15, "secure": 4}
 """So many checks there are at least, lest none be run and all seem well."""
 
 
 @pytest.mark.parametrize("door", FEWEST)
 def test_tritonclient_is_served(door: str, run_checks: Callable[[str], str]) -> None:
-    """Through gRPC, its asyncio twin and HTTP: no check fails."""
+    """Through gRPC, its asyncio twin, HTTP, and each of them over TLS with a token: no check fails."""
     outcomes: Mapping[str, str] = json.loads(run_checks(door))
     assert len(outcomes) >= FEWEST[door]
     failed = {name: trace for name, trace in outcomes.items() if trace}

@@ -11,8 +11,10 @@ from service.api.errors import status_of
 from service.api.interceptors import pushback
 from service.api.recognition import RecognitionServicer
 from service.errors import ModelNotFound, QueueFull
+from service.metrics import rpc_label
 from tests.service.api.refusals import refusal
 from tests.service.in_process import InProcess
+from tests.service.packages import encode, picture
 
 PREFIX = "/recognition.v1.RecognitionService"
 TELLTALE = "/srv/telltale: CUDA error 700 at 0x7f00deadbeef"
@@ -88,16 +90,19 @@ async def test_words_of_any_script_arrive(service: InProcess) -> None:
 
 
 async def test_every_call_is_counted_by_its_name_and_code(service: InProcess) -> None:
-    """Under the call's own name, with the model where one answered."""
+    """Those that compute under their own name, with the model where one answered; the others share one."""
+    await service.stub.Classify(pb.ClassifyRequest(image=encode(picture(1))))
     await service.stub.ListModels(pb.ListModelsRequest())
     with pytest.raises(grpc.aio.AioRpcError):
         await service.stub.GetModel(pb.GetModelRequest(model=pb.ModelSelector(name="quarters")))
     count = service.metrics.get_sample_value
     labels = {"model": "", "version": ""}
-    assert count("recognition_requests_total", labels | {"rpc": "ListModels", "code": "OK"}) == 1
-    assert count("recognition_requests_total", labels | {"rpc": "GetModel", "code": "NOT_FOUND"}) == 1
-    assert count("recognition_request_duration_seconds_count", {"rpc": "ListModels"}) == 1
-    assert service.sum("recognition_requests_total") == 2
+    assert count("recognition_requests_total", labels | {"rpc": "other", "code": "OK"}) == 1
+    assert count("recognition_requests_total", labels | {"rpc": "other", "code": "NOT_FOUND"}) == 1
+    thirds = {"rpc": "Classify", "model": "thirds", "version": "1", "code": "OK"}
+    assert count("recognition_requests_total", thirds) == 1
+    assert count("recognition_request_duration_seconds_count", {"rpc": "other"}) == 2
+    assert service.sum("recognition_requests_total") == service.sum("recognition_received_total") == 3
 
 
 async def test_other_services_pass_untouched(service: InProcess) -> None:
@@ -123,7 +128,7 @@ def assert_no_message(service: InProcess, error: grpc.aio.AioRpcError, rpc: str)
     assert (found.code, found.reason) == ("INVALID_ARGUMENT", "ARGUMENT_INVALID")
     assert list(found.fields) == ["request"]
     assert "DecodeError" not in repr(error)
-    assert service.sum("recognition_requests_total", rpc=rpc, code="INVALID_ARGUMENT") == 1
+    assert service.sum("recognition_requests_total", rpc=rpc_label(rpc), code="INVALID_ARGUMENT") == 1
     assert service.inside == 0
 
 

@@ -66,6 +66,18 @@ def test_reshaped_tensors_are_seen_as_configured() -> None:
     assert found.graph_shapes == {"x": (1, 3, 2), "y": (1, 4, 1, 1)}
 
 
+def test_a_graph_for_one_item_at_a_time_makes_batches_of_one() -> None:
+    """As in Triton's own example: max_batch_size 1 for a first dimension that is 1 for ever."""
+    found = signature(
+        [spec("x", 1, 3, 2)],
+        [spec("y", 1, 4, 1, 1)],
+        'max_batch_size: 1 input { name: "x" data_type: TYPE_FP32 format: FORMAT_NCHW dims: [3, 2] }'
+        'output { name: "y" data_type: TYPE_FP32 dims: [4] reshape { shape: [4, 1, 1] } }',
+    )
+    assert (found.inputs[0].shape, found.outputs[0].shape) == ((-1, 3, 2), (-1, 4))
+    assert found.graph_shapes == {"y": (4, 1, 1)}
+
+
 def test_labels_go_to_their_output() -> None:
     """Those without a name to the only one there is."""
     assert signature([spec("x", 1)], [spec("y", 1)], labels={"": ("a",)}).outputs[0].labels == ("a",)

@@ -96,7 +96,7 @@ def check_repository_index(client: Client) -> None:
 
 def check_load_and_unload(client: Client) -> None:
     """Only names of the repository, and nothing that a caller brings."""
-    client.unload_model("total")
+    client.unload_model("total", unload_dependents=True)
     assert not client.is_model_ready("total")
     total = given("x", np.ones(3, dtype=np.float32), "FP32")
     refused(partial(client.infer, "total", [total]), "is not at ready state", "UNAVAILABLE")
@@ -139,6 +139,20 @@ def check_infer(client: Client) -> None:
     assert (response.id, response.model_name, response.model_version) == ("mine", PACKAGE, "1")
     assert result.as_numpy("logits").shape == (1, 3)
     assert int(result.as_numpy("logits").argmax()) == 0
+
+
+def check_parameters_that_mean_nothing_here(client: Client) -> None:
+    """Sequences and correlation ids: taken, since a model without state answers them like any other."""
+    result = client.infer(PACKAGE, [pixels()], sequence_id=7, sequence_start=True, sequence_end=True)
+    assert int(result.as_numpy("logits").argmax()) == 0
+
+
+def check_precision(client: Client) -> None:
+    """A parameter of ours: the variant that shall answer."""
+    named = client.infer(PACKAGE, [pixels()], parameters={"precision": "fp32"}).as_numpy("logits")
+    assert np.array_equal(named, client.infer(PACKAGE, [pixels()]).as_numpy("logits"))
+    refused(partial(client.infer, PACKAGE, [pixels()], parameters={"precision": "int8"}), "int8", "NOT_FOUND")
+    refused(partial(client.infer, PACKAGE, [pixels()], parameters={"precision": "x"}), "fp32", "INVALID_ARGUMENT")
 
 
 def check_timeout(client: Client) -> None:
@@ -277,6 +291,8 @@ def check_classification(client: Client) -> None:
     value, index, label = best[1][0].decode().split(":", 2)
     assert (index, label) == ("1", LABELS[1])
     assert len(value.partition(".")[2]) == 6
+    all_of_them = [triton.InferRequestedOutput("logits", class_count=1000)]
+    assert client.infer(PACKAGE, [pixels(2)], outputs=all_of_them).as_numpy("logits").shape == (2, len(LABELS))
     wanted = [triton.InferRequestedOutput("y", class_count=9)]
     for datatype, texts in (
         ("FP16", [b"0.500000:1:b", b"0.000000:2:c", b"-1.000000:0:a"]),
@@ -345,6 +361,18 @@ def check_stream(client: Client) -> None:
     assert all(response.parameters["triton_final_response"].bool_param for response in responses)
 
 
+def check_stream_with_final_responses(client: Client) -> None:
+    """The one reserved parameter that is allowed; each answer is the final one of its request."""
+    answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
+    client.start_stream(callback=lambda result, error: answers.put((result, error)))
+    client.async_stream_infer(PACKAGE, [pixels()], enable_empty_final_response=True)
+    result, error = answers.get(timeout=30)
+    client.stop_stream()
+    assert error is None
+    assert result.get_response().parameters["triton_final_response"].bool_param
+    assert answers.empty()
+
+
 def check_stream_with_status(client: Client) -> None:
     """With the header `triton_grpc_error` an error is the status of the stream and ends it."""
     answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
@@ -368,6 +396,12 @@ def check_configured_for_triton(client: Client) -> None:
     wanted = [triton.InferRequestedOutput("scores", class_count=2)]
     result = client.infer("dense", [given("image", values, "FP32")], outputs=wanted)
     assert result.as_numpy("scores").tolist() == [b"11.000000:11:l11", b"10.000000:10:l10"]
+    one = given("image", values[np.newaxis], "FP32")
+    best = client.infer("one_by_one", [one], outputs=wanted).as_numpy("scores")
+    assert best.tolist() == [[b"11.000000:11:l11", b"10.000000:10:l10"]]
+    assert client.infer("one_by_one", [one]).as_numpy("scores").shape == (1, 12)
+    two = given("image", np.stack([values, values]), "FP32")
+    refused(partial(client.infer, "one_by_one", [two]), "batch-size must be <= 1", "INVALID_ARGUMENT")
 
 
 def check_what_is_not_offered(client: Client) -> None:

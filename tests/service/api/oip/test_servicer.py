@@ -48,6 +48,19 @@ async def test_the_server_describes_itself(stub: "GRPCInferenceServiceAsyncStub"
     assert "system_shared_memory" not in extensions
 
 
+async def test_a_server_that_exits_is_unavailable(models: Path) -> None:
+    """Which its clients know as something to try elsewhere."""
+    async with serving(models) as service:
+        stub: GRPCInferenceServiceAsyncStub = GRPCInferenceServiceStub(service.channel)
+        service.server._door.closing.set()
+        for call in (
+            stub.ServerReady(pb.ServerReadyRequest()),
+            stub.ModelReady(pb.ModelReadyRequest(name="thirds")),
+            stub.ModelInfer(pb.ModelInferRequest(model_name="thirds")),
+        ):
+            assert (await refusal(call))[::2] == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+
+
 async def test_models_describe_themselves(stub: "GRPCInferenceServiceAsyncStub") -> None:
     """Packages and plain models alike."""
     plain = await stub.ModelMetadata(pb.ModelMetadataRequest(name="pair"))
