@@ -3,6 +3,7 @@
 #   docker build -t recognition:cpu .                                 the service on the CPU
 #   docker build -t recognition:gpu --build-arg DEVICE=gpu .          the same with CUDA and cuDNN; the host brings the driver
 #   docker build -t recognition-training --target training .          recognition-train and recognition-export
+#   docker build -t recognition-batch --target batch .                recognition-batch with all of its engines
 #
 # CUDA comes as Python packages, so that one small base carries both. Packages are installed by hash from locks/.
 
@@ -68,6 +69,18 @@ COPY --from=wheel /wheels /wheels
 RUN python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps --no-index \
         --no-cache-dir /wheels/*.whl
 
+FROM ${PYTHON} AS batch-packages
+WORKDIR /build
+COPY locks/batch.lock packages.lock
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv --without-pip /opt/recognition \
+    && python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps \
+        --only-binary :all: --require-hashes --requirement packages.lock \
+    && find /opt/recognition -type d -name tests -prune -exec rm -r {} +
+COPY --from=wheel /wheels /wheels
+RUN python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps --no-index \
+        --no-cache-dir /wheels/*.whl
+
 # --- training and export: runs, models and the data set lie below /var/lib/recognition ------------------------------
 FROM runtime AS training
 COPY --from=training-packages /opt/recognition /opt/recognition
@@ -76,6 +89,16 @@ ENV XDG_CACHE_HOME=/var/lib/recognition/cache \
 WORKDIR /var/lib/recognition
 HEALTHCHECK NONE
 ENTRYPOINT ["recognition-train"]
+CMD ["--help"]
+
+# --- batch jobs: on Kubernetes by an Indexed Job or on Ray, see k8s/batch --------------------------------------------
+FROM runtime AS batch
+COPY --from=batch-packages /opt/recognition /opt/recognition
+ENV HOME=/tmp \
+    RAY_USAGE_STATS_ENABLED=0
+WORKDIR /tmp
+HEALTHCHECK NONE
+ENTRYPOINT ["recognition-batch"]
 CMD ["--help"]
 
 # --- the service ----------------------------------------------------------------------------------------------------

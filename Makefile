@@ -65,6 +65,8 @@ lock:  ## resolve requirements.lock and the image's locks/ anew (needs uv)
 	$(RESOLVE) pyproject.toml --extra service-cpu --extra otel --constraint requirements.lock -o locks/service-cpu.lock
 	$(RESOLVE) pyproject.toml --extra cuda --extra otel --constraint requirements.lock -o locks/service-gpu.lock
 	$(RESOLVE) pyproject.toml --extra export --constraint requirements.lock -o locks/training.lock
+	echo 'ray[default]' | $(RESOLVE) pyproject.toml - --extra service-cpu --extra ray --extra s3 --extra gcs \
+		--constraint requirements.lock -o locks/batch.lock
 	echo hatchling | $(RESOLVE) - --constraint requirements.lock -o locks/build.lock
 
 monitoring: setup  ## write the dashboard and the operator's copy of the alerts

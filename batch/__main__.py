@@ -6,8 +6,9 @@ Exit code 0 when every image was answered, 3 when some could not be read, 1 when
 import signal
 import sys
 from enum import StrEnum
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from batch.options import Options
 
 SOME_UNREADABLE = 3
+PEM: dict[str, Any] = {"metavar": "FILE", "exists": True, "dir_okay": False}
 
 app = typer.Typer(
     add_completion=False,
@@ -87,6 +89,20 @@ ShareIndex = Annotated[
 ]
 Patience = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="How long a server may be away.")]
 RayAddress = Annotated[str | None, typer.Option(help="Of a Ray cluster. Default: RAY_ADDRESS, else one is started.")]
+Token = Annotated[
+    str,
+    typer.Option(envvar="RECOGNITION_TOKEN", show_envvar=True, help="For servers that want one; see `recognition`."),
+]
+Tls = Annotated[bool, typer.Option("--tls", envvar="RECOGNITION_TLS", help="The servers speak TLS.")]
+RootCertificates = Annotated[
+    Path | None, typer.Option(envvar="RECOGNITION_ROOT_CERTIFICATES", help="Their authority, as PEM.", **PEM)
+]
+ClientCertificate = Annotated[
+    Path | None, typer.Option(envvar="RECOGNITION_CLIENT_CERTIFICATE", help="Shown to the servers, as PEM.", **PEM)
+]
+ClientKey = Annotated[
+    Path | None, typer.Option(envvar="RECOGNITION_CLIENT_KEY", help="The key of that certificate, as PEM.", **PEM)
+]
 Restart = Annotated[bool, typer.Option("--restart", help="Throw away what was written and begin anew.")]
 Json = Annotated[bool, typer.Option("--json", help="The summary as one JSON object.")]
 
@@ -119,6 +135,11 @@ def batch(
     share: ShareIndex = None,
     patience: Patience = 300.0,
     ray_address: RayAddress = None,
+    token: Token = "",
+    tls: Tls = False,
+    root_certificates: RootCertificates = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
     restart: Restart = False,
     as_json: Json = False,
 ) -> None:

@@ -1,6 +1,7 @@
 """What the command was given, as one value, and the parts of it that each step needs."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from batch.engines import EngineName
 from batch.engines.build import EngineSettings
@@ -45,6 +46,11 @@ class Options:
     share: int | None
     patience: float
     ray_address: str | None
+    token: str
+    tls: bool
+    root_certificates: Path | None
+    client_certificate: Path | None
+    client_key: Path | None
     restart: bool
     as_json: bool
 
@@ -77,6 +83,10 @@ class Options:
             workers=self.workers,
             patience_seconds=self.patience,
             ray_address=self.ray_address,
+            token=self.token or None,
+            tls=self.tls,
+            root_certificates=self.root_certificates,
+            client_certificate=self._client_certificate,
         )
 
     @property
@@ -97,6 +107,16 @@ class Options:
             columns=ManifestColumns(path=self.path_column, id=self.id_column),
             share=self._share,
             restart=self.restart,
+        )
+
+    @property
+    def _client_certificate(self) -> tuple[Path, Path] | None:
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise OptionsInvalid("--client-certificate and --client-key belong together")
+        return (
+            None
+            if self.client_certificate is None or self.client_key is None
+            else (self.client_certificate, self.client_key)
         )
 
     @property

@@ -1,7 +1,8 @@
 """From the words of the command to an engine; what an engine does not need is not imported."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from batch.engines import Engine, EngineName
@@ -23,6 +24,10 @@ class EngineSettings:
     workers: int | None = None
     patience_seconds: float = 300.0
     ray_address: str | None = None
+    token: str | None = field(default=None, repr=False)
+    tls: bool = False
+    root_certificates: Path | None = None
+    client_certificate: tuple[Path, Path] | None = None
 
 
 def build_engine(settings: EngineSettings) -> Engine:
@@ -46,6 +51,10 @@ def _remote(settings: EngineSettings) -> Engine:
         version=settings.version,
         alias=settings.alias,
         patience_seconds=settings.patience_seconds,
+        token=settings.token,
+        tls=settings.tls,
+        root_certificates=settings.root_certificates,
+        client_certificate=settings.client_certificate,
     )
     return RemoteEngine(choice, workers=settings.workers)
 

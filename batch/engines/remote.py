@@ -7,7 +7,8 @@ is asked again, with growing pauses, for as long as the job's patience lasts; an
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -55,6 +56,21 @@ class ServedChoice:
     alias: str | None = None
     patience_seconds: float = 300.0
     """How long a chunk is tried before the job gives up."""
+    token: str | None = field(default=None, repr=False)
+    tls: bool = False
+    root_certificates: Path | None = None
+    client_certificate: tuple[Path, Path] | None = None
+
+    def client(self, server: str) -> RecognitionClient:
+        """Of one of the servers; nothing is connected yet."""
+        return RecognitionClient(
+            server,
+            timeout_seconds=TIMEOUT_SECONDS,
+            token=self.token,
+            tls=self.tls,
+            root_certificates=self.root_certificates,
+            client_certificate=self.client_certificate,
+        )
 
 
 class RemoteEngine:
@@ -63,7 +79,7 @@ class RemoteEngine:
     def __init__(self, choice: ServedChoice, *, workers: int | None = None) -> None:
         self._choice = choice
         self.workers = workers or REQUESTS_PER_REPLICA * len(choice.servers)
-        self._clients = [RecognitionClient(server, timeout_seconds=TIMEOUT_SECONDS) for server in choice.servers]
+        self._clients = [choice.client(server) for server in choice.servers]
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="remote")
         self._under_way: set[Future[Results]] = set()
         self._closing = Event()

@@ -1,5 +1,6 @@
 """What options mean together, and which contradict each other."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,11 @@ DEFAULTS: dict[str, Any] = {
     "share": None,
     "patience": 300.0,
     "ray_address": None,
+    "token": "",
+    "tls": False,
+    "root_certificates": None,
+    "client_certificate": None,
+    "client_key": None,
     "restart": False,
     "as_json": False,
 }
@@ -49,6 +55,7 @@ def test_a_server_makes_the_engine_remote() -> None:
     assert options().engine_settings.name is EngineName.LOCAL
     remote = options(server=["a:1,b:2", "c:3"]).engine_settings
     assert (remote.name, remote.servers) == (EngineName.REMOTE, ("a:1", "b:2", "c:3"))
+    assert "secret" not in repr(options(server=["a:1"], token="secret").engine_settings)  # noqa: S106
 
 
 def test_a_share_of_the_job() -> None:
@@ -63,6 +70,7 @@ def test_a_share_of_the_job() -> None:
         ({"engine": EngineName.LOCAL, "server": ["a:1"]}, "asks no server"),
         ({"server": ["a:1"], "timings": True}, "--timings"),
         ({"version": 1, "alias": "stable"}, "not both"),
+        ({"server": ["a:1"], "client_key": Path("key.pem")}, "belong together"),
         ({"shares": 4}, "JOB_COMPLETION_INDEX"),
         ({"shares": 4, "share": 4}, "from 0 to 3"),
         ({"shares": 4, "share": 1, "restart": True}, "--restart"),
