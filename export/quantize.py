@@ -34,6 +34,13 @@ METHODS: dict[Method, CalibrationMethod] = {
 FLOAT_LAYERS: tuple[tuple[Layer, ...], ...] = ((), ("first",), ("last",), ("first", "last"))
 WORTH = 0.001
 """A layer stays in float32 only where this share more of the answers is kept by it."""
+OPTIONS = {
+    "CalibStridedMinMax": 1,
+    # Signed ranges: activations are uint8 with a zero point, and the absolute ones are found by sorting everything.
+    "CalibTensorRangeSymmetric": False,
+    # Logits stay float: a range chosen for most pictures would cut off those that the network is surest of.
+    "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
+}
 CALIBRATION_IMAGES = 512
 CALIBRATION_VALUES = 2**23
 """No more than so many numbers go in, which is 55 pictures of 224 x 224: their maps take the time and the memory."""
@@ -140,8 +147,7 @@ def _quantized(prepared: Path, method: Method, layers: tuple[Layer, ...], images
         nodes_to_exclude=[ends[layer] for layer in layers],
         calibrate_method=METHODS[method],
         calibration_cache_path=prepared.with_name(f"{method}.json"),
-        # Signed ranges: activations are uint8 with a zero point, and the absolute ones are found by sorting everything.
-        extra_options={"CalibStridedMinMax": 1, "CalibTensorRangeSymmetric": False},
+        extra_options=OPTIONS,
     )
     quantized = onnx.load(target)
     used = {node.domain for node in quantized.graph.node}
