@@ -1,0 +1,171 @@
+"""The service over real gRPC against the limit measured in the same run, turn by turn; every answer is checked.
+
+    tensors   one Fashion-MNIST tensor a call; limit: a bare grpc.aio server with the same request and answer
+    batches   64 of them a call; limit: ONNX Runtime in process
+    jpeg      JPEG → top-5 of a ResNet-18; limit: 1 / (1 / decoder + 1 / ONNX Runtime) on the same cores
+    open      the same at 0.5 and 0.8 of its capacity, calls coming by chance (Poisson)
+
+The load generator is a process of its own on the same machine. Networks have random weights, pictures are drawn.
+
+Example: .venv/bin/python benchmarks/serving.py jpeg --seconds 60 --json serving.json
+"""
+
+# ruff: noqa: E402 - the path comes first, see below
+
+import argparse
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "proto"), str(ROOT / "client")]
+
+from benchmarks.echo import running_echo
+from benchmarks.limits import RawModel, best_layout, decode_rate, single_latency
+from benchmarks.load import WARM_SECONDS, Job, Load, run_load
+from benchmarks.packages import FASHION_CNN, RESNET18, prepare_packages
+from benchmarks.pictures import photographs
+from benchmarks.report import Row, report
+from benchmarks.traffic import Traffic, classify_traffic, infer_traffic
+from service.models.repository import ModelRepository
+from tests.integration.running_service import RunningService, running_service
+
+SCENARIOS = ("tensors", "batches", "jpeg", "open")
+IN_FLIGHT = {"tensors": (1, 8, 32), "batches": (1, 8), "jpeg": (1, 4, 8, 32, 64)}
+ROUNDS = 3
+SHARES = (0.5, 0.8)
+MIB = 2**20
+
+
+class Bench:
+    """One scenario: what is sent, to which service, for how long."""
+
+    def __init__(self, service: RunningService, model: RawModel, traffic: Traffic, seconds: float) -> None:
+        self._service = service
+        self._process = psutil.Process(service.process.pid)
+        self._model = model
+        self._traffic = traffic
+        self._seconds = seconds
+
+    def closed(self, in_flight: int) -> tuple[Load, float]:
+        """The load, and the processor seconds that the service spent on an image."""
+        return self._run(Job(**self._traffic.fields, target=self._target, seconds=self._seconds, in_flight=in_flight))
+
+    def open(self, rate: float) -> tuple[Load, float]:
+        return self._run(Job(**self._traffic.fields, target=self._target, seconds=self._seconds, rate=rate))
+
+    def echo(self, target: str, in_flight: int) -> Load:
+        return run_load(Job(**self._traffic.of_echo, target=target, seconds=self._seconds, in_flight=in_flight))
+
+    @property
+    def memory(self) -> float:
+        return self._process.memory_info().rss / MIB
+
+    @property
+    def _target(self) -> str:
+        return self._service.target
+
+    def _run(self, job: Job) -> tuple[Load, float]:
+        used = _cpu(self._process)
+        load = run_load(job)
+        share = job.seconds / (job.seconds + WARM_SECONDS)  # the load's warm-up is in what the service spent
+        return load, (_cpu(self._process) - used) * share / max(load.images, 1)
+
+
+def run_scenario(name: str, root: Path, images: Path | None, seconds: float, options: list[str]) -> list[Row]:
+    models = prepare_packages(root)
+    network = FASHION_CNN if name in {"tensors", "batches"} else RESNET18
+    model = RawModel(ModelRepository(models).open(network, 1))
+    files = photographs(images)
+    if name in {"tensors", "batches"}:
+        traffic = infer_traffic(network, model, images_per_call=64 if name == "batches" else 1)
+    else:
+        traffic = classify_traffic(network, model, files)
+    rounds = ROUNDS * len(IN_FLIGHT.get(name, SHARES)) * 2
+    arguments = ("--device", "cpu", "--precision", "fp32", "--drain-seconds", "0", *options)
+    with running_service(models, *arguments) as service:
+        bench = Bench(service, model, traffic, max(1.0, seconds / rounds))
+        if name == "open":
+            return list(_open(bench))
+        if name == "tensors":
+            with running_echo(traffic.answer) as (echo, _):
+                return list(_against_echo(bench, echo))
+        return list(_against_limit(name, bench, model, files, max(1.0, seconds / rounds)))
+
+
+def _against_echo(bench: Bench, echo: str) -> Iterator[Row]:
+    for in_flight in IN_FLIGHT["tensors"]:
+        runs = [(bench.closed(in_flight), bench.echo(echo, in_flight)) for _ in range(ROUNDS)]
+        limit = statistics.median(other.images_per_second for _, other in runs)
+        yield _row(in_flight, [run for run, _ in runs], limit, bench, "bare grpc.aio")
+
+
+def _against_limit(name: str, bench: Bench, model: RawModel, files: tuple[bytes, ...], seconds: float) -> Iterator[Row]:
+    for in_flight in IN_FLIGHT[name]:
+        loads, limits, layout = [], [], ""
+        for _ in range(ROUNDS):
+            loads.append(bench.closed(in_flight))
+            best = best_layout(model, batches=(64,) if name == "batches" else (1, 8), seconds=seconds)
+            layout = str(best)
+            per_image = 1 / best.images_per_second
+            if name == "jpeg":
+                per_image += 1 / decode_rate(model, files, seconds=seconds / 2)
+            if name == "jpeg" and in_flight == 1:
+                per_image, layout = single_latency(model, files, seconds=seconds), "decode, then all cores"
+            limits.append(1 / per_image)
+        yield _row(in_flight, loads, statistics.median(limits), bench, layout)
+
+
+def _open(bench: Bench) -> Iterator[Row]:
+    unloaded = bench.closed(1)[0].percentile(50)
+    capacity = statistics.median(bench.closed(32)[0].images_per_second for _ in range(ROUNDS))
+    for share in SHARES:
+        runs = [bench.open(share * capacity) for _ in range(ROUNDS)]
+        row = dict(_row(0, runs, capacity, bench, f"{share} of capacity {capacity:.0f}/s"))
+        yield row | {"in flight": None, "p99 / unloaded p50": row["p99 ms"] / (unloaded * 1000)}  # type: ignore[operator]
+
+
+def _row(in_flight: int, runs: list[tuple[Load, float]], limit: float, bench: Bench, limited_by: str) -> Row:
+    loads = [load for load, _ in runs]
+    rate = statistics.median(load.images_per_second for load in loads)
+    return {
+        "in flight": in_flight,
+        "images/s": rate,
+        "limit/s": limit,
+        "ratio": rate / limit,
+        **{
+            f"p{share} ms": 1000 * statistics.median(load.percentile(share) for load in loads) for share in (50, 95, 99)
+        },
+        "failed": sum(load.failed for load in loads),
+        "service CPU ms/image": 1000 * statistics.median(seconds for _, seconds in runs),
+        "client CPU ms/image": 1000 * statistics.median(load.client_cpu_seconds / load.images for load in loads),
+        "MiB": bench.memory,
+        "limit": limited_by,
+    }
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenario", choices=SCENARIOS)
+    parser.add_argument("--seconds", type=float, default=60, help="of measuring, shared by all rows and rounds")
+    parser.add_argument("--root", type=Path, default=ROOT / "var" / "benchmarks", help="where the packages are kept")
+    parser.add_argument("--images", type=Path, help="photographs to send instead of drawn ones")
+    parser.add_argument(
+        "--option", action="append", default=[], help="for recognition-serve, as --option=--decode=fast"
+    )
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    rows = run_scenario(given.scenario, given.root, given.images, given.seconds, given.option)
+    report(f"serving: {given.scenario} {' '.join(given.option)}".strip(), rows, file=given.json)
+
+
+if __name__ == "__main__":
+    main()
