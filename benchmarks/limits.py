@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from service.engine.decode import ImageLimits, decode
 from service.engine.preprocess import preprocess
-from service.engine.session import available_cores
+from service.engine.providers import CPU_PROVIDER
+from service.engine.session import available_cores, open_runtime
 from service.models.manifest import InputSpec, Precision
 from service.models.repository import Package
 
@@ -35,18 +35,22 @@ class Layout:
 class RawModel:
     """A package's graph in ONNX Runtime, and its way of preparing pictures."""
 
-    def __init__(self, package: Package, precision: Precision = Precision.FP32) -> None:
+    def __init__(
+        self, package: Package, precision: Precision = Precision.FP32, *, provider: str = CPU_PROVIDER
+    ) -> None:
         manifest = package.manifest
         self.spec: InputSpec = manifest.input
         self._graph = package.read(manifest.variants[precision].file)
+        self._provider = provider
         self._outputs = [manifest.outputs.logits]
         self._limits = ImageLimits()
 
+    @property
+    def on_cpu(self) -> bool:
+        return self._provider == CPU_PROVIDER
+
     def session(self, threads: int) -> Callable[[Images], npt.NDArray[np.float32]]:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        runtime = onnxruntime.InferenceSession(self._graph, options, providers=["CPUExecutionProvider"])
+        runtime = open_runtime(self._graph, provider=self._provider, threads=threads)
 
         def run(images: Images) -> npt.NDArray[np.float32]:
             logits: npt.NDArray[np.float32] = runtime.run(self._outputs, {self.spec.tensor: images})[0]
@@ -63,9 +67,9 @@ class RawModel:
 
 
 def best_layout(model: RawModel, *, batches: Sequence[int], seconds: float) -> Layout:
-    """The fastest of all cores for one batch, and one core for each of several."""
+    """The fastest of all cores for one batch, and one core for each of several; a GPU has one session."""
     cores = available_cores()
-    layouts = {(1, cores), (cores, 1)}
+    layouts = {(1, cores), (cores, 1)} if model.on_cpu else {(1, 1)}
     each = seconds / len(layouts) / len(batches)
     found = [
         _measure(model, sessions, threads, batch, each) for sessions, threads in sorted(layouts) for batch in batches
