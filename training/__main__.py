@@ -1,4 +1,4 @@
-"""The command recognition-train: fit, finetune, evaluate, compare, describe, recipes, data. Parses, calls, prints."""
+"""The command recognition-train: fit, finetune, evaluate, compare, rate, describe, recipes, data. Parses and calls."""
 
 import os
 import sys
@@ -20,6 +20,7 @@ from training.options import (
     console_for,
     print_json,
 )
+from training.rate_command import rate
 from training.transfer_command import finetune
 
 app = typer.Typer(
@@ -76,6 +77,10 @@ app.command(
     short_help="Says whether one run is better than another.",
     epilog="Example: recognition-train compare var/runs/lenet5-seed0 var/runs/fashion_cnn-seed0",
 )(compare)
+app.command(
+    short_help="Suggests a learning rate for RECIPE.",
+    epilog="Example: recognition-train rate resnet20_quick --threads 1",
+)(rate)
 
 
 @app.command(

@@ -30,9 +30,10 @@ class LearningRateCurve:
 
     @property
     def suggestion(self) -> float:
-        """Where the loss falls fastest over the logarithm of the rate."""
+        """Where the loss falls fastest over the logarithm of the rate, on the way down to its lowest."""
         slopes = np.gradient(np.array(self.losses), np.log(np.array(self.rates)))
-        return self.rates[int(slopes.argmin())]
+        lowest = int(np.argmin(self.losses))
+        return self.rates[int(slopes[: lowest + 1].argmin())]
 
 
 def find_learning_rate(

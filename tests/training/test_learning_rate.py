@@ -6,7 +6,7 @@ import torch
 
 from training.config import Optimization, Recipe
 from training.data import Splits
-from training.learning_rate import find_learning_rate
+from training.learning_rate import LearningRateCurve, find_learning_rate
 from training.loop import Trainer
 from training.models import build
 
@@ -40,3 +40,9 @@ def test_the_suggestion_lies_where_the_loss_falls(recipe: Recipe, splits: Splits
     )  # fmt: skip
     assert 1e-4 < curve.suggestion < 0.5
     assert list(curve.rates) == sorted(curve.rates)
+
+
+def test_what_comes_after_the_lowest_loss_is_not_looked_at() -> None:
+    """A loss that has left its lowest point jumps up and down."""
+    curve = LearningRateCurve(rates=(1e-3, 1e-2, 0.1, 0.3, 1.0), losses=(2.0, 1.5, 0.5, 4.0, 0.6))
+    assert curve.suggestion == 1e-2

@@ -49,7 +49,7 @@ def process(*arguments: str | Path, directory: Path | None = None) -> subprocess
     )
 
 
-@pytest.mark.parametrize("command", ["fit", "finetune", "evaluate", "compare", "describe", "recipes", "data"])
+@pytest.mark.parametrize("command", ["fit", "finetune", "evaluate", "compare", "rate", "describe", "recipes", "data"])
 def test_every_command_has_help_with_an_example(command: str, recognition_train: Command) -> None:
     """On the standard output."""
     result = recognition_train(command, "--help")
@@ -174,3 +174,13 @@ def test_an_output_that_cannot_be_written_is_named(
     result = recognition_train("fit", "fashion_cnn", *options)
     assert result.returncode == 1
     assert f"error: {tmp_path / 'file' / 'run'}: Not a directory" in result.stderr
+
+
+def test_a_learning_rate_is_suggested(sample_directory: Path, recognition_train: Command) -> None:
+    """With the curve that it comes from."""
+    options = ("--data", sample_directory, "--dataset", "fashion-mnist-sample", "--threads", "1", "--steps", "30")
+    result = recognition_train("rate", "fashion_cnn", *options, "--json")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["suggestion"] in found["rates"]
+    assert len(found["rates"]) == len(found["losses"]) > 10

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.training.data.photographs import write_folder, write_photograph
 from training.config import Preprocessing
@@ -85,11 +87,8 @@ def test_a_manifest_that_says_too_little_is_refused(
 
 
 def test_a_parquet_manifest_is_read(tmp_path: Path) -> None:
-    """Where pyarrow is installed."""
-    pyarrow = pytest.importorskip("pyarrow")
-    from pyarrow import parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]  # an optional package
-
-    table = pyarrow.table({"path": ["a.png", "b.png"], "label": ["x", "y"]})
+    """Like one in CSV."""
+    table = pa.table({"path": ["a.png", "b.png"], "label": ["x", "y"]})
     parquet.write_table(table, tmp_path / "pictures.parquet")
     assert [entry.label for entry in list_manifest(tmp_path / "pictures.parquet")] == ["x", "y"]
 
