@@ -37,6 +37,7 @@ from service.engine.batcher import BatchPolicy, BatchReport
 from service.engine.decode import ImageLimits, decode
 from service.engine.decode_pool import DecodePool
 from service.engine.device_guard import DeviceGuard
+from service.engine.execution import OptionUnknown, checked_options
 from service.engine.providers import GPU_PROVIDERS, Provider, choose_provider
 from service.engine.response_cache import CacheObserver, ResponseCache
 from service.engine.session import available_cores
@@ -195,6 +196,7 @@ def _registry(
         max_side=settings.max_image_side,
         max_pixels=settings.max_image_pixels,
     )
+    provider_options = _provider_options(settings, provider)
     policy = BatchPolicy(
         max_batch_size=settings.max_batch_size,
         max_delay_seconds=settings.max_delay_ms / 1000,
@@ -216,6 +218,7 @@ def _registry(
         every_precision=settings.serve_precisions == "all",
         decoding=settings.decode,
         cache=_response_cache(settings, metrics),
+        provider_options=provider_options,
         policy=policy,
         limits=limits,
         workers=ThreadPoolExecutor(decoders, thread_name_prefix="decode"),
@@ -230,7 +233,12 @@ def _registry(
         guard=guard,
     )
     plain_loader = PlainModelLoader(
-        provider=provider.name, threads=threads, policy=policy, observe=observe_batch, guard=guard
+        provider=provider.name,
+        threads=threads,
+        policy=policy,
+        observe=observe_batch,
+        guard=guard,
+        provider_options=provider_options,
     )
 
     async def watch(entry: Entry) -> None:
@@ -293,6 +301,13 @@ def _upload_reader(settings: Settings) -> UploadReader:
             seconds=settings.default_deadline_seconds,
         )
     )
+
+
+def _provider_options(settings: Settings, provider: Provider) -> dict[str, str]:
+    try:
+        return checked_options(provider.name, settings.provider_options)
+    except OptionUnknown as error:
+        raise StartRefused(f"provider_options: {error}") from error
 
 
 def _describe_build(metrics: Metrics, provider: Provider) -> None:

@@ -71,7 +71,11 @@ class Settings(BaseSettings):
     metrics_port: Port = 8002
     """Port of the Prometheus metrics; 0 picks a free one and logs it."""
     device: Device = Device.AUTO
-    """Where models compute: cuda (or exit with an error), cpu, or auto: CUDA where it is, else the CPU."""
+    """Where models compute: cuda, tensorrt, openvino (or exit with an error), cpu, or auto: CUDA where it is, else
+    OpenVINO where its runtime is installed, else the CPU."""
+    provider_options: str = ""
+    """Options of the execution provider, as NAME=VALUE,NAME=VALUE: gpu_mem_limit=8589934592 for CUDA, NUM_STREAMS=2 for
+    OpenVINO. One that the provider does not have stops the start."""
     precision: PrecisionChoice = PrecisionChoice.AUTO
     """Arithmetic of models: fp32, fp16, int8 (a package without it is refused), or auto: fp32, unless int8 on the CPU
     or fp16 on CUDA is measured at the load to be faster here and agrees with the golden samples."""

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from service.engine.providers import CUDA_PROVIDER, check_provider
+from service.engine.execution import EXECUTIONS, GPU_PROVIDERS, Options
+from service.engine.providers import check_provider
 from service.models.manifest import OutputSpec
 
 
@@ -22,17 +23,35 @@ class Outputs:
 
 
 class Session:
-    """One graph on one provider. `run` may be called from any thread; calls do not gain from running side by side."""
+    """One graph on one provider. `run` may be called from any thread.
 
-    def __init__(self, runtime: onnxruntime.InferenceSession, *, tensor: str, outputs: OutputSpec) -> None:
+    On the CPU one call alone is computed by all of the session's threads, and calls side by side by one thread each:
+    they share one pool and one set of weights. On a GPU batches are filled up to the next power of two (`pads`), the
+    sizes that were warmed up.
+    """
+
+    def __init__(
+        self, runtime: onnxruntime.InferenceSession, *, tensor: str, outputs: OutputSpec, pads: bool = False
+    ) -> None:
         self._runtime = runtime
         self._tensor = tensor
+        self._pads = pads
         self._names = [outputs.logits] if outputs.embedding is None else [outputs.logits, outputs.embedding]
 
     @classmethod
-    def load(cls, graph: bytes, *, provider: str, threads: int, tensor: str, outputs: OutputSpec) -> "Session":
+    def load(
+        cls,
+        graph: bytes,
+        *,
+        provider: str,
+        threads: int,
+        tensor: str,
+        outputs: OutputSpec,
+        provider_options: Options | None = None,
+    ) -> "Session":
         """From a graph in memory. Raises ProviderUnavailable, or the runtime's own error for a bad graph."""
-        return cls(open_runtime(graph, provider=provider, threads=threads), tensor=tensor, outputs=outputs)
+        runtime = open_runtime(graph, provider=provider, threads=threads, provider_options=provider_options)
+        return cls(runtime, tensor=tensor, outputs=outputs, pads=provider in GPU_PROVIDERS)
 
     @property
     def provider(self) -> str:
@@ -41,20 +60,32 @@ class Session:
 
     def run(self, images: npt.NDArray[np.uint8]) -> Outputs:
         """Blocks until the batch is computed."""
+        size = len(images)
+        padding = _bucket(size) - size if self._pads else 0
+        if padding:
+            images = np.concatenate([images, np.zeros((padding, *images.shape[1:]), dtype=images.dtype)])
         results = self._runtime.run(self._names, {self._tensor: images})
-        return Outputs(logits=results[0], embeddings=results[1] if len(results) > 1 else None)
+        if padding:
+            results = [rows[:-padding] for rows in results]
+        return Outputs(logits=results[0], embeddings=results[1] if len(results) > 1 else None, padding=padding)
 
 
-def open_runtime(graph: bytes, *, provider: str, threads: int) -> onnxruntime.InferenceSession:
+def _bucket(size: int) -> int:
+    """The next power of two."""
+    return 1 << (size - 1).bit_length()
+
+
+def open_runtime(
+    graph: bytes, *, provider: str, threads: int, provider_options: Options | None = None
+) -> onnxruntime.InferenceSession:
     """ONNX Runtime on one provider. Raises ProviderUnavailable, or the runtime's own error for a bad graph."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # TF32 keeps ten bits of each factor, which moves logits by a thousandth: too much to tell a faulty graph from.
-    chosen = (provider, {"use_tf32": "0"}) if provider == CUDA_PROVIDER else provider
-    runtime = onnxruntime.InferenceSession(graph, options, providers=[chosen])
+    chosen = EXECUTIONS[provider].options(provider_options or {}, threads=threads)
+    runtime = onnxruntime.InferenceSession(graph, options, providers=[(provider, chosen)])
     check_provider(runtime, provider)
     return runtime
 

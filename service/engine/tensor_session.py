@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime
 
 from service.engine.datatypes import AnyTensor, Datatype
+from service.engine.execution import Options
 from service.engine.session import open_runtime
 from service.errors import ArgumentInvalid
 
@@ -68,9 +69,11 @@ class TensorSession:
         self._by_value = Datatype.BF16 in self._types.values()
 
     @classmethod
-    def load(cls, graph: bytes, *, provider: str, threads: int) -> "TensorSession":
+    def load(
+        cls, graph: bytes, *, provider: str, threads: int, provider_options: Options | None = None
+    ) -> "TensorSession":
         """Raises ProviderUnavailable, TensorUnsupported, or the runtime's own error for a bad graph."""
-        return cls(open_runtime(graph, provider=provider, threads=threads))
+        return cls(open_runtime(graph, provider=provider, threads=threads, provider_options=provider_options))
 
     @property
     def provider(self) -> str:

@@ -15,6 +15,7 @@ from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Tensor
 from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decoding import Decoding
 from service.engine.device_guard import DeviceGuard
+from service.engine.execution import Options
 from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage, Times
 from service.engine.place import Place
@@ -63,8 +64,10 @@ class ModelLoader:
         every_precision: bool = False,
         decoding: Decoding = Decoding.EXACT,
         cache: ResponseCache | None = None,
+        provider_options: Options | None = None,
     ) -> None:
         self._provider = provider
+        self._provider_options = provider_options
         self._precision = precision
         self._every_precision = every_precision
         self._decoding = decoding
@@ -168,6 +171,7 @@ class ModelLoader:
                 threads=self._threads,
                 tensor=manifest.input.tensor,
                 outputs=manifest.outputs,
+                provider_options=self._provider_options,
             )
         except ProviderUnavailable:
             raise

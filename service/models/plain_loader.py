@@ -12,6 +12,7 @@ from recognition.oip.model_config_pb2 import ModelConfig
 from service.engine.batcher import BatchPolicy, BatchReport
 from service.engine.datatypes import AnyTensor
 from service.engine.device_guard import DeviceGuard
+from service.engine.execution import Options
 from service.engine.priority import Priority
 from service.engine.providers import ProviderUnavailable
 from service.engine.tensor_batcher import TensorBatcher, Tensors
@@ -105,10 +106,12 @@ class PlainModelLoader:
         threads: int,
         policy: BatchPolicy,
         observe: Callable[[str, int, BatchReport], None],
+        provider_options: Options | None = None,
         guard: DeviceGuard | None = None,
     ) -> None:
         """`observe` is told name and version with the report of each batch."""
         self._provider = provider
+        self._provider_options = provider_options
         self._threads = threads
         self._policy = policy
         self._observe = observe
@@ -166,7 +169,9 @@ class PlainModelLoader:
     def _build_session(self, model: PlainModel) -> tuple[TensorSession, str]:
         graph = model.read()
         try:
-            session = TensorSession.load(graph, provider=self._provider, threads=self._threads)
+            session = TensorSession.load(
+                graph, provider=self._provider, threads=self._threads, provider_options=self._provider_options
+            )
         except ProviderUnavailable:
             raise
         except TensorUnsupported as error:

@@ -9,12 +9,15 @@ from service.engine import providers
 from service.engine.providers import (
     CPU_PROVIDER,
     CUDA_PROVIDER,
+    OPENVINO_PROVIDER,
     Device,
     Provider,
     ProviderUnavailable,
+    check_one_runtime,
     check_provider,
     choose_provider,
     cuda_obstacle,
+    installed_runtimes,
 )
 from tests.service.packages import graph
 
@@ -24,6 +27,7 @@ OBSTACLE = "no NVIDIA driver is installed"
 @pytest.fixture
 def without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(providers, "cuda_obstacle", lambda: OBSTACLE)
+    monkeypatch.setattr(providers, "openvino_obstacle", lambda: "there is no OpenVINO")
 
 
 @pytest.fixture
@@ -120,3 +124,26 @@ def test_a_session_that_fell_back_is_an_error() -> None:
 def test_a_real_session_passes_on_the_cpu() -> None:
     """The check reads what the runtime itself says."""
     check_provider(onnxruntime.InferenceSession(graph(), providers=[CPU_PROVIDER]), CPU_PROVIDER)
+
+
+def test_openvino_is_taken_where_its_runtime_is_installed(without_cuda: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By `auto` as well, since nobody installs it for anything else."""
+    monkeypatch.setattr(providers, "openvino_obstacle", lambda: None)
+    for device in (Device.AUTO, Device.OPENVINO):
+        assert choose_provider(device).name == OPENVINO_PROVIDER
+
+
+@pytest.mark.parametrize(("device", "title"), [(Device.OPENVINO, "OpenVINO"), (Device.TENSORRT, "TensorRT")])
+def test_what_cannot_be_had_is_an_error(device: Device, title: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never another provider in silence."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU_PROVIDER])
+    with pytest.raises(ProviderUnavailable, match=f"{title} was asked for.*install the extra"):
+        choose_provider(device)
+
+
+def test_two_runtimes_are_refused() -> None:
+    """They share a module name, so the later one lies in the files of the earlier."""
+    check_one_runtime(["onnxruntime-gpu"])
+    check_one_runtime(installed_runtimes())
+    with pytest.raises(ProviderUnavailable, match=r"onnxruntime and onnxruntime-gpu are both installed.*uninstall"):
+        check_one_runtime(["onnxruntime", "onnxruntime-gpu"])

@@ -45,6 +45,18 @@ def test_the_provider_is_the_one_asked_for() -> None:
     assert load().provider == CPU_PROVIDER
 
 
+@pytest.mark.parametrize(("count", "padding"), [(1, 0), (2, 0), (3, 1), (5, 3), (64, 0)])
+def test_a_batch_is_filled_up_where_only_some_sizes_are_ready(count: int, padding: int) -> None:
+    """To the next power of two; nobody sees what was computed besides."""
+    images, session = noise(count), load()
+    session._pads = True
+    outputs = session.run(images)
+    assert outputs.padding == padding
+    assert outputs.logits == pytest.approx(load().run(images).logits, abs=1e-5)
+    assert outputs.embeddings is not None
+    assert len(outputs.embeddings) == count
+
+
 def test_one_session_serves_many_threads() -> None:
     """Calls side by side do not mix their images."""
     session = load()
