@@ -153,6 +153,7 @@ def _http_server(
         health=core.status,
         uploads=uploads,
         grpc_port=grpc_port,
+        asks_for_token=core.access.asks,
         routers=[open_inference_router(core.open_inference, calls=core.calls, uploads=uploads)],
     )
     gate = HttpGate(app, access=core.access, calls=core.calls, refusal=refusal_at)

@@ -83,6 +83,7 @@ class PackagedTensors:
         config.dynamic_batching.SetInParent()
         config.parameters["encoded_images"].string_value = image.name
         config.parameters["outputs_on_request"].string_value = ",".join(spec.name for spec in self.outputs_on_request)
+        config.parameters["precisions"].string_value = ",".join(self.live.precisions)
         return config
 
     async def compute(

@@ -76,9 +76,10 @@ def replicas() -> Iterator[Replicas]:
         server.stop()
 
 
-def test_a_slow_replica_is_helped_by_the_next(replicas: Replicas) -> None:
-    """No call waits for it."""
-    with RecognitionClient(replicas.target, hedge_after_seconds=SOON) as client:
+@pytest.mark.parametrize("token", [None, "rec_a-token-0123456789"])
+def test_a_slow_replica_is_helped_by_the_next(replicas: Replicas, token: str | None) -> None:
+    """No call waits for it; with a token too, which every attempt brings."""
+    with RecognitionClient(replicas.target, hedge_after_seconds=SOON, token=token) as client:
         while not replicas.asked():
             client.classify(b"shoe")
         began = time.monotonic()
@@ -87,9 +88,10 @@ def test_a_slow_replica_is_helped_by_the_next(replicas: Replicas) -> None:
         assert time.monotonic() - began < SLOW_SECONDS
 
 
-async def test_so_it_is_with_asyncio(replicas: Replicas) -> None:
+@pytest.mark.parametrize("token", [None, "rec_a-token-0123456789"])
+async def test_so_it_is_with_asyncio(replicas: Replicas, token: str | None) -> None:
     """Two calls at a time."""
-    async with AsyncRecognitionClient(replicas.target, hedge_after_seconds=SOON) as client:
+    async with AsyncRecognitionClient(replicas.target, hedge_after_seconds=SOON, token=token) as client:
         while not replicas.asked():
             await client.classify(b"shoe")
         began = time.monotonic()

@@ -3,6 +3,8 @@
 import base64
 import io
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from service.models.manifest import Precision
+from tests.integration.conformance.conftest import PYTHON as TRITON
 from tests.integration.running_service import RunningService, running_service
+from tests.service.api.auth.keys import ALL, TOKENS, write_tokens
 from tests.service.packages import GAIN, PackageRecipe, graph
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -294,3 +298,41 @@ def test_nothing_runs_over_the_edge(page: Page, width: int, height: int) -> None
     page_width = page.browser.execute_script("return document.documentElement.scrollWidth")
     page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert page_width <= width
+
+
+def test_behind_a_token_the_page_works_and_its_snippets_bring_it(
+    browser: webdriver.Chrome, tmp_path: Path, two_models: Path
+) -> None:
+    """The browser sends what it asked its user for; the token itself stands nowhere on the page."""
+    tokens = write_tokens(tmp_path / "tokens.toml", TOKENS)
+    password = base64.b64encode(f"anybody:{ALL}".encode()).decode()
+    with running_service(two_models, "--tokens", str(tokens)) as service:
+        browser.execute_cdp_cmd("Network.enable", {})
+        browser.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"Authorization": f"Basic {password}"}})
+        try:
+            page = Page(browser, service.url)
+            page.all("#samples button")[1].click()
+            page.until(page.labels)
+            for tab in page.all("[role=tab]"):
+                tab.click()
+                assert "RECOGNITION_TOKEN" in page.one("#snippet code").text
+            assert ALL not in browser.page_source
+            assert page.complaints() == []
+        finally:
+            browser.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {}})
+
+
+def test_the_snippets_run_as_they_are(page: Page, tmp_path: Path) -> None:
+    """For the model and the precision that are chosen; grpcurl itself is seldom there."""
+    name, _, precision = page.all(".panel .choice select")
+    Select(name).select_by_visible_text("thirds")
+    Select(precision).select_by_visible_text("int8")
+    (tmp_path / "picture.png").write_bytes(trousers())
+    triton = [str(TRITON)] if TRITON.exists() else []
+    for tab, command in (("Python", [sys.executable]), ("tritonclient", triton), ("curl", ["bash"])):
+        next(button for button in page.all("[role=tab]") if button.text == tab).click()
+        if command:
+            code = page.one("#snippet code").text
+            done = subprocess.run(command, cwd=tmp_path, input=code, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            assert "middle" in done.stdout

@@ -83,7 +83,7 @@ async function open() {
   const [models, settings] = await Promise.all([api.models(), api.settings()]);
   const ready = models.filter((model) => model.state === "READY" && model.labels.length > 0);
   if (ready.length === 0) throw new Error("No model is ready yet; load the page again in a moment.");
-  const page = new Page(ready, new Snippets({ grpcPort: settings.grpc_port }));
+  const page = new Page(ready, new Snippets({ grpcPort: settings.grpc_port, asksForToken: settings.asks_for_token }));
   byId("loading").remove();
   byId("compare").disabled = false;
   page.add([ready[0], ready[0].precision]);

@@ -8,47 +8,54 @@ function quoted(text) {
   return text.replace(QUOTED, "\\$&");
 }
 
-const WRITERS = {
-  Python: ({ model, version, precision, grpc }) => `from recognition_client import RecognitionClient
+// The token is never part of the page: snippets take it from the environment.
+const BEARER = '-H "Authorization: Bearer $RECOGNITION_TOKEN" ';
 
-with RecognitionClient("${grpc}") as client:
+const WRITERS = {
+  Python: ({ model, version, precision, grpc, tls, token }) => `${token ? "import os\n\n" : ""}from recognition_client import RecognitionClient
+
+with RecognitionClient("${grpc}"${token ? ', token=os.environ["RECOGNITION_TOKEN"]' : ""}${tls ? ", tls=True" : ""}) as client:
     result = client.classify(
         "picture.png", model="${quoted(model)}", version=${version}, ${precision ? `precision="${precision}", ` : ""}top_k=5
     )
     for prediction in result.predictions:
         print(f"{prediction.label:20} {prediction.probability:.1%}")`,
 
-  tritonclient: ({ model, version, precision, grpc }) => `from pathlib import Path
+  tritonclient: ({ model, version, precision, grpc, tls, token }) => `${token ? "import os\n" : ""}from pathlib import Path
 
 import numpy as np
 import tritonclient.grpc as triton
 
-client = triton.InferenceServerClient("${grpc}")
+client = triton.InferenceServerClient("${grpc}"${tls ? ", ssl=True" : ""})
 image = triton.InferInput("image", [1], "BYTES")
 image.set_data_from_numpy(np.array([Path("picture.png").read_bytes()], dtype=np.object_))
-labels = triton.InferRequestedOutput("logits", class_count=5)
 answer = client.infer(
-    "${quoted(model)}", [image], model_version="${version}", outputs=[labels]${precision ? `, parameters={"precision": "${precision}"}` : ""}
+    "${quoted(model)}",
+    [image],
+    model_version="${version}",
+    outputs=[triton.InferRequestedOutput("logits", class_count=5)],${precision ? `\n    parameters={"precision": "${precision}"},` : ""}${token ? '\n    headers={"authorization": f"Bearer {os.environ[\'RECOGNITION_TOKEN\']}"},' : ""}
 )
 print(answer.as_numpy("logits"))`,
 
-  curl: ({ model, version, precision, http }) =>
-    `curl --data-binary @picture.png \\
+  curl: ({ model, version, precision, http, token }) =>
+    `curl ${token ? BEARER : ""}--data-binary @picture.png \\
   "${http}v1/models/${encodeURIComponent(model)}/versions/${version}:classify?top_k=5${precision ? `&precision=${precision}` : ""}"`,
 
-  grpcurl: ({ model, version, precision, grpc }) => {
+  grpcurl: ({ model, version, precision, grpc, tls, token }) => {
     const selector = { name: model, version, ...(precision ? { precision } : {}) };
-    return `grpcurl -plaintext \\
+    return `grpcurl ${tls ? "" : "-plaintext "}${token ? BEARER : ""}\\
   -d "{\\"model\\": ${quoted(JSON.stringify(selector))}, \\"image\\": \\"$(base64 -w0 picture.png)\\"}" \\
   ${grpc} recognition.v1.RecognitionService/Classify`;
   },
 };
 
 export class Snippets {
-  constructor({ grpcPort }) {
+  constructor({ grpcPort, asksForToken }) {
     this.facts = {
       grpc: `${location.hostname}:${grpcPort}`,
       http: new URL(".", location.href).href,
+      tls: location.protocol === "https:",
+      token: asksForToken,
     };
     this.kind = "Python";
     this.tabs = Object.keys(WRITERS).map((kind) => this.makeTab(kind));

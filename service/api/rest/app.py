@@ -48,6 +48,7 @@ def build_app(
     health: Health,
     uploads: UploadReader,
     grpc_port: int,
+    asks_for_token: bool = False,
     routers: Iterable[APIRouter] = (),
 ) -> FastAPI:
     """`routers` are those of other protocols on the same port; they bring their own rules for errors."""
@@ -71,7 +72,7 @@ def build_app(
         router,
         probes_router(health),
         summary_router(metrics),
-        playground_router(grpc_port=grpc_port),
+        playground_router(grpc_port=grpc_port, asks_for_token=asks_for_token),
         *routers,
     ):
         app.include_router(part)

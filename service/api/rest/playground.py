@@ -26,9 +26,11 @@ class PageSettings(Schema):
 
     grpc_port: int
     """For the snippets."""
+    asks_for_token: bool
+    """Likewise."""
 
 
-def playground_router(*, grpc_port: int) -> APIRouter:
+def playground_router(*, grpc_port: int, asks_for_token: bool) -> APIRouter:
     """The page and its files, which are read once; nothing else can be reached by any name."""
     files = _read_files()
     router = APIRouter(include_in_schema=False)
@@ -39,7 +41,7 @@ def playground_router(*, grpc_port: int) -> APIRouter:
 
     @router.get("/playground/settings.json")
     async def settings() -> PageSettings:
-        return PageSettings(grpc_port=grpc_port)
+        return PageSettings(grpc_port=grpc_port, asks_for_token=asks_for_token)
 
     @router.get("/playground/{name}")
     async def file(name: str) -> Response:

@@ -35,6 +35,7 @@ async def test_nothing_else_can_be_reached(client: httpx.AsyncClient, name: str)
     assert (await client.get(f"/playground/{name}")).status_code == 404
 
 
-async def test_the_page_learns_the_grpc_port(open_service: InProcess, client: httpx.AsyncClient) -> None:
-    """For the snippets."""
-    assert (await client.get("/playground/settings.json")).json() == {"grpc_port": open_service.grpc_port}
+async def test_the_page_learns_what_its_snippets_need(open_service: InProcess, client: httpx.AsyncClient) -> None:
+    """The port of the other door, and whether calls bring a token."""
+    settings = (await client.get("/playground/settings.json")).json()
+    assert settings == {"grpc_port": open_service.grpc_port, "asks_for_token": False}
