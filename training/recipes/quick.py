@@ -65,15 +65,18 @@ def alexnet_2012_quick() -> Recipe:
 
 
 def nin_quick() -> Recipe:
-    """Network in network at a quarter of its widths."""
+    """Network in network at a quarter of its widths, with batch normalisation and less dropout."""
     return Recipe(
         name="nin_quick",
-        model=ModelConfig(name="nin", arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 4}),
+        model=ModelConfig(
+            name="nin",
+            arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 4, "dropout": 10, "norm": 1},
+        ),
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True),
-        optimization=Optimization(optimizer=Optimizer.ADAMW, learning_rate=0.002, weight_decay=0.02),
-        epochs=6,
+        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.1, weight_decay=0.0005),
+        epochs=5,
         batch_size=128,
     )
 
