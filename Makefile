@@ -6,7 +6,7 @@ READY := $(VENV)/.installed
 CONFORMANCE := $(VENV)/conformance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data demo serve conformance test lint check format lock proto monitoring clean
+.PHONY: help setup data demo serve conformance test test-long lint check format lock proto monitoring clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ $(CONFORMANCE)/.installed: tests/integration/conformance/requirements.lock | $(R
 
 test: setup conformance  ## every test that needs no network
 	@$(BIN)/python -m pytest
+
+test-long: setup  ## the counts of docs/reliability.md: within an hour, nothing else running; figures in var/reliability.json
+	@mkdir -p var && RELIABILITY_FIGURES=var/reliability.json $(BIN)/python -m pytest tests/reliability -m long --timeout 1800
 
 lint: setup  ## format, lint, types, spelling
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,56 @@
+"""R17: memory does not grow with the requests; and the check is one that a service which leaks fails."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.integration.running_service import RunningService, running_service
+from tests.reliability.figures import Size, record, sizes
+from tests.reliability.load import channel_to, classify, closed_loop, codes_of
+from tests.reliability.numbered import publish
+from tests.reliability.observed import Holdings
+
+MOST_KILOBYTES_PER_REQUEST = 16.0
+"""Far above what an allocator holds back over these counts, far below what the service that leaks keeps."""
+LEAKING = """
+from service.api import recogniser
+
+kept = []
+classify = recogniser.Recogniser.classify
+async def leaking(self, *arguments, **options):
+    kept.append(bytearray(65536))
+    return await classify(self, *arguments, **options)
+recogniser.Recogniser.classify = leaking
+
+from service.__main__ import main
+main()
+"""
+COMMANDS = {"as it is": (sys.executable, "-m", "service"), "leaking": (sys.executable, "-c", LEAKING)}
+
+
+async def kilobytes_per_request(service: RunningService, requests: int) -> float:
+    """By how much the process grows with each request of the second half."""
+    sizes_seen = []
+    async with channel_to(service.target) as channel:
+        for _ in range(2):
+            outcomes = await closed_loop(
+                lambda n: classify(channel, n), callers=8, until=lambda calls: calls >= requests // 2
+            )
+            assert set(codes_of(outcomes)) == {"OK"}
+            sizes_seen.append(Holdings.of(service).megabytes)
+    return (sizes_seen[1] - sizes_seen[0]) * 1024 / (requests // 2)
+
+
+@sizes(Size(seconds=0, count=500), Size(seconds=0, count=40_000, strict=True))
+async def test_memory_does_not_grow_and_a_leak_would_be_seen(tmp_path: Path, size: Size) -> None:
+    """The same check for the service as it is, which passes, and for one that keeps 64 KiB a request, which fails."""
+    publish(tmp_path, 1)
+    growth = {}
+    for name, command in COMMANDS.items():
+        with running_service(tmp_path, "--threads", "1", command=command) as service:
+            requests = size.count if name == "as it is" else min(size.count, 2000)
+            growth[name] = round(await kilobytes_per_request(service, requests), 3)
+        await asyncio.sleep(0)
+    record("R17 memory", size, kilobytes_per_request=growth)
+    assert growth["as it is"] < MOST_KILOBYTES_PER_REQUEST / (10 if size.strict else 1)
+    assert growth["leaking"] > MOST_KILOBYTES_PER_REQUEST

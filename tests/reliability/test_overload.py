@@ -1,0 +1,123 @@
+"""R2, R26: far more comes in than can be computed. What can be is computed, the rest is refused at once, and the probes
+answer all the while.
+"""
+
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+
+from tests.integration.running_service import RunningService, running_service
+from tests.reliability.figures import Size, record, sizes
+from tests.reliability.load import Outcome, at_rate, channel_to, classify, closed_loop, codes_of, seconds_of
+from tests.reliability.numbered import publish
+from tests.reliability.observed import Holdings, adds_up, until_at_rest
+
+WORK = 300
+"""Makes an image cost milliseconds, so that computing is what is short, as with a real model."""
+OPTIONS = ("--threads", "1", "--decode-threads", "1", "--max-batch-size", "4", "--max-queue-images", "16")
+FACTORS = (2, 5)
+CHANNELS = 4
+REFUSALS = {"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}
+
+
+@contextmanager
+def probed(service: RunningService) -> Iterator[list[float]]:
+    """Asks /livez and /readyz of the metrics' port ten times a second; gives the seconds, infinite for a failure."""
+    seconds: list[float] = []
+    done = threading.Event()
+    url = f"http://127.0.0.1:{service.metrics_port}/"
+
+    def probe() -> None:
+        while not done.wait(0.1):
+            for path in ("livez", "readyz"):
+                began = time.monotonic()
+                try:
+                    with urllib.request.urlopen(url + path, timeout=10) as answer:  # noqa: S310 - http, as above  # noqa: S310 - http, as above
+                        answer.read()
+                    seconds.append(time.monotonic() - began)
+                except OSError:
+                    seconds.append(float("inf"))
+
+    thread = threading.Thread(target=probe)
+    thread.start()
+    try:
+        yield seconds
+    finally:
+        done.set()
+        thread.join()
+
+
+class Caller:
+    """Calls a service over several connections."""
+
+    def __init__(self, stack: AsyncExitStack, service: RunningService) -> None:
+        self._stack = stack
+        self._service = service
+        self._channels: list[object] = []
+
+    async def __call__(self, number: int) -> Outcome:
+        while len(self._channels) < CHANNELS:
+            self._channels.append(await self._stack.enter_async_context(channel_to(self._service.target)))
+        return await classify(self._channels[number % CHANNELS], number)  # type: ignore[arg-type] # they are channels
+
+
+async def back_to(call: Caller, *, rate: float, limit: float) -> float:
+    """Seconds until the p95 of a second's calls is below a limit; at most 60."""
+    began = time.monotonic()
+    while time.monotonic() - began < 60:
+        outcomes = await at_rate(call, rate=rate, seconds=1)
+        if set(codes_of(outcomes)) == {"OK"} and seconds_of(outcomes, percentile=95) <= limit:
+            break
+    return time.monotonic() - began
+
+
+@sizes(Size(seconds=1.5, count=1), Size(seconds=120, count=1, strict=True))
+async def test_what_can_be_computed_is_computed_under_overload(tmp_path: Path, size: Size) -> None:
+    """At twice and five times the capacity: goodput 0.9 of it, refusals within 50 ms, probes 100 %, soon over."""
+    publish(tmp_path, 1, work=WORK)
+    with running_service(tmp_path, *OPTIONS) as service:
+        async with AsyncExitStack() as stack:
+            call = Caller(stack, service)
+            await measured_overload(call, service, size)
+        until_at_rest(service, within=60)
+        assert adds_up(service)
+
+
+async def measured_overload(call: Caller, service: RunningService, size: Size) -> None:
+    seconds = max(1.0, size.seconds / 8)
+    end = time.monotonic() + seconds
+    full = await closed_loop(call, callers=12, until=lambda _: time.monotonic() > end)
+    capacity = sum(one.code == "OK" for one in full) / seconds
+    calm = await at_rate(call, rate=capacity / 2, seconds=seconds)
+    before = Holdings.of(service)
+    for factor in FACTORS:
+        with probed(service) as probes:
+            outcomes = await at_rate(call, rate=factor * capacity, seconds=size.seconds)
+        back = await back_to(call, rate=capacity / 2, limit=2 * seconds_of(calm, percentile=95))
+        answered = [one for one in outcomes if one.code == "OK"]
+        refused = [one for one in outcomes if one.code in REFUSALS]
+        goodput = len(answered) / max(size.seconds, max(one.began for one in outcomes) - outcomes[0].began) / capacity
+        alive = sum(one < 10 for one in probes) / max(1, len(probes))
+        record(
+            f"R2 overload at {factor} C",
+            size,
+            capacity=round(capacity, 1),
+            goodput=round(goodput, 3),
+            codes=codes_of(outcomes),
+            refusals_p99_ms=1e3 * seconds_of(refused, percentile=99),
+            answers_p99_ms=1e3 * seconds_of(answered, percentile=99),
+            probes=len(probes),
+            probes_answered=alive,
+            probes_p99_ms=1e3 * sorted(probes)[int(0.99 * len(probes))],
+            back_after_seconds=round(back, 1),
+            growth_megabytes=round(Holdings.of(service).megabytes - before.megabytes, 1),
+        )
+        assert set(codes_of(outcomes)) <= {"OK", *REFUSALS}
+        assert alive == 1.0
+        if size.strict:
+            assert goodput >= 0.90
+            assert seconds_of(refused, percentile=99) <= 0.050
+            assert back <= 10
