@@ -37,7 +37,7 @@ class Computation:
 
     def __init__(self, model: LoadedModel, question: Question, *, decode_threads: int = 1) -> None:
         self._live = model.live
-        self._facts = model.facts
+        self.facts = model.facts
         self._question = question
         self._reader = Reader(max_bytes=question.max_image_bytes)
         self._decoders = ThreadPoolExecutor(decode_threads, "decode") if decode_threads > 1 else None
@@ -50,8 +50,8 @@ class Computation:
             shard=chunk.shard,
             start=chunk.start,
             images=len(chunk.items),
-            k=columns_for(self._question, self._facts),
-            embedding_size=self._facts.embedding_size if self._question.embeddings else 0,
+            k=columns_for(self._question, self.facts),
+            embedding_size=self.facts.embedding_size if self._question.embeddings else 0,
             timings=self._question.timings,
         )
         contents = self._reader.read(chunk.items)

@@ -26,27 +26,43 @@ OBJECT_STORE_BYTES = 200 * 2**20
 
 
 class Engine:
-    """What runs inside an actor, on two of its threads: one reads and decodes while the other has the session."""
+    """What runs inside an actor, on two of its threads: one reads and decodes while the other has the session.
+
+    The model is loaded by the first call and not at birth: an actor that Ray starts again has no other, and what is
+    raised at birth reaches nobody as it was.
+    """
 
     def __init__(self, choice: ModelChoice, question: Question, threads: int) -> None:
-        self._model = LoadedModel(
-            choice, threads=threads, batch_size=question.batch_size, max_image_bytes=question.max_image_bytes
-        )
-        self._computation = Computation(self._model, question, decode_threads=threads)
-        self._preparing, self._computing = Lock(), Lock()
+        self._choice, self._question, self._threads = choice, question, threads
+        self._computation: Computation | None = None
+        self._loading, self._preparing, self._computing = Lock(), Lock(), Lock()
 
     def facts(self) -> Model:
-        return self._model.facts
+        return self._loaded().facts
 
     def answer(self, chunk: Chunk) -> Results:
+        computation = self._loaded()
         with self._preparing:
-            ready = self._computation.prepare(chunk)
+            ready = computation.prepare(chunk)
         with self._computing:
-            return self._computation.compute(ready)
+            return computation.compute(ready)
 
     def process(self) -> int:
         """Which process this is, for whoever watches it."""
         return os.getpid()
+
+    def _loaded(self) -> Computation:
+        with self._loading:
+            if self._computation is None:
+                question = self._question
+                model = LoadedModel(
+                    self._choice,
+                    threads=self._threads,
+                    batch_size=question.batch_size,
+                    max_image_bytes=question.max_image_bytes,
+                )
+                self._computation = Computation(model, question, decode_threads=self._threads)
+            return self._computation
 
 
 class RayEngine:
