@@ -32,7 +32,7 @@ async def test_it_answers_and_stops_and_leaves_the_signals_alone() -> None:
 
 
 async def test_answers_do_not_wait_for_acknowledgements() -> None:
-    """Connections send at once what there is: on one that is kept, ten answers take less than ten times 40 ms."""
+    """Connections send at once what there is: else each answer would take 40 ms, on however idle a machine."""
     listener = listen("127.0.0.1", 0)
     server = HttpServer(FastAPI(), listener)
     port = listener.getsockname()[1]
@@ -40,12 +40,12 @@ async def test_answers_do_not_wait_for_acknowledgements() -> None:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         await client.get("/openapi.json")
         seconds = []
-        for _ in range(10):
+        for _ in range(20):
             began = time.monotonic()
             await client.get("/openapi.json")
             seconds.append(time.monotonic() - began)
         await server.stop()
-    assert sorted(seconds)[4] < 0.03
+    assert min(seconds) < 0.03
 
 
 async def test_a_server_that_never_started_gives_its_port_back() -> None:
