@@ -30,13 +30,12 @@ def read_precisions(text: str) -> tuple["Precision", ...]:
     """fp32 and those named. Wrong use for any other word."""
     from service.models.variant import Precision
 
-    try:
-        named = {Precision(word.strip()) for word in text.split(",")}
-    except ValueError:
-        known = ", ".join(Precision)
+    known = {str(precision): precision for precision in Precision if precision is not Precision.BF16}  # has no graph
+    named = {known.get(word.strip()) for word in text.split(",")}
+    if None in named:
         raise typer.BadParameter(
-            f"{text!r}: name any of {known}, with commas between", param_hint="--precisions"
-        ) from None
+            f"{text!r}: name any of {', '.join(known)}, with commas between", param_hint="--precisions"
+        )
     return tuple(precision for precision in Precision if precision in named | {Precision.FP32})
 
 

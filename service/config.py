@@ -77,8 +77,8 @@ class Settings(BaseSettings):
     """Options of the execution provider, as NAME=VALUE,NAME=VALUE: gpu_mem_limit=8589934592 for CUDA, NUM_STREAMS=2 for
     OpenVINO. One that the provider does not have stops the start."""
     precision: PrecisionChoice = PrecisionChoice.AUTO
-    """Arithmetic of models: fp32, fp16, int8 (a package without it is refused), or auto: fp32, unless int8 on the CPU
-    or fp16 on CUDA is measured at the load to be faster here and agrees with the golden samples."""
+    """Arithmetic of models: fp32, fp16, int8 (a package without it is refused), bf16 (with OpenVINO, of the fp32
+    graph), or auto: the fastest when measured at the load that agrees with the golden samples."""
     serve_precisions: Literal["chosen", "all"] = "chosen"
     """all also serves the other variants of each package that agree with its golden samples, to callers that name their
     precision; each costs its load time and its memory."""

@@ -110,7 +110,7 @@ class ModelMetrics:
         self.model_info.labels(name, version, live.digest, live.precision, live.provider).set(1)
         self.load_seconds.labels(name, version).set(live.load_seconds)
         self.golden_difference.labels(name, version).set(live.golden_difference)
-        tolerance = live.manifest.variants[live.precision].golden_tolerance
+        tolerance = live.manifest.variant(live.precision).golden_tolerance
         self.golden_tolerance.labels(name, version).set(tolerance)
         self.queue_depth.labels(name, version).set_function(lambda: live.waiting)
         drift = self._drifts[name, live.manifest.version] = Drift(live.manifest.baseline)

@@ -50,6 +50,7 @@ def log_entry(entry: Entry) -> None:
         log.info(
             "model ready",
             precision=entry.live.precision,
+            precision_reason=entry.live.precision_reason,
             precisions=",".join(entry.live.precisions),
             provider=entry.live.provider,
             golden_max_abs_difference=entry.live.golden_difference,

@@ -143,10 +143,11 @@ def model_message(entry: Entry, precision: Precision | None = None) -> pb.Model:
 
 def _describe(model: pb.Model, live: LiveModel) -> None:
     manifest = live.manifest
-    metrics = manifest.variants[live.precision].metrics
+    metrics = manifest.variant(live.precision).metrics
     model.labels.extend(manifest.labels)
     model.family = manifest.family
     model.precision = live.precision
+    model.precision_reason = live.precision_reason
     model.provider = live.provider
     model.input_height = manifest.input.height
     model.input_width = manifest.input.width

@@ -80,7 +80,7 @@ class GoldenWatch:
         except ServiceError as error:
             return GoldenCheck.FAILED, float("nan"), error
         difference = float(np.abs(row.logits - sample.logits).max())
-        tolerance = live.manifest.variants[live.precision].golden_tolerance
+        tolerance = live.manifest.variant(live.precision).golden_tolerance
         agrees = difference <= tolerance  # NaN does not
         return GoldenCheck.OK if agrees else GoldenCheck.MISMATCH, difference, None
 
@@ -88,7 +88,7 @@ class GoldenWatch:
         self, live: LiveModel, check: GoldenCheck, difference: float, cause: ServiceError | None
     ) -> None:
         name, version = live.manifest.name, live.manifest.version
-        tolerance = live.manifest.variants[live.precision].golden_tolerance
+        tolerance = live.manifest.variant(live.precision).golden_tolerance
         reason = (
             f"a golden sample differs from training by {difference:.3g} (at most {tolerance:.3g} is allowed)"
             if check is GoldenCheck.MISMATCH

@@ -29,6 +29,8 @@ class LiveModel:
     """The proved one, for whoever makes batches of its own."""
     batcher: Batcher
     runner: ThreadPoolExecutor
+    precision_reason: str = ""
+    """Why this precision answers, in one sentence."""
     others: tuple["LiveModel", ...] = ()
     """The same version in other precisions, for callers that name one."""
 

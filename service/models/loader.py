@@ -22,7 +22,7 @@ from service.engine.place import Place
 from service.engine.providers import CPU_PROVIDER, ProviderUnavailable
 from service.engine.response_cache import ResponseCache
 from service.engine.session import Session
-from service.models.choice import Candidate, candidates_of
+from service.models.choice import Candidate, candidates_of, options_for
 from service.models.explanation import load_activation
 from service.models.golden import GoldenSamples
 from service.models.live_model import LiveModel
@@ -133,6 +133,7 @@ class ModelLoader:
             manifest=manifest,
             digest=package.digest,
             precision=chosen.precision,
+            precision_reason=chosen.reason,
             provider=session.provider,
             golden_difference=difference,
             load_seconds=time.monotonic() - began,
@@ -163,7 +164,7 @@ class ModelLoader:
 
     def _build_session(self, package: Package, precision: Precision) -> Session:
         manifest = package.manifest
-        graph = package.read(manifest.variants[precision].file)
+        graph = package.read(manifest.variant(precision).file)
         try:
             return Session.load(
                 graph,
@@ -171,12 +172,12 @@ class ModelLoader:
                 threads=self._threads,
                 tensor=manifest.input.tensor,
                 outputs=manifest.outputs,
-                provider_options=self._provider_options,
+                provider_options=options_for(precision, self._provider_options),
             )
         except ProviderUnavailable:
             raise
         except Exception as error:
-            file = package.where(manifest.variants[precision].file)
+            file = package.where(manifest.variant(precision).file)
             raise PackageRefused(f"{file}: ONNX Runtime cannot load the graph") from error
 
     def _build_classifier(self, manifest: Manifest, batcher: Batcher) -> Classifier:
@@ -238,7 +239,7 @@ class ModelLoader:
         except PackageRefused:
             raise
         except Exception as error:
-            file = package.where(package.manifest.variants[precision].file)
+            file = package.where(package.manifest.variant(precision).file)
             raise PackageRefused(f"{file}: the graph cannot be run as the manifest says") from error
         return difference, costs
 

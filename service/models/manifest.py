@@ -43,6 +43,10 @@ __all__ = [
 MANIFEST_FILE = "manifest.json"
 GOLDEN_FILE = "golden.npz"
 
+BF16_TOLERANCE = 400.0
+"""Times the tolerance of float32: bfloat16 keeps eight bits of a number, and float32's tolerance is a ten-thousandth of
+the largest golden logit, so 4 % of that logit."""
+
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -209,6 +213,8 @@ class Manifest(Frozen):
             raise ValueError("labels must be unique")
         if Precision.FP32 not in self.variants:
             raise ValueError("variants must hold fp32")
+        if Precision.BF16 in self.variants:
+            raise ValueError("variants must not hold bf16, which has no graph of its own")
         extra = [] if self.explanation is None else [self.explanation.file]
         for file in (*(variant.file for variant in self.variants.values()), *extra, GOLDEN_FILE):
             if file not in self.files:
@@ -216,6 +222,13 @@ class Manifest(Frozen):
         if len(self.baseline.label_shares) != len(self.labels):
             raise ValueError(f"baseline.label_shares needs {len(self.labels)} values, one for each label")
         return self
+
+    def variant(self, precision: Precision) -> Variant:
+        """The one that answers in this precision: for bfloat16 the float32 one, with a tolerance for its rounding."""
+        if precision is not Precision.BF16:
+            return self.variants[precision]
+        fp32 = self.variants[Precision.FP32]
+        return fp32.model_copy(update={"golden_tolerance": fp32.golden_tolerance * BF16_TOLERANCE})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Manifest":

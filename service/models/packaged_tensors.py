@@ -78,7 +78,7 @@ class PackagedTensors:
                     label_filename=LABELS_FILE,
                 )
             ],
-            default_model_filename=self.live.manifest.variants[self.live.precision].file,
+            default_model_filename=self.live.manifest.variant(self.live.precision).file,
         )
         config.dynamic_batching.SetInParent()
         config.parameters["encoded_images"].string_value = image.name

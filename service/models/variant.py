@@ -22,6 +22,8 @@ class Precision(StrEnum):
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
+    BF16 = "bf16"
+    """No graph of its own: the provider computes the float32 one in bfloat16."""
 
 
 class PrecisionChoice(StrEnum):
@@ -31,6 +33,7 @@ class PrecisionChoice(StrEnum):
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
+    BF16 = "bf16"
 
 
 class LabelMetrics(Frozen):

@@ -39,7 +39,7 @@ def golden_difference(
             f"the graph gives logits of shape {together.shape}, the golden samples have {golden.logits.shape}"
         )
     difference = float(np.abs(np.stack((together, alone)) - golden.logits).max())
-    tolerance = package.manifest.variants[precision].golden_tolerance
+    tolerance = package.manifest.variant(precision).golden_tolerance
     if not difference <= tolerance:  # catches NaN too
         raise PackageRefused(
             f"{where}: the golden samples disagree with training by {difference:.3g} (at most {tolerance:.3g} "

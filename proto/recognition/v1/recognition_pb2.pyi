@@ -832,6 +832,7 @@ class Model(_message.Message):
     METRICS_SPLIT_FIELD_NUMBER: _builtins.int
     GOLDEN_MAX_ABS_DIFFERENCE_FIELD_NUMBER: _builtins.int
     PRECISIONS_FIELD_NUMBER: _builtins.int
+    PRECISION_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the model."""
     version: _builtins.int
@@ -868,6 +869,8 @@ class Model(_message.Message):
     """Which split the metrics were measured on, for example `test`."""
     golden_max_abs_difference: _builtins.float
     """Largest difference between the logits of a golden sample and those computed here when the version was loaded."""
+    precision_reason: _builtins.str
+    """Why this precision answers, in one sentence: what was asked for, or what was measured when it was loaded."""
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Aliases that point to this version, sorted."""
@@ -903,10 +906,11 @@ class Model(_message.Message):
         metrics_split: _builtins.str = ...,
         golden_max_abs_difference: _builtins.float = ...,
         precisions: _abc.Iterable[_builtins.str] | None = ...,
+        precision_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "aliases", b"aliases", "digest", b"digest", "embedding_size", b"embedding_size", "family", b"family", "golden_max_abs_difference", b"golden_max_abs_difference", "input_channels", b"input_channels", "input_height", b"input_height", "input_width", b"input_width", "labels", b"labels", "macro_f1", b"macro_f1", "metrics_split", b"metrics_split", "name", b"name", "parameters", b"parameters", "precision", b"precision", "precisions", b"precisions", "provider", b"provider", "state", b"state", "state_reason", b"state_reason", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "aliases", b"aliases", "digest", b"digest", "embedding_size", b"embedding_size", "family", b"family", "golden_max_abs_difference", b"golden_max_abs_difference", "input_channels", b"input_channels", "input_height", b"input_height", "input_width", b"input_width", "labels", b"labels", "macro_f1", b"macro_f1", "metrics_split", b"metrics_split", "name", b"name", "parameters", b"parameters", "precision", b"precision", "precision_reason", b"precision_reason", "precisions", b"precisions", "provider", b"provider", "state", b"state", "state_reason", b"state_reason", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

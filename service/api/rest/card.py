@@ -70,7 +70,7 @@ def add_card(router: APIRouter, recogniser: Recogniser) -> None:
 
 def card_of(live: LiveModel) -> Card:
     manifest = live.manifest
-    metrics = manifest.variants[live.precision].metrics
+    metrics = manifest.variant(live.precision).metrics
     return Card(
         name=manifest.name,
         version=manifest.version,

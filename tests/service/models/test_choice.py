@@ -9,10 +9,10 @@ import pytest
 
 from service.engine.batcher import BatchPolicy
 from service.engine.decode import ImageLimits
-from service.engine.providers import CPU_PROVIDER
+from service.engine.execution import CPU_PROVIDER, OPENVINO_PROVIDER
 from service.engine.session import Session
 from service.models import choice
-from service.models.choice import candidates_of
+from service.models.choice import Candidate, candidates_of, options_for
 from service.models.live_model import LiveModel
 from service.models.loader import LoadObserver, ModelLoader
 from service.models.manifest import FileRecord, Precision, digest_of
@@ -33,7 +33,7 @@ class Built:
         self.precisions.append(precision)
         manifest = package.manifest
         return Session.load(
-            package.read(manifest.variants[precision].file),
+            package.read(manifest.variant(precision).file),
             provider=CPU_PROVIDER,
             threads=1,
             tensor=manifest.input.tensor,
@@ -64,7 +64,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets how many times as fast the rival shall have been."""
 
     def say(ratio: float) -> None:
-        monkeypatch.setattr(choice, "_seconds_ratio", lambda *_: ratio)
+        monkeypatch.setattr(choice, "_seconds_of", lambda *_: [ratio, 1.0])
 
     return say
 
@@ -100,8 +100,40 @@ def test_auto_takes_what_is_faster_here(
 def test_the_measurement_runs_both(package: Package) -> None:
     """Of two equal graphs neither is ten times as fast."""
     built = Built()
-    sessions = [built(package, precision) for precision in (Precision.FP32, Precision.INT8)]
-    assert 0.1 < choice._seconds_ratio(package.manifest, *sessions) < 10
+    candidates = [
+        Candidate(precision=precision, session=built(package, precision))
+        for precision in (Precision.FP32, Precision.INT8)
+    ]
+    first, second = choice._seconds_of(package.manifest, candidates)
+    assert 0.1 < first / second < 10
+
+
+def test_the_fastest_goes_first_and_says_why(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO computes any float32 graph in bfloat16 too; what gains too little is no candidate."""
+    for seconds, order in (
+        ([1.0, 0.4, 0.2], [Precision.INT8, Precision.BF16, Precision.FP32]),
+        ([1.0, 0.2, 0.95], [Precision.BF16, Precision.FP32]),
+        ([1.0, 1.0, 1.0], [Precision.FP32]),
+    ):
+        monkeypatch.setattr(choice, "_seconds_of", lambda *_, seconds=seconds: seconds)
+        found = candidates_of(package, PrecisionChoice.AUTO, provider=OPENVINO_PROVIDER, build=Built())
+        assert [candidate.precision for candidate in found] == order
+    monkeypatch.setattr(choice, "_seconds_of", lambda *_: [1.0, 0.5, 2.0])
+    found = candidates_of(package, PrecisionChoice.AUTO, provider=OPENVINO_PROVIDER, build=Built())
+    assert "bf16 2.00 times as fast as fp32, int8 0.50 times" in found[0].reason
+
+
+def test_bfloat16_is_the_float32_graph_computed_otherwise(package: Package) -> None:
+    """The provider is told, the tolerance allows for its rounding, and another provider is refused it."""
+    assert options_for(Precision.BF16, {"NUM_STREAMS": "1"}) == {
+        "NUM_STREAMS": "1",
+        "INFERENCE_PRECISION_HINT": "bf16",
+    }
+    assert options_for(Precision.FP32, None) == {}
+    fp32, bf16 = (package.manifest.variant(precision) for precision in (Precision.FP32, Precision.BF16))
+    assert (bf16.file, bf16.golden_tolerance) == (fp32.file, 400 * fp32.golden_tolerance)
+    with pytest.raises(PackageRefused, match="bf16 is computed by OpenVINO only"):
+        candidates_of(package, PrecisionChoice.BF16, provider=CPU_PROVIDER, build=Built())
 
 
 def test_what_is_asked_for_is_not_measured(package: Package) -> None:
@@ -121,7 +153,11 @@ async def test_the_model_says_which_precision_answers(package: Package, measured
     """As asked, or as measured."""
     measured(3.0)
     assert (await load(package, PrecisionChoice.FP32)).precision is Precision.FP32
-    assert (await load(package, PrecisionChoice.AUTO)).precision is Precision.INT8
+    live = await load(package, PrecisionChoice.AUTO)
+    assert (live.precision, live.precision_reason) == (
+        Precision.INT8,
+        "measured here: int8 3.00 times as fast as fp32",
+    )
 
 
 async def test_auto_falls_back_where_the_golden_samples_disagree(
