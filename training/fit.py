@@ -41,20 +41,10 @@ class Outcome:
 
 
 def fit(
-    recipe: Recipe,
-    *,
-    seed: int,
-    output: Path,
-    data_directory: Path | None,
-    device: torch.device,
-    progress: Progress,
-    force: bool = False,
-    weights: Weights | None = None,
-    group: Group | None = None,
-    save_every_seconds: float = 60.0,
-    precision: Precision | None = None,
-    events: bool = False,
-) -> Outcome:
+    recipe: Recipe, *, seed: int, output: Path, data_directory: Path | None, device: torch.device, progress: Progress,
+    force: bool = False, weights: Weights | None = None, group: Group | None = None, save_every_seconds: float = 60.0,
+    precision: Precision | None = None, events: bool = False,
+) -> Outcome:  # fmt: skip
     """Trains unless `output` holds this very run, finished; goes on with it where it was interrupted.
 
     `weights` are those that the recipe's transfer names; a `precision` of None is the fastest. Raises RunConflict if

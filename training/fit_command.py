@@ -8,11 +8,14 @@ import typer
 
 from training.errors import RecipeInvalid
 from training.options import (
+    BalanceOption,
     DataOption,
     Device,
     DeviceOption,
     EventsOption,
+    ForceOption,
     JsonOption,
+    PatienceOption,
     PrecisionChoice,
     PrecisionOption,
     SaveOption,
@@ -37,18 +40,14 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="Weights, order and augmentation follow from it.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Trial: train on so many images only.")] = None,
-    balance: Annotated[
-        str | None, typer.Option(metavar="loss|sampler|none", help="For classes of unequal size.")
-    ] = None,
-    patience: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many epochs without a better one; keep the best.")
-    ] = None,
+    balance: BalanceOption = None,
+    patience: PatienceOption = None,
     precision: PrecisionOption = PrecisionChoice.AUTO,
     save_every: SaveOption = 60.0,
     tensorboard: EventsOption = False,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Train anew over whatever run is in the directory.")] = False,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Trains RECIPE, tests it once on the test images and leaves a run directory.

@@ -41,6 +41,14 @@ PrecisionOption = Annotated[
 EventsOption = Annotated[
     bool, typer.Option("--tensorboard", help="Write events/ for TensorBoard too (extra `tensorboard`).")
 ]
+BalanceOption = Annotated[str | None, typer.Option(metavar="loss|sampler|none", help="For classes of unequal size.")]
+PatienceOption = Annotated[
+    int | None, typer.Option(min=1, help="Stop after so many epochs without a better one; keep the best.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Train anew over whatever run is in the directory.")]
+ScratchOption = Annotated[
+    bool, typer.Option("--scratch", help="Fresh weights, the rest alike: shows what the transfer is worth.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 

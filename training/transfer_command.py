@@ -10,8 +10,10 @@ from training.options import (
     DataOption,
     Device,
     DeviceOption,
+    ForceOption,
     JsonOption,
     SaveOption,
+    ScratchOption,
     ThreadsOption,
     choose,
     console_for,
@@ -28,15 +30,11 @@ def finetune(
     ] = None,
     data: DataOption = None,
     dataset: Annotated[str, typer.Option(help="Name of the data set; folder is DIR/class/*.jpg.")] = "folder",
-    weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A .safetensors or .pth file. Default: torchvision's.")
-    ] = None,
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of weights; else torchvision's.")] = None,
     convention: Annotated[
         str, typer.Option(metavar="torchvision|caffe-v1|half", help="How the weights of FILE were made.")
     ] = "torchvision",
-    scratch: Annotated[
-        bool, typer.Option("--scratch", help="Fresh weights, the rest alike: shows what the transfer is worth.")
-    ] = False,
+    scratch: ScratchOption = False,
     from_run: Annotated[Path | None, typer.Option(metavar="RUN", help="Weights of one of your runs.")] = None,
     epochs: Annotated[int, typer.Option(min=0, help="After the head; 0 trains the head alone.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Train on so many images only.")] = None,
@@ -47,7 +45,7 @@ def finetune(
     save_every: SaveOption = 60.0,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Train anew over whatever run is in the directory.")] = False,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Takes over a backbone, trains a new head on its features, then frees stage after stage from the head down."""
