@@ -42,6 +42,7 @@ class RawModel:
         self.spec: InputSpec = manifest.input
         self._graph = package.read(manifest.variants[precision].file)
         self._provider = provider
+        self._sessions: dict[tuple[int, int], Callable[[Images], npt.NDArray[np.float32]]] = {}
         self._outputs = [manifest.outputs.logits]
         self._limits = ImageLimits()
 
@@ -49,7 +50,13 @@ class RawModel:
     def on_cpu(self) -> bool:
         return self._provider == CPU_PROVIDER
 
-    def session(self, threads: int) -> Callable[[Images], npt.NDArray[np.float32]]:
+    def session(self, threads: int, number: int = 0) -> Callable[[Images], npt.NDArray[np.float32]]:
+        """Made when it is asked for the first time; another number is another session."""
+        if (threads, number) not in self._sessions:
+            self._sessions[threads, number] = self._load(threads)
+        return self._sessions[threads, number]
+
+    def _load(self, threads: int) -> Callable[[Images], npt.NDArray[np.float32]]:
         runtime = open_runtime(self._graph, provider=self._provider, threads=threads)
 
         def run(images: Images) -> npt.NDArray[np.float32]:
@@ -108,7 +115,7 @@ def single_latency(model: RawModel, files: Sequence[bytes], *, seconds: float) -
 
 
 def _measure(model: RawModel, sessions: int, threads: int, batch: int, seconds: float) -> Layout:
-    runs = [model.session(threads) for _ in range(sessions)]
+    runs = [model.session(threads, number) for number in range(sessions)]
     images = model.random_images(batch)
     for run in runs:
         run(images)

@@ -5,6 +5,7 @@ Reads a Job as JSON from its standard input and prints a Load as JSON. `run_load
 
 import asyncio
 import base64
+import itertools
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -41,6 +43,8 @@ class Job:
     seconds: float
     in_flight: int = 1
     rate: float | None = None
+    connections: int = 1
+    """That the calls take in turn; a server in several processes shares connections among them, not calls."""
     seed: int = 0
 
     def to_json(self) -> str:
@@ -137,8 +141,11 @@ def best_of_infer(answer: bytes) -> Sequence[int]:
 
 async def generate(job: Job) -> Load:
     options = [("grpc.max_receive_message_length", LARGEST_MESSAGE), ("grpc.max_send_message_length", LARGEST_MESSAGE)]
-    async with grpc.aio.insecure_channel(job.target, options=options) as channel:
-        sender = _Sender(job, channel.unary_unary(job.method))
+    options.append(("grpc.use_local_subchannel_pool", 1))
+    async with AsyncExitStack() as stack:
+        channels = [grpc.aio.insecure_channel(job.target, options=options) for _ in range(job.connections)]
+        calls = [(await stack.enter_async_context(channel)).unary_unary(job.method) for channel in channels]
+        sender = _Sender(job, calls[0] if len(calls) == 1 else _in_turn(calls))
         await _phase(job, sender, WARM_SECONDS)
         sender.measuring = True
         used = _cpu_seconds()
@@ -147,6 +154,15 @@ async def generate(job: Job) -> Load:
         sender.load.seconds = time.perf_counter() - began
         sender.load.client_cpu_seconds = _cpu_seconds() - used
     return sender.load
+
+
+def _in_turn(calls: Sequence[Callable[[bytes], Awaitable[bytes]]]) -> Callable[[bytes], Awaitable[bytes]]:
+    turns = itertools.cycle(calls)
+
+    def call(request: bytes) -> Awaitable[bytes]:
+        return next(turns)(request)
+
+    return call
 
 
 async def _phase(job: Job, sender: _Sender, seconds: float) -> None:
