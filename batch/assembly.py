@@ -7,8 +7,8 @@ No more shards are open at a time than there are workers, so that is the most th
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from batch.item import Chunk, Named
-from batch.listing import Listing
+from batch.item import Chunk
+from batch.listing import ListedShard, Listing
 from batch.results import Results
 
 CHUNK_IMAGES = 256
@@ -23,7 +23,7 @@ class OpenShard:
     """A shard that was begun and is not written."""
 
     number: int
-    images: list[Named]
+    images: ListedShard
     parts: list[Results] = field(default_factory=list)
 
     @property
@@ -64,15 +64,13 @@ class Assembly:
 
     def _cut(self, shard: OpenShard) -> Iterator[Chunk]:
         """In whole batches, by nothing but the listing: the same images are computed together whoever computes them."""
+        sizes = shard.images.sizes(UNSAID_BYTES)
         start = 0
-        while start < len(shard.images):
-            images, size = 0, 0
-            while images < CHUNK_IMAGES and size < CHUNK_BYTES:
-                batch = shard.images[start + images : start + images + self._batch_size]
-                if not batch:
-                    break
-                images += len(batch)
-                size += sum(UNSAID_BYTES if named.item.size is None else named.item.size for named in batch)
-            part = shard.images[start : start + images]
-            yield Chunk(shard=shard.number, start=start, items=tuple(named.item for named in part))
-            start += images
+        while start < len(sizes):
+            stop, size = start, 0
+            while stop < len(sizes) and stop - start < CHUNK_IMAGES and size < CHUNK_BYTES:
+                batch = sizes[stop : stop + self._batch_size]
+                stop += len(batch)
+                size += int(batch.sum())
+            yield Chunk(shard=shard.number, start=start, items=shard.images.items(start, stop))
+            start = stop

@@ -23,8 +23,7 @@ class Item(NamedTuple):
         return self.path if self.member is None else f"{self.path}/{self.member}"
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """An image with the id that its row will carry."""
 
     id: str

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from batch.errors import SourceInvalid
@@ -50,11 +52,45 @@ def write_listing(images: Iterator[Named], file: Path, *, shard_size: int) -> Li
             for named in shard:
                 digest.update(repr((named.id, *named.item)).encode())
                 seen.append(_short_hash(named.id))
-            columns = [[named.id for named in shard], *map(list, zip(*(named.item for named in shard), strict=True))]
-            writer.write_table(pa.Table.from_arrays([*map(pa.array, columns, SCHEMA.types)], schema=SCHEMA))
+            writer.write_table(as_table(shard))
             shards += 1
     _refuse_twice(Listing(file), np.frombuffer(seen, dtype=np.uint64))
     return ListingFacts(images=len(seen), shards=shards, digest=digest.hexdigest())
+
+
+def as_table(images: list[Named]) -> pa.Table:
+    columns = [[named.id for named in images], *map(list, zip(*(named.item for named in images), strict=True))]
+    return pa.Table.from_arrays([*map(pa.array, columns, SCHEMA.types)], schema=SCHEMA)
+
+
+class ListedShard:
+    """The images of a shard as columns; what a chunk needs is taken out when it is due."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table.combine_chunks()
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @property
+    def ids(self) -> pa.ChunkedArray:
+        return self._table.column("id")
+
+    @property
+    def places(self) -> pa.ChunkedArray:
+        """Paths, those of members with their names behind the archive's."""
+        path, member = self._table.column("path"), self._table.column("member")
+        return pc.coalesce(pc.binary_join_element_wise(path, member, "/"), path)
+
+    def sizes(self, unsaid: int) -> npt.NDArray[np.int64]:
+        """Bytes of each image; `unsaid` where the source does not say."""
+        sizes: npt.NDArray[np.int64] = self._table.column("size").fill_null(unsaid).to_numpy()
+        return sizes
+
+    def items(self, start: int, stop: int) -> tuple[Item, ...]:
+        part = self._table.slice(start, stop - start)
+        columns = (part.column(name).to_pylist() for name in SCHEMA.names[1:])
+        return tuple(map(Item, *columns))
 
 
 class Listing:
@@ -74,15 +110,13 @@ class Listing:
         """Images of a shard."""
         return int(self._parquet.metadata.row_group(shard).num_rows)
 
-    def shard(self, number: int) -> list[Named]:
-        """The images of a shard, in order."""
-        table = self._parquet.read_row_group(number)
-        ids, *columns = (table.column(name).to_pylist() for name in SCHEMA.names)
-        return [Named(name, Item(*facts)) for name, *facts in zip(ids, *columns, strict=True)]
+    def shard(self, number: int) -> ListedShard:
+        return ListedShard(self._parquet.read_row_group(number))
 
     def images(self) -> Iterator[Named]:
         for number in range(self.shards):
-            yield from self.shard(number)
+            shard = self.shard(number)
+            yield from map(Named, shard.ids.to_pylist(), shard.items(0, len(shard)))
 
 
 def difference(old: Listing, new: Listing) -> str:

@@ -52,7 +52,8 @@ def thumbnails_of(summary: Summary, listing: Listing, *, max_bytes: int) -> list
 
 
 def _item(listing: Listing, doubtful: Doubtful) -> Item:
-    return listing.shard(doubtful.shard)[doubtful.place].item
+    (item,) = listing.shard(doubtful.shard).items(doubtful.place, doubtful.place + 1)
+    return item
 
 
 def _thumbnail(reader: Reader, item: Item) -> bytes | None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from batch.item import Named
+from batch.listing import ListedShard
 from batch.plan import Model, Question
 from batch.results import Results
 
@@ -34,7 +34,7 @@ def schema(question: Question, model: Model) -> pa.Schema:
     return pa.schema(fields)
 
 
-def table_of(images: Sequence[Named], parts: Sequence[Results], question: Question, model: Model) -> pa.Table:
+def table_of(images: ListedShard, parts: Sequence[Results], question: Question, model: Model) -> pa.Table:
     """One row for each image of the shard, in its order; `parts` cover it from its first place to its last."""
     ordered = sorted(parts, key=lambda part: part.start)
     assert [part.start for part in ordered] == _starts(ordered), "chunks neither overlap nor leave gaps"  # noqa: S101
@@ -43,8 +43,8 @@ def table_of(images: Sequence[Named], parts: Sequence[Results], question: Questi
     failed = np.zeros(len(images), dtype=np.bool_)
     failed[list(faults)] = True
     columns: list[pa.Array] = [
-        pa.array([named.id for named in images]),
-        pa.array([named.item.where for named in images]),
+        images.ids,
+        images.places,
         pa.array([ERROR if bad else OK for bad in failed.tolist()]),
         pa.array([faults[place].reason if place in faults else None for place in range(len(images))]),
         pa.array([faults[place].sentence if place in faults else None for place in range(len(images))]),

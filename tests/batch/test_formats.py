@@ -9,6 +9,7 @@ import pytest
 from batch.formats import CODECS, is_part, part_name
 from batch.item import Chunk, Item, Named
 from batch.kinds import Format
+from batch.listing import ListedShard, as_table
 from batch.plan import Question
 from batch.table import schema, table_of
 from tests.batch.fake_engine import MODEL, answer
@@ -20,7 +21,7 @@ IMAGES = [Named(name, Item(path=f'/p/with "quotes", {name}.png')) for name in ("
 @pytest.mark.parametrize("kind", Format)
 def test_what_was_written_is_read_again(tmp_path: Path, kind: Format) -> None:
     chunk = Chunk(shard=0, start=0, items=tuple(named.item for named in IMAGES))
-    table = table_of(IMAGES, [answer(chunk, QUESTION)], QUESTION, MODEL)
+    table = table_of(ListedShard(as_table(IMAGES)), [answer(chunk, QUESTION)], QUESTION, MODEL)
     codec = CODECS[kind]
     codec.write(table, tmp_path / "a")
     codec.write(table, tmp_path / "b")
@@ -33,7 +34,7 @@ def test_what_was_written_is_read_again(tmp_path: Path, kind: Format) -> None:
 
 def test_text_has_short_numbers(tmp_path: Path) -> None:
     chunk = Chunk(shard=0, start=0, items=(IMAGES[1].item,))
-    table = table_of(IMAGES[1:2], [answer(chunk, QUESTION)], QUESTION, MODEL)
+    table = table_of(ListedShard(as_table(IMAGES[1:2])), [answer(chunk, QUESTION)], QUESTION, MODEL)
     CODECS[Format.JSONL].write(table, tmp_path / "a.jsonl")
     row = json.loads((tmp_path / "a.jsonl").read_text())
     assert (row["probability_1"], row["embedding"]) == (0.55, [1.0, -1.0])

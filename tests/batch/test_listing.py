@@ -7,7 +7,7 @@ import pytest
 
 from batch.errors import SourceInvalid
 from batch.item import Item, Named
-from batch.listing import Listing, difference, write_listing
+from batch.listing import ListedShard, Listing, as_table, difference, write_listing
 
 
 def images(count: int, *, size: int = 1) -> Iterator[Named]:
@@ -19,7 +19,11 @@ def test_shards_are_read_one_by_one(tmp_path: Path) -> None:
     assert (facts.images, facts.shards) == (25, 3)
     listing = Listing(tmp_path / "l.parquet")
     assert [listing.size(shard) for shard in range(3)] == [10, 10, 5]
-    assert listing.shard(2) == list(images(25))[20:]
+    assert list(listing.images()) == list(images(25))
+    shard = listing.shard(2)
+    assert shard.ids.to_pylist() == [f"{number:03d}" for number in range(20, 25)]
+    assert shard.items(1, 3) == tuple(named.item for named in list(images(25))[21:23])
+    assert shard.sizes(9).tolist() == [1] * 5
     listing.close()
 
 
@@ -52,3 +56,12 @@ def test_what_changed_is_said_with_an_example(tmp_path: Path, after: list[Named]
     write_listing(images(5), tmp_path / "old.parquet", shard_size=2)
     write_listing(iter(after), tmp_path / "new.parquet", shard_size=2)
     assert difference(Listing(tmp_path / "old.parquet"), Listing(tmp_path / "new.parquet")) == words
+
+
+def test_places_and_sizes_of_members() -> None:
+    """A member stands behind its archive; a size that nobody said is taken for the given one."""
+    shard = ListedShard(
+        as_table([Named("a", Item(path="/s.zip", member="d/1.png", size=3)), Named("b", Item(path="/2"))])
+    )
+    assert shard.places.to_pylist() == ["/s.zip/d/1.png", "/2"]
+    assert shard.sizes(7).tolist() == [3, 7]

@@ -1,6 +1,7 @@
 """Rows: one for each image, with an answer or a reason."""
 
 from batch.item import Chunk, Item, Named
+from batch.listing import ListedShard, as_table
 from batch.plan import Question
 from batch.table import columns_for, schema, table_of
 from tests.batch.fake_engine import MODEL, answer
@@ -15,7 +16,7 @@ CHUNKS = [
 def test_rows_say_what_was_found() -> None:
     """In the order of the listing, whatever the order of the answers."""
     question = Question(top_k=2, embeddings=True, timings=True)
-    table = table_of(IMAGES, [answer(chunk, question) for chunk in CHUNKS], question, MODEL)
+    table = table_of(ListedShard(as_table(IMAGES)), [answer(chunk, question) for chunk in CHUNKS], question, MODEL)
     assert table.schema == schema(question, MODEL)
     rows = table.to_pylist()
     assert [row["id"] for row in rows] == ["a0", "b1", "c2x", "d3"]
@@ -43,7 +44,9 @@ def test_rows_say_what_was_found() -> None:
 
 def test_an_image_without_an_answer_has_a_reason_and_nothing_else() -> None:
     question = Question(top_k=1, embeddings=True, timings=True)
-    row = table_of(IMAGES, [answer(chunk, question) for chunk in CHUNKS], question, MODEL).to_pylist()[2]
+    row = table_of(
+        ListedShard(as_table(IMAGES)), [answer(chunk, question) for chunk in CHUNKS], question, MODEL
+    ).to_pylist()[2]
     assert (row["status"], row["error"]) == ("error", "IMAGE_UNREADABLE")
     empty = ("label_1", "probability_1", "unknown", "width", "height", "decode_ms", "embedding")
     assert [row[name] for name in empty] == [None] * 7
