@@ -223,6 +223,7 @@ def _registry(
         policy=policy,
         limits=limits,
         workers=ThreadPoolExecutor(decoders, thread_name_prefix="decode"),
+        tries=settings.model_trial == "all",
         decode=decode
         if settings.decode_isolation == "thread"
         else DecodePool(decoders, limits, seconds=settings.decode_seconds).decode,
@@ -240,6 +241,7 @@ def _registry(
         observe=observe_batch,
         guard=guard,
         provider_options=provider_options,
+        tries=settings.model_trial != "none",
     )
 
     async def watch(entry: Entry) -> None:

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     golden_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60.0
     """How often a golden sample is sent through each live version; one that no longer agrees with training answers no
     more, and the server is not ready. 0 never checks after the load."""
+    model_trial: Literal["none", "plain", "all"] = "plain"
+    """Which models are first loaded and run once in a process with limits: plain ones, for which nothing vouches, or
+    packages too. One that breaks the runtime is refused then. Costs a second or two each."""
     require_all_models: bool = True
     """Whether a refused version stops the start; otherwise the rest is served and that one is listed as failed."""
     host: str = "127.0.0.1"

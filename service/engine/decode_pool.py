@@ -17,13 +17,13 @@ import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import structlog
 
+from service.engine.child import child_environment
 from service.engine.decode import ImageLimits
 from service.engine.jpeg import Pixels
 from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
@@ -34,7 +34,6 @@ START_SECONDS = 60.0
 ERRORS: Mapping[str, type[ServiceError]] = MappingProxyType(
     {kind.reason: kind for kind in (ImageUnreadable, ImageUnsupported, ImageTooLarge)}
 )
-KEPT_VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH")
 
 log = structlog.get_logger("service.decode")
 
@@ -60,7 +59,7 @@ class _Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=(descriptor,),
-                env=_environment(),
+                env=child_environment(),
                 start_new_session=True,  # a Ctrl-C at the terminal is for the server, which ends it in its own time
             )
         finally:
@@ -163,11 +162,3 @@ def _end_all(places: queue.LifoQueue[_Worker | None]) -> None:
             worker = places.get_nowait()
             if worker is not None:
                 worker.end()
-
-
-def _environment() -> dict[str, str]:
-    """What Python needs, and nothing of the service's settings or credentials."""
-    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    root = Path(__file__).resolve().parents[2]
-    path = os.pathsep.join([*(part for part in sys.path if part), str(root)])
-    return kept | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

@@ -30,6 +30,7 @@ from service.models.manifest import GOLDEN_FILE, Manifest, Precision
 from service.models.precisions import load_others
 from service.models.repository import Package, PackageRefused
 from service.models.samples import choose_samples
+from service.models.trial import try_graph
 from service.models.variant import PrecisionChoice
 from service.models.verification import golden_difference
 
@@ -60,6 +61,7 @@ class ModelLoader:
         observer: LoadObserver,
         decode: Decode = decode,
         guard: DeviceGuard | None = None,
+        tries: bool = False,
         precision: PrecisionChoice = PrecisionChoice.AUTO,
         every_precision: bool = False,
         decoding: Decoding = Decoding.EXACT,
@@ -77,6 +79,7 @@ class ModelLoader:
         self._limits = limits
         self._workers = workers
         self._decode = decode
+        self._tries = tries
         self._observer = observer
         self._guard = guard or DeviceGuard()
 
@@ -164,7 +167,10 @@ class ModelLoader:
 
     def _build_session(self, package: Package, precision: Precision) -> Session:
         manifest = package.manifest
-        graph = package.read(manifest.variant(precision).file)
+        file = manifest.variant(precision).file
+        graph = package.read(file)
+        if self._tries:
+            try_graph(graph, package.where(file))
         try:
             return Session.load(
                 graph,
@@ -177,8 +183,7 @@ class ModelLoader:
         except ProviderUnavailable:
             raise
         except Exception as error:
-            file = package.where(manifest.variant(precision).file)
-            raise PackageRefused(f"{file}: ONNX Runtime cannot load the graph") from error
+            raise PackageRefused(f"{package.where(file)}: ONNX Runtime cannot load the graph") from error
 
     def _build_classifier(self, manifest: Manifest, batcher: Batcher) -> Classifier:
         return Classifier(

@@ -1,12 +1,15 @@
-"""Looks into an ONNX file without loading it: whether it is whole, or keeps its weights in other files.
+"""Looks into an ONNX file without loading it: whether it is whole, in one file, and a graph that is served.
 
 A graph that names other files could make the runtime read any file that the server may read, so it is refused first.
-Only the fields that lead to tensors are followed; the numbers are those of onnx.proto.
+Only the fields that lead to tensors and operators are followed; the numbers are those of onnx.proto. Limits on their
+number come first, since the runtime itself goes through a graph by recursion, and has none.
 """
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType
+
+from service.models.operators import objection
 
 
 class OnnxFileInvalid(Exception):
@@ -43,6 +46,12 @@ PARTS: Mapping[_Part, Mapping[int, _Part]] = MappingProxyType(
         _Part.TENSOR: {},
     }
 )
+OPERATOR, DOMAIN = 4, 7
+"""Of a node."""
+MOST_NODES = 20_000
+MOST_FIELDS = 300_000
+DEEPEST = 64
+"""Messages inside of each other; a graph inside of a node's attribute takes three."""
 EXTERNAL_DATA = 13
 DATA_LOCATION = 14
 VARINT, FIXED_64, LENGTH_PREFIXED, FIXED_32 = 0, 1, 2, 5
@@ -50,17 +59,48 @@ VARINT, FIXED_64, LENGTH_PREFIXED, FIXED_32 = 0, 1, 2, 5
 
 def check_self_contained(content: bytes) -> None:
     """Raises OnnxFileInvalid where a tensor's data lie in another file, or where the content is no protobuf message."""
-    pending = [(_Part.MODEL, memoryview(content))]
+    for _ in _nodes(content):
+        pass
+
+
+def check_graph(content: bytes, *, packaged: bool) -> None:
+    """Raises OnnxFileInvalid as `check_self_contained`, and for an operator that is not served."""
+    for domain, name in _nodes(content):
+        if (reason := objection(domain, name, packaged=packaged)) is not None:
+            raise OnnxFileInvalid(reason)
+
+
+def _nodes(content: bytes) -> Iterator[tuple[str, str]]:
+    """Domain and operator of every node, those of functions and inner graphs included. Raises OnnxFileInvalid."""
+    pending = [(_Part.MODEL, memoryview(content), 0)]
+    nodes = fields = 0
     while pending:
-        part, message = pending.pop()
+        part, message, depth = pending.pop()
+        names = {OPERATOR: "", DOMAIN: ""}
         for number, value in _fields(message):
-            if part is _Part.TENSOR and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value == 1)):
-                raise OnnxFileInvalid("keeps weights in other files, which are not read; save the model as one file")
+            fields += 1
+            if fields > MOST_FIELDS:
+                raise OnnxFileInvalid(f"has more than {MOST_FIELDS:,} fields; save its weights as raw data")
+            _check_tensor(part, number, value)
             inner = PARTS[part].get(number)
             if inner is not None:
                 if isinstance(value, int):
                     raise OnnxFileInvalid("is not an ONNX model")
-                pending.append((inner, value))
+                if depth >= DEEPEST:
+                    raise OnnxFileInvalid("has graphs inside of graphs, deeper than any classifier")
+                nodes += inner is _Part.NODE
+                if nodes > MOST_NODES:
+                    raise OnnxFileInvalid(f"has more than {MOST_NODES:,} nodes")
+                pending.append((inner, value, depth + 1))
+            elif part is _Part.NODE and number in names and not isinstance(value, int):
+                names[number] = bytes(value[:200]).decode("utf-8", errors="replace")
+        if part is _Part.NODE:
+            yield names[DOMAIN], names[OPERATOR]
+
+
+def _check_tensor(part: _Part, number: int, value: memoryview | int) -> None:
+    if part is _Part.TENSOR and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value == 1)):
+        raise OnnxFileInvalid("keeps weights in other files, which are not read; save the model as one file")
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:

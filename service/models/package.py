@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.models.manifest import Manifest, digest_of
+from service.models.onnx_file import OnnxFileInvalid, check_graph
+
+GRAPH_SUFFIX = ".onnx"
 
 
 class PackageRefused(Exception):
@@ -35,7 +38,15 @@ class Package:
                 f"{self.where(file)} was changed after publishing: the manifest says SHA-256 {record.sha256}, "
                 f"the file has {found}. Publish the model again."
             )
+        if file.endswith(GRAPH_SUFFIX):
+            self._check_graph(file, content)
         return content
+
+    def _check_graph(self, file: str, content: bytes) -> None:
+        try:
+            check_graph(content, packaged=True)
+        except OnnxFileInvalid as error:
+            raise PackageRefused(f"{self.where(file)} {error}") from error
 
     def check_files(self) -> None:
         """Raises PackageRefused where any file of the package differs from its digest."""

@@ -22,6 +22,7 @@ from service.models.package import PackageRefused
 from service.models.plain_model import PlainModel
 from service.models.plain_signature import PlainSignature, signature_of
 from service.models.tensor_model import Computed
+from service.models.trial import try_graph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,14 +109,16 @@ class PlainModelLoader:
         observe: Callable[[str, int, BatchReport], None],
         provider_options: Options | None = None,
         guard: DeviceGuard | None = None,
+        tries: bool = False,
     ) -> None:
-        """`observe` is told name and version with the report of each batch."""
+        """`observe` is told name and version with the report of each batch; `tries` loads each first in a process."""
         self._provider = provider
         self._provider_options = provider_options
         self._threads = threads
         self._policy = policy
         self._observe = observe
         self._guard = guard or DeviceGuard()
+        self._tries = tries
 
     async def load(self, model: PlainModel) -> LivePlainModel:
         """Raises PackageRefused where the graph cannot be loaded or its configuration does not fit it."""
@@ -168,6 +171,8 @@ class PlainModelLoader:
 
     def _build_session(self, model: PlainModel) -> tuple[TensorSession, str]:
         graph = model.read()
+        if self._tries:
+            try_graph(graph, model.where(model.file))
         try:
             session = TensorSession.load(
                 graph, provider=self._provider, threads=self._threads, provider_options=self._provider_options

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recognition.oip.model_config_pb2 import ModelConfig
 
-from service.models.onnx_file import OnnxFileInvalid, check_self_contained
+from service.models.onnx_file import OnnxFileInvalid, check_graph
 from service.models.package import PackageRefused
 from service.models.triton_config import GRAPH_FILE, LABELS_FILE, ConfigInvalid, read_config, read_labels
 
@@ -43,7 +43,7 @@ class PlainModel:
             if path.stat().st_size > LARGEST_GRAPH_BYTES:
                 raise PackageRefused(f"{where} is larger than {LARGEST_GRAPH_BYTES:,} bytes, the most that ONNX allows")
             content = path.read_bytes()
-            check_self_contained(content)
+            check_graph(content, packaged=False)
         except OSError as error:
             raise PackageRefused(f"{where} cannot be read: {error.strerror}") from error
         except OnnxFileInvalid as error:

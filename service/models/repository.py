@@ -7,6 +7,7 @@ listing and from clients only as keys into it, so no request can reach a file ou
 import re
 from pathlib import Path
 
+from service.models.containment import check_contained
 from service.models.manifest import GOLDEN_FILE, MANIFEST_FILE, NAME_PATTERN, Manifest, ManifestInvalid, digest_of
 from service.models.package import Package, PackageRefused
 from service.models.plain_model import PlainModel, open_plain_model
@@ -107,12 +108,14 @@ class ModelRepository:
                 f"{name}/{version} is a plain ONNX model, which cannot be signed, and only signed packages are served "
                 "here (trusted_keys); `recognition-export import` makes a package of it"
             )
+        check_contained(self.root, name, version)
         return open_plain_model(self.root / name, version)
 
     def open(self, name: str, version: int) -> Package:
         """Reads and checks the manifest of a version. Raises PackageRefused."""
         path = self.root / name / str(version)
         where = f"{name}/{version}/{MANIFEST_FILE}"
+        check_contained(self.root, name, version)
         try:
             content = (path / MANIFEST_FILE).read_bytes()
             if self._trusted is not None:

@@ -33,6 +33,7 @@ QUICK: dict[str, Any] = {
     "max_batch_size": 8,
     "grpc_port": 0,
     "http": False,
+    "model_trial": "none",
     "http_port": 0,
     "metrics_port": 0,
     "reload_seconds": 0.0,

@@ -138,7 +138,19 @@ async def test_any_file_of_the_manifest_counts(root: Path, loader: ModelLoader) 
     assert "thirds/1/card.md cannot be read" in str(await refusal_of(root, loader))
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", graph()[:-30], b"\x08\x09" + b"\0" * 100])
+@pytest.mark.parametrize("content", [b"garbage", graph()[:-30]])
+async def test_what_is_no_graph_is_refused_unopened(root: Path, loader: ModelLoader, content: bytes) -> None:
+    """Its digest is right; the runtime never sees it."""
+    directory = PackageRecipe().write(root)
+    replace_file(directory, "model.onnx", content)
+    refusal = await refusal_of(root, loader)
+    assert "ONNX model" in str(refusal)
+    assert "Runtime" not in str(refusal)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x08\x09", b"\x08\x09" + b"\0" * 100, onnx.ModelProto(ir_version=99).SerializeToString()]
+)
 async def test_garbage_with_a_right_digest_is_refused(root: Path, loader: ModelLoader, content: bytes) -> None:
     """The message is ours; what the runtime said is the cause, for the log."""
     directory = PackageRecipe().write(root)
@@ -159,7 +171,7 @@ async def test_a_graph_with_weights_outside_is_refused(root: Path, loader: Model
             constant.data_location = onnx.TensorProto.EXTERNAL
             constant.external_data.add(key="location", value=str(secret))
     PackageRecipe(graph=model.SerializeToString()).write(root)
-    assert "cannot load the graph" in str(await refusal_of(root, loader))
+    assert "keeps weights in other files" in str(await refusal_of(root, loader))
 
 
 @pytest.mark.parametrize("shift", [0.5, float("nan")])

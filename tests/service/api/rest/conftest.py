@@ -17,5 +17,5 @@ async def open_service(models: Path) -> AsyncIterator[InProcess]:
 
 @pytest.fixture
 async def client(open_service: InProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{open_service.http_port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{open_service.http_port}", timeout=60) as client:
         yield client
