@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.engine.batcher import Batcher
+from service.engine.batch_queue import BatchQueue
 from tests.reliability.figures import Size, record, sizes
 from tests.reliability.load import at_rate, channel_to, classify, closed_loop, codes_of
 from tests.reliability.numbered import publish
@@ -24,16 +24,16 @@ class Starts:
         self.images = 0
         self.late = 0
         self.without_deadline = 0
-        execute = Batcher._execute
+        execute = BatchQueue._run
 
-        async def watched(batcher: Batcher, batch: list[Any], closed: Any) -> None:
+        async def watched(batcher: BatchQueue[Any, Any], batch: list[Any], closed: Any) -> None:
             now = time.monotonic()
             self.images += len(batch)
             self.late += sum(item.deadline is not None and item.deadline < now for item in batch)
             self.without_deadline += sum(item.deadline is None for item in batch)
             await execute(batcher, batch, closed)
 
-        monkeypatch.setattr(Batcher, "_execute", watched)
+        monkeypatch.setattr(BatchQueue, "_run", watched)
 
 
 @sizes(Size(seconds=2, count=300), Size(seconds=60, count=5000, strict=True))
