@@ -49,6 +49,9 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Train anew over what
 ScratchOption = Annotated[
     bool, typer.Option("--scratch", help="Fresh weights, the rest alike: shows what the transfer is worth.")
 ]
+RateOption = Annotated[
+    float | None, typer.Option(metavar="RATE", min=1e-6, help="Of the head in fine-tuning; default: the recipe's.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 

@@ -1,5 +1,6 @@
 """The command `recognition-train finetune`: which weights, which pictures, how far to train on."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from training.options import (
     DeviceOption,
     ForceOption,
     JsonOption,
+    RateOption,
     SaveOption,
     ScratchOption,
     ThreadsOption,
@@ -21,6 +23,7 @@ from training.options import (
 )
 
 if TYPE_CHECKING:
+    from training.config import Recipe
     from training.weights import Weights
 
 
@@ -37,6 +40,7 @@ def finetune(
     scratch: ScratchOption = False,
     from_run: Annotated[Path | None, typer.Option(metavar="RUN", help="Weights of one of your runs.")] = None,
     epochs: Annotated[int, typer.Option(min=0, help="After the head; 0 trains the head alone.")] = 0,
+    learning_rate: RateOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Train on so many images only.")] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Run directory. Default: var/runs/finetune_MODEL-seedSEED.")
@@ -51,13 +55,10 @@ def finetune(
     """Takes over a backbone, trains a new head on its features, then frees stage after stage from the head down."""
     place = choose(device, threads)
     chosen = _weights(model, weights, convention, from_run, scratch=scratch)
-    from training.config import DataConfig
-    from training.finetune import finetune_recipe, scratch_recipe
     from training.fit import fit
     from training.progress import FitProgress
 
-    make = scratch_recipe if scratch else finetune_recipe
-    recipe = make(chosen, data=DataConfig(name=dataset, limit=limit), classes=2, epochs=epochs)
+    recipe = _recipe(chosen, dataset, limit, epochs=epochs, learning_rate=learning_rate, scratch=scratch)
     notes = console_for(stderr=True)
     with FitProgress(notes) as progress:
         outcome = fit(
@@ -68,6 +69,18 @@ def finetune(
     if not outcome.trained:
         notes.print(f"{outcome.run.directory} holds this run already; --force trains it anew", soft_wrap=True)
     report_run(outcome.run, as_json=as_json)
+
+
+def _recipe(
+    weights: "Weights", dataset: str, limit: int | None, *, epochs: int, learning_rate: float | None, scratch: bool
+) -> "Recipe":
+    from training.config import DataConfig
+    from training.finetune import finetune_recipe, scratch_recipe
+
+    make = scratch_recipe if scratch else finetune_recipe
+    recipe = make(weights, data=DataConfig(name=dataset, limit=limit), classes=2, epochs=epochs)
+    rate = learning_rate or recipe.optimization.learning_rate
+    return replace(recipe, optimization=replace(recipe.optimization, learning_rate=rate))
 
 
 def _weights(model: str | None, file: Path | None, convention: str, run: Path | None, *, scratch: bool) -> "Weights":
