@@ -8,6 +8,7 @@ import typer
 
 from export.import_command import import_command
 from export.options import MODELS, AsJson, Name, Repository, Version, print_json
+from export.rollout_commands import add_rollout_commands
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -17,6 +18,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command("show", epilog=f"{example} show fashion_cnn 3")(show)
     app.command("diff", epilog=f"{example} diff fashion_cnn 2 3")(diff)
     app.command("alias", epilog=f"{example} alias fashion_cnn stable 3")(alias)
+    add_rollout_commands(app)
     app.command("prune", epilog=f"{example} prune fashion_cnn --keep 3")(prune_versions)
     app.command("keygen", epilog=f"{example} keygen release")(keygen)
     app.command("sign", epilog=f"{example} sign fashion_cnn 3 --signing-key release.key")(sign)

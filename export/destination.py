@@ -13,7 +13,9 @@ from export import keep, publish
 from export.draft import Draft
 from export.keep import VersionSummary
 from export.publish import Prove, Sign
+from export.rollout import Change
 from service.models.repository import Package
+from service.models.routes import Route
 
 
 class Destination(Protocol):
@@ -39,6 +41,9 @@ class Destination(Protocol):
 
     def set_alias(self, name: str, alias: str, version: int) -> dict[str, int]:
         """Lets an alias name a version; gives all aliases of the model."""
+
+    def reroute(self, name: str, alias: str, change: Change) -> Route:
+        """Changes where an alias leads, canary and shadow included."""
 
     def prune(self, name: str, *, keep: int) -> list[int]:
         """Removes old versions; gives the numbers that are gone."""
@@ -70,6 +75,9 @@ class DirectoryDestination:
 
     def set_alias(self, name: str, alias: str, version: int) -> dict[str, int]:
         return keep.set_alias(self._root, name, alias, version)
+
+    def reroute(self, name: str, alias: str, change: Change) -> Route:
+        return keep.reroute(self._root, name, alias, change)
 
     def prune(self, name: str, *, keep: int) -> list[int]:
         from export.keep import prune

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from export.errors import NameInvalid, PublicationFailed, VersionMissing
 from export.publish import Sign
+from export.rollout import Change
 from service.models.manifest import MANIFEST_FILE, NAME_PATTERN, Precision
 from service.models.repository import ALIASES_FILE, ModelRepository, Package, PackageRefused
 from service.models.routes import Route, routes_to_bytes
@@ -66,6 +67,26 @@ def set_alias(root: Path, name: str, alias: str, version: int) -> dict[str, int]
     routes[alias] = Route(version=version, previous=previous)
     _write_whole(root / name / ALIASES_FILE, routes_to_bytes(routes))
     return {key: route.version for key, route in routes.items()}
+
+
+def rerouted(root: Path, name: str, alias: str, change: Change) -> Route:
+    """Where the alias would lead after the change; nothing is written. Raises VersionMissing without that alias."""
+    versions_of(root, name)
+    routes = _routes(root, name)
+    if alias not in routes:
+        raise VersionMissing(
+            f"{name} has no alias {alias!r}; `recognition-export alias {name} {alias} VERSION` sets one"
+        )
+    return change(routes[alias])
+
+
+def reroute(root: Path, name: str, alias: str, change: Change) -> Route:
+    """Changes where an alias leads; all versions that it names are checked. Written whole or not at all."""
+    route = rerouted(root, name, alias, change)
+    for version in sorted(route.versions):
+        open_version(root, name, version)
+    _write_whole(root / name / ALIASES_FILE, routes_to_bytes(_routes(root, name) | {alias: route}))
+    return route
 
 
 def sign_version(root: Path, name: str, version: int, sign: Sign) -> Package:

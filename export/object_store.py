@@ -19,8 +19,10 @@ from export.draft import Draft
 from export.errors import DestinationUnknown, ExportError, PublicationFailed, VersionMissing
 from export.keep import VersionSummary
 from export.publish import Prove, Sign, publish
+from export.rollout import Change
 from service.models.manifest import MANIFEST_FILE, NAME_PATTERN
 from service.models.repository import ALIASES_FILE, Package, PackageRefused
+from service.models.routes import Route
 from service.models.signature import SIGNATURE_FILE
 from service.models.triton_config import CONFIG_FILE, LABELS_FILE
 
@@ -112,6 +114,14 @@ class ObjectDestination:
         with self._reached("The aliases stay as they were; "):
             self._put(self._mirror / name / ALIASES_FILE, name)
         return aliases
+
+    def reroute(self, name: str, alias: str, change: Change) -> Route:
+        self._fetch(name)
+        self._fetch(name, whole=tuple(keep.rerouted(self._mirror, name, alias, change).versions))
+        route = keep.reroute(self._mirror, name, alias, change)
+        with self._reached("The aliases stay as they were; "):
+            self._put(self._mirror / name / ALIASES_FILE, name)
+        return route
 
     def prune(self, name: str, *, keep: int) -> list[int]:
         from export.keep import prune

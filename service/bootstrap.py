@@ -44,6 +44,7 @@ from service.engine.session import available_cores
 from service.guards import build_access, build_certificates
 from service.metrics import Metrics
 from service.models.loader import LoadObserver, ModelLoader
+from service.models.mirror import Mirror
 from service.models.plain_loader import PlainModelLoader
 from service.models.registry import Entry, Registry
 from service.models.repository import ModelRepository
@@ -112,7 +113,9 @@ def _core(settings: Settings, provider: Provider) -> Core:
     status, door, statistics = Health(), Door(), Statistics()
     metrics.in_flight.set_function(lambda: door.inside)
     guard = DeviceGuard(observe=lambda fault: metrics.device_faults.labels(fault).inc())
-    registry = _registry(settings, provider, metrics, status, statistics, tracing, guard)
+    mirror = Mirror(tell=metrics.observe_comparison)
+    registry = _registry(settings, provider, metrics, status, statistics, tracing, guard, mirror)
+    mirror.follow(registry)
     recogniser = Recogniser(
         registry,
         metrics,
@@ -189,6 +192,7 @@ def _registry(
     statistics: Statistics,
     tracing: Tracing,
     guard: DeviceGuard,
+    mirror: Mirror,
 ) -> Registry:
     threads = settings.threads or available_cores()
     decoders = settings.decode_threads or available_cores()
@@ -231,6 +235,7 @@ def _registry(
             stage=metrics.observe_stage,
             batch=lambda manifest, report: observe_batch(manifest.name, manifest.version, report),
             image=tracing.image,
+            row=mirror.seen,
         ),
         guard=guard,
     )

@@ -10,6 +10,7 @@ from service.drift import Drift
 from service.models.entry import Entry, State
 from service.models.golden_watch import GoldenCheck
 from service.models.live_model import LiveModel
+from service.models.mirror import Comparison
 
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 RELEASED_WITH_COUNTS = 2
@@ -25,6 +26,7 @@ class ModelMetrics:
         self._released: defaultdict[str, deque[str]] = defaultdict(deque)
         self._describe_models()
         self._describe_checks()
+        self._describe_trials()
 
     def _describe_models(self) -> None:
         registry = self.registry
@@ -71,6 +73,39 @@ class ModelMetrics:
             registry=registry,
         )
         self.build = Info("recognition_build", "What is running", registry=registry)
+
+    def _describe_trials(self) -> None:
+        registry = self.registry
+        trial = ["model", "role"]
+        self.compared = Counter(
+            "recognition_trial_images",
+            "Images that two versions were asked about: agree, differ, failed, skipped",
+            [*trial, "outcome"],
+            registry=registry,
+        )
+        self.confidence_difference = Histogram(
+            "recognition_trial_confidence_difference",
+            "By how much the probability of the tried version's best label differs between the two",
+            trial,
+            buckets=(0.001, 0.01, 0.05, 0.1, 0.25, 0.5),
+            registry=registry,
+        )
+        self.trial_seconds = Histogram(
+            "recognition_trial_inference_seconds",
+            "Of the batch, in the version that is tried and in the one that stands",
+            [*trial, "version_is"],
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
+            registry=registry,
+        )
+
+    def observe_comparison(self, one: Comparison) -> None:
+        """An image was, or was not, computed by two versions."""
+        self.compared.labels(one.model, one.role, one.ended).inc()
+        if one.confidence_difference is not None:
+            self.confidence_difference.labels(one.model, one.role).observe(one.confidence_difference)
+        for version_is, seconds in (("tried", one.tried_seconds), ("standing", one.standing_seconds)):
+            if seconds is not None:
+                self.trial_seconds.labels(one.model, one.role, version_is).observe(seconds)
 
     def _describe_checks(self) -> None:
         registry = self.registry

@@ -86,8 +86,9 @@ class Classifier:
         decode: Decode = decode,
         observe: ObserveStage = lambda _stage, _seconds: None,
         observe_image: Callable[[Times], None] = lambda _times: None,
+        observe_row: Callable[[Prepared, Row], None] = lambda _prepared, _row: None,
     ) -> None:
-        self._preparation = Preparation(spec, limits, decoding, decode=decode)
+        self._preparation = Preparation(spec, limits, decoding, decode=decode, watch=observe_row)
         self._labels = labels
         self._calibration = calibration
         self._batcher = batcher

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,11 +44,14 @@ class Preparation:
         cache: CachePart | None = None,
         *,
         decode: Decode = decode,
+        watch: Callable[["Prepared", Row], None] = lambda _prepared, _row: None,
     ) -> None:
+        """`watch` is shown what was computed, image by image."""
         self._spec = spec
         self._limits = limits
         self._decoding = decoding
         self._decode = decode
+        self._watch = watch
         self.cache = cache
         """Set when it is known which precision answers."""
 
@@ -91,6 +94,7 @@ class Preparation:
         return results
 
     def keep(self, prepared: Prepared, row: Row) -> None:
-        """Remembers the outputs of an image, where that is wanted."""
+        """Shows the outputs of an image to who watches, and remembers them where that is wanted."""
+        self._watch(prepared, row)
         if self.cache is not None and prepared.known is None:
             self.cache.keep(prepared.file, row)

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from service.engine.activation import ActivationSession
-from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Tensor
+from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Row, Tensor
 from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decoding import Decoding
 from service.engine.device_guard import DeviceGuard
@@ -19,6 +19,7 @@ from service.engine.execution import Options
 from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage, Times
 from service.engine.place import Place
+from service.engine.preparation import Prepared
 from service.engine.providers import CPU_PROVIDER, ProviderUnavailable
 from service.engine.response_cache import ResponseCache
 from service.engine.session import Session
@@ -45,6 +46,8 @@ class LoadObserver:
     stage: Callable[[Manifest, Stage, float], None]
     batch: Callable[[Manifest, BatchReport], None]
     image: Callable[[Times], None] = lambda _times: None
+    row: Callable[[Manifest, Prepared, Row], None] = lambda _manifest, _prepared, _row: None
+    """An image was computed for somebody who waits for it."""
 
 
 class ModelLoader:
@@ -197,6 +200,7 @@ class ModelLoader:
             decode=self._decode,
             observe=lambda stage, seconds: self._observer.stage(manifest, stage, seconds),
             observe_image=self._observer.image,
+            observe_row=lambda prepared, row: self._observer.row(manifest, prepared, row),
         )
 
     def _load_activation(self, package: Package, classifier: Classifier) -> ActivationSession | None:
