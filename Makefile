@@ -6,7 +6,7 @@ READY := $(VENV)/.installed
 CONFORMANCE := $(VENV)/conformance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data demo serve conformance test test-long lint check format lock proto monitoring clean
+.PHONY: sbom fuzz help setup data demo serve conformance test test-long lint check format lock proto monitoring clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -71,6 +71,18 @@ lock:  ## resolve requirements.lock and the image's locks/ anew (needs uv)
 	echo 'ray[default]' | $(RESOLVE) pyproject.toml - --extra service-cpu --extra ray --extra s3 --extra gcs \
 		--constraint requirements.lock -o locks/batch.lock
 	echo hatchling | $(RESOLVE) - --constraint requirements.lock -o locks/build.lock
+
+sbom: setup  ## what is in the images, as CycloneDX, into var/sbom
+	@mkdir -p var/sbom
+	@for lock in locks/*.lock; do \
+		$(BIN)/python -W ignore -m cyclonedx_py requirements $$lock --pyproject pyproject.toml --output-reproducible \
+			--of JSON -o var/sbom/$$(basename $$lock .lock).cdx.json && echo var/sbom/$$(basename $$lock .lock).cdx.json; \
+	done
+
+SECONDS_EACH ?= 60
+fuzz: setup  ## decoder, manifest, tensors, settings and graphs, SECONDS_EACH=60; with coverage where atheris is installed
+	@for target in image manifest tensors config graph; do \
+		$(BIN)/python -m tests.fuzz.run $$target --seconds $(SECONDS_EACH) || exit 1; done
 
 monitoring: setup  ## write the dashboard and the operator's copy of the alerts
 	@$(BIN)/python k8s/monitoring/generate.py

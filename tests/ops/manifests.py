@@ -15,7 +15,7 @@ COMBINATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cpu with a claim": ("overlays/cpu", ("models-pvc",)),
     "cpu with everything": (
         "overlays/cpu",
-        ("models-init", "hpa", "pod-monitor", "prometheus-rule", "tls", "tracing"),
+        ("models-init", "hpa", "pod-monitor", "prometheus-rule", "tls", "tls-pod", "tokens", "tracing"),
     ),
     "gpu": ("overlays/gpu", ()),
     "gpu with a claim": ("overlays/gpu", ("models-pvc", "keda")),
