@@ -134,11 +134,11 @@ class Settings(BaseSettings):
     """PEM file with the roots of the clients' certificates; with it the API's ports take no client without one."""
     max_message_bytes: Positive = 64 * 2**20
     """Largest gRPC message or HTTP body in bytes."""
-    max_streams_per_connection: Positive = 128
+    max_connection_streams: Positive = 128
     """Calls that one gRPC connection may have open at a time; further ones wait at the client."""
     max_metadata_bytes: Annotated[int, Field(ge=1024, le=2**20)] = 16 * 2**10
     """Largest metadata of a gRPC call, or headers of an HTTP request, in bytes."""
-    max_connection_age_seconds: Annotated[float, Field(ge=0)] = 600.0
+    connection_age_seconds: Annotated[float, Field(ge=0)] = 600.0
     """After which a gRPC connection is closed in good order, so that clients spread over new replicas; 0 never."""
     default_deadline_seconds: Annotated[float, Field(gt=0)] = 10.0
     """Deadline of calls that bring none."""

@@ -23,7 +23,7 @@ def transport_options(settings: Settings) -> list[tuple[str, int]]:
         "compression_enabled_algorithms_bitset": IDENTITY_ONLY,
         "max_receive_message_length": settings.max_message_bytes,
         "max_send_message_length": settings.max_message_bytes,
-        "max_concurrent_streams": settings.max_streams_per_connection,
+        "max_concurrent_streams": settings.max_connection_streams,
         "max_metadata_size": settings.max_metadata_bytes,
         "absolute_max_metadata_size": settings.max_metadata_bytes,
         "so_reuseport": 0,
@@ -35,7 +35,7 @@ def transport_options(settings: Settings) -> list[tuple[str, int]]:
         "max_connection_idle_ms": IDLE_SECONDS * 1000,
         "server_handshake_timeout_ms": HANDSHAKE_SECONDS * 1000,
     }
-    if settings.max_connection_age_seconds > 0:
+    if settings.connection_age_seconds > 0:
         # New calls go to a new connection then. Those that are under way end when they do: streams may be long.
-        options["max_connection_age_ms"] = max(1, int(settings.max_connection_age_seconds * 1000))
+        options["max_connection_age_ms"] = max(1, int(settings.connection_age_seconds * 1000))
     return [(f"grpc.{name}", value) for name, value in options.items()]

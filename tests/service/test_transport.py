@@ -29,7 +29,7 @@ async def code_of(call: Any) -> tuple[str, str]:
 
 async def test_a_connection_has_so_many_calls_at_a_time(models: Path) -> None:
     """The next waits at the client until one has ended."""
-    async with serving(models, max_streams_per_connection=2) as service:
+    async with serving(models, max_connection_streams=2) as service:
         streams: list[Any] = [service.stub.ClassifyStream() for _ in range(2)]
         for stream in streams:
             await stream.write(pb.ClassifyStreamRequest(id="a", image=IMAGE))
@@ -56,7 +56,7 @@ async def test_compressed_requests_are_refused(service: InProcess) -> None:
 
 async def test_an_old_connection_is_left_without_losing_a_call(models: Path) -> None:
     """A stream goes on over it, new calls open a new one."""
-    async with serving(models, max_connection_age_seconds=0.3) as service:
+    async with serving(models, connection_age_seconds=0.3) as service:
         stream: Any = service.stub.ClassifyStream()
         end = time.monotonic() + 1.5
         while time.monotonic() < end:

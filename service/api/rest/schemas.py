@@ -111,6 +111,8 @@ class Model(Schema):
     """Which variant answers where a request names none; in the answer to a request that names one, that one."""
     precisions: list[str]
     """Those that a request may name."""
+    precision_reason: str
+    """Why this precision answers."""
     provider: str
     input_height: int
     input_width: int
