@@ -79,6 +79,7 @@ def test_killed_at_random_times(tmp_path: Path, models: Path) -> None:
         out = tmp_path / f"out-{round_number}"
         round_number += 1
         while True:
+            began = time.monotonic()
             process = start(source, out, options)
             try:
                 code = process.wait(chance.uniform(0.3, 1.0) * usual)
@@ -91,6 +92,7 @@ def test_killed_at_random_times(tmp_path: Path, models: Path) -> None:
                 continue
             assert code == 0
             break
+        usual = min(usual, time.monotonic() - began)  # the machine may have been busy when it was measured
         assert content(out) == expected
         ids = pyarrow.dataset.dataset(out).to_table().column("id").to_pylist()
         assert len(ids) == len(set(ids)) == 3000
