@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.fuzz.run import CORPUS, corpus_of, mutation
+from tests.fuzz.run import CORPUS, NAMES, corpus_of, mutation
 from tests.fuzz.targets import TARGETS
 
 LARGEST_CORPUS_BYTES = 200_000
@@ -33,5 +33,5 @@ def test_a_finding_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_corpus_is_small() -> None:
     """It is in the repository, and every target has one."""
-    assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)
+    assert {path.name for path in CORPUS.iterdir()} == set(TARGETS) == set(NAMES)
     assert sum(path.stat().st_size for path in CORPUS.rglob("*") if path.is_file()) <= LARGEST_CORPUS_BYTES
