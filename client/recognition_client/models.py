@@ -52,6 +52,8 @@ class ModelInfo:
     golden_max_abs_difference: float
     precisions: tuple[str, ...] = ()
     """Every precision that a call may name, first the one that answers where it names none."""
+    precision_reason: str = ""
+    """Why that one answers where a call names none."""
 
 
 _STATES = {
@@ -91,6 +93,7 @@ def model_info(model: pb.Model) -> ModelInfo:
         metrics_split=model.metrics_split,
         golden_max_abs_difference=model.golden_max_abs_difference,
         precisions=tuple(model.precisions),
+        precision_reason=model.precision_reason,
     )
 
 

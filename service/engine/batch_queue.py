@@ -6,76 +6,17 @@ Lives on one event loop: `start`, `submit` from any task, `drain`.
 import asyncio
 import contextvars
 import time
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic
 
 from service.engine.batch_costs import BatchCosts
+from service.engine.batch_item import Computed, Item, Part, Payload, Result, Timed
 from service.engine.batch_policy import BatchPolicy, Closed
 from service.engine.priority import Priority
 from service.engine.scheduler import Cut, Scheduler
 from service.engine.worker import ends_the_worker, tell
 from service.errors import DeadlineUnreachable, InferenceFailed, ServiceError, ShuttingDown
-
-Payload = TypeVar("Payload")
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part(Generic[Payload]):
-    """What is computed in one piece: `rows` images. Parts of one kind may be computed together, None never is."""
-
-    payload: Payload
-    rows: int
-    size_bytes: int
-    kind: Hashable = ""
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Item(Generic[Payload, Result]):
-    """A part that somebody waits for."""
-
-    part: Part[Payload]
-    future: asyncio.Future["Timed[Result]"]
-    arrival: float
-    deadline: float | None
-    priority: Priority
-    caller: contextvars.Context = field(default_factory=contextvars.copy_context)
-
-    @property
-    def rows(self) -> int:
-        return self.part.rows
-
-    @property
-    def size_bytes(self) -> int:
-        return self.part.size_bytes
-
-    @property
-    def kind(self) -> Hashable:
-        return self.part.kind
-
-    @property
-    def gone(self) -> bool:
-        return self.future.done()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timed(Generic[Result]):
-    """A result, and how long it took; `computed_at` is when the batch began, on the clock of `time.monotonic`."""
-
-    value: Result
-    queue_seconds: float
-    inference_seconds: float
-    batch_size: int
-    computed_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Computed(Generic[Result]):
-    """The results of a batch, one for each payload; `padding` images were computed besides, for nobody."""
-
-    results: Sequence[Result]
-    padding: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +134,7 @@ class BatchQueue(Generic[Payload, Result]):
             if not isinstance(step, Cut):
                 break
             for item in step.expired:
-                item.future.set_exception(DeadlineUnreachable("The deadline passed while the image was waiting."))
+                _expire(item)
             if step.items:
                 task = loop.create_task(self._run(step.items, step.closed), name="batch")
                 self._running.add(task)
@@ -206,6 +147,15 @@ class BatchQueue(Generic[Payload, Result]):
         self._look()
 
     async def _run(self, items: list[Item[Payload, Result]], closed: Closed) -> None:
+        now = time.monotonic()  # the loop may have been busy since the cut
+        due = [item for item in items if item.due(now)]
+        for item in items:
+            if not item.due(now):
+                _expire(item)
+        if due:
+            await self._execute(due, closed)
+
+    async def _execute(self, items: list[Item[Payload, Result]], closed: Closed) -> None:
         size, began = sum(item.rows for item in items), time.monotonic()
         try:
             computed = await self._compute([item.part.payload for item in items])
@@ -240,6 +190,11 @@ class BatchQueue(Generic[Payload, Result]):
             callers=callers,
         )
         tell(self._observe, report)
+
+
+def _expire(item: Item[Payload, Result]) -> None:
+    if not item.gone:
+        item.future.set_exception(DeadlineUnreachable("The deadline passed while the image was waiting."))
 
 
 def _fail(items: Sequence[Item[Payload, Result]], error: BaseException) -> None:

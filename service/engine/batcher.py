@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from service.engine.batch_costs import BatchCosts
+from service.engine.batch_item import Computed, Part
 from service.engine.batch_policy import BatchPolicy, Closed
-from service.engine.batch_queue import BatchQueue, BatchReport, Computed, Observe, Part
+from service.engine.batch_queue import BatchQueue, BatchReport, Observe
 from service.engine.priority import Priority
 from service.engine.session import Outputs
 from service.errors import InferenceFailed

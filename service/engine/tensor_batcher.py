@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.engine.batch_item import Computed, Part
 from service.engine.batch_policy import BatchPolicy
-from service.engine.batch_queue import BatchQueue, Computed, Observe, Part
+from service.engine.batch_queue import BatchQueue, Observe
 from service.engine.datatypes import AnyTensor
 from service.engine.priority import Priority
 from service.errors import InferenceFailed

@@ -1,4 +1,5 @@
-"""Which operators a graph may use: those that compute classifiers. What runs other code or loops is left out.
+"""Which operators a graph may use: those that compute classifiers. What runs other code is left out, and so is what
+loops for as long as it likes; Scan ends with its input, and is how a graph for one image is run for many.
 
 Packages are held to this list. Plain models may use any operator of the domains that the runtime brings, but for those
 that load compiled code from elsewhere.
@@ -20,7 +21,7 @@ STANDARD = frozenset(
     MaxPool MaxRoiPool MaxUnpool Mean MeanVarianceNormalization Min Mish Mod Mul Neg NonZero Not OneHot Or PRelu Pad
     Pow QLinearConv QLinearMatMul QuantizeLinear RMSNormalization RNN Range Reciprocal ReduceL1 ReduceL2
     ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape
-    Resize ReverseSequence RoiAlign RotaryEmbedding Round STFT ScatterElements ScatterND Selu Shape Shrink Sigmoid
+    Resize ReverseSequence RoiAlign RotaryEmbedding Round STFT Scan ScatterElements ScatterND Selu Shape Shrink Sigmoid
     Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tan Tanh
     ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Upsample Where Xor
     """.split()  # noqa: SIM905 - a list would be one word a line

@@ -24,7 +24,7 @@ class Starts:
         self.images = 0
         self.late = 0
         self.without_deadline = 0
-        execute = BatchQueue._run
+        execute = BatchQueue._execute
 
         async def watched(batcher: BatchQueue[Any, Any], batch: list[Any], closed: Any) -> None:
             now = time.monotonic()
@@ -33,7 +33,7 @@ class Starts:
             self.without_deadline += sum(item.deadline is None for item in batch)
             await execute(batcher, batch, closed)
 
-        monkeypatch.setattr(BatchQueue, "_run", watched)
+        monkeypatch.setattr(BatchQueue, "_execute", watched)
 
 
 @sizes(Size(seconds=2, count=300), Size(seconds=60, count=5000, strict=True))

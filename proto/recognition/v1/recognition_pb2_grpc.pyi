@@ -11,7 +11,9 @@ Errors are gRPC statuses with a google.rpc.ErrorInfo detail whose `reason` is st
 IMAGE_UNSUPPORTED, IMAGE_TOO_LARGE, BATCH_TOO_LARGE, ARGUMENT_INVALID (INVALID_ARGUMENT); MODEL_NOT_FOUND,
 VERSION_NOT_FOUND, PRECISION_NOT_FOUND (NOT_FOUND); MODEL_NOT_READY, SHUTTING_DOWN, DEVICE_EXHAUSTED,
 DEVICE_LOST (UNAVAILABLE); QUEUE_FULL (RESOURCE_EXHAUSTED, with RetryInfo, and grpc-retry-pushback-ms for clients of
-gRPC that retry by themselves); DEADLINE_UNREACHABLE (DEADLINE_EXCEEDED); INFERENCE_FAILED (INTERNAL).
+gRPC that retry by themselves); RATE_EXCEEDED (RESOURCE_EXHAUSTED, with RetryInfo); TOKEN_MISSING, TOKEN_INVALID
+(UNAUTHENTICATED); NOT_PERMITTED (PERMISSION_DENIED); DEADLINE_UNREACHABLE (DEADLINE_EXCEEDED); INFERENCE_FAILED
+(INTERNAL).
 
 A message that is larger than the server takes (64 MiB by default) is refused by gRPC itself before the service sees
 it: RESOURCE_EXHAUSTED, `Received message larger than max`, without details. Asking again will not help.

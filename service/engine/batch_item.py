@@ -1,0 +1,73 @@
+"""What travels through a batch queue: parts of requests, whoever waits for them, and what comes back."""
+
+import asyncio
+import contextvars
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from service.engine.priority import Priority
+
+Payload = TypeVar("Payload")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part(Generic[Payload]):
+    """What is computed in one piece: `rows` images. Parts of one kind may be computed together, None never is."""
+
+    payload: Payload
+    rows: int
+    size_bytes: int
+    kind: Hashable = ""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Item(Generic[Payload, Result]):
+    """A part that somebody waits for."""
+
+    part: Part[Payload]
+    future: asyncio.Future["Timed[Result]"]
+    arrival: float
+    deadline: float | None
+    priority: Priority
+    caller: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+    @property
+    def rows(self) -> int:
+        return self.part.rows
+
+    @property
+    def size_bytes(self) -> int:
+        return self.part.size_bytes
+
+    @property
+    def kind(self) -> Hashable:
+        return self.part.kind
+
+    @property
+    def gone(self) -> bool:
+        return self.future.done()
+
+    def due(self, now: float) -> bool:
+        """Whether somebody still waits, and can still be answered in time."""
+        return not self.gone and (self.deadline is None or now <= self.deadline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed(Generic[Result]):
+    """A result, and how long it took; `computed_at` is when the batch began, on the clock of `time.monotonic`."""
+
+    value: Result
+    queue_seconds: float
+    inference_seconds: float
+    batch_size: int
+    computed_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed(Generic[Result]):
+    """The results of a batch, one for each payload; `padding` images were computed besides, for nobody."""
+
+    results: Sequence[Result]
+    padding: int = 0
