@@ -82,15 +82,8 @@ class AsyncRecognitionClient:
         timeout_seconds: float | None = None,
     ) -> ClassifyResult:
         """Labels one image. Raises ImageRejected for a bad one, and OSError for a path that cannot be read."""
-        asked = question(
-            model=model,
-            version=version,
-            alias=alias,
-            precision=precision,
-            top_k=top_k,
-            min_confidence=min_confidence,
-            priority=priority,
-        )
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
+        asked = question(chosen, top_k=top_k, min_confidence=min_confidence, priority=priority)
         request = asked.of_image(await asyncio.to_thread(read_image, image))
         return classify_result(await self._server.call(self._server.stub.Classify, request, timeout_seconds))
 
@@ -114,15 +107,8 @@ class AsyncRecognitionClient:
         Any number may be given: they travel in requests of at most `images_per_request` images, `concurrency` of them
         at a time, and the deadline is that of one request. The first request that fails as a whole ends the others.
         """
-        asked = question(
-            model=model,
-            version=version,
-            alias=alias,
-            precision=precision,
-            top_k=top_k,
-            min_confidence=min_confidence,
-            priority=priority,
-        )
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
+        asked = question(chosen, top_k=top_k, min_confidence=min_confidence, priority=priority)
 
         async def ask(part: list[bytes]) -> list[Outcome]:
             response = await self._server.call(self._server.stub.BatchClassify, asked.of_images(part), timeout_seconds)
@@ -148,15 +134,8 @@ class AsyncRecognitionClient:
         The server takes no more than it can hold, so `images` may be endless. The deadline is that of the whole stream;
         left out, there is none.
         """
-        asked = question(
-            model=model,
-            version=version,
-            alias=alias,
-            precision=precision,
-            top_k=top_k,
-            min_confidence=min_confidence,
-            priority=priority,
-        )
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
+        asked = question(chosen, top_k=top_k, min_confidence=min_confidence, priority=priority)
         requests = StreamRequests(images, asked)
         call = self._server.stub.ClassifyStream(aiter(requests), timeout=timeout_seconds)
         ending = Ending(call)

@@ -88,15 +88,8 @@ class RecognitionClient:
         timeout_seconds: float | None = None,
     ) -> ClassifyResult:
         """Labels one image. Raises ImageRejected for a bad one, and OSError for a path that cannot be read."""
-        asked = question(
-            model=model,
-            version=version,
-            alias=alias,
-            precision=precision,
-            top_k=top_k,
-            min_confidence=min_confidence,
-            priority=priority,
-        )
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
+        asked = question(chosen, top_k=top_k, min_confidence=min_confidence, priority=priority)
         request = asked.of_image(read_image(image))
         return classify_result(self._server.call(self._server.stub.Classify, request, timeout_seconds))
 
@@ -119,15 +112,8 @@ class RecognitionClient:
         Any number may be given: they travel in requests of at most `images_per_request` images, one after the other,
         and the deadline is that of one request.
         """
-        asked = question(
-            model=model,
-            version=version,
-            alias=alias,
-            precision=precision,
-            top_k=top_k,
-            min_confidence=min_confidence,
-            priority=priority,
-        )
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
+        asked = question(chosen, top_k=top_k, min_confidence=min_confidence, priority=priority)
         answers: list[Outcome] = []
         for batch in batches(images, images_per_request=images_per_request):
             answers += whole_or_halved(batch, lambda part: self._classify_images(part, asked, timeout_seconds))
@@ -151,15 +137,8 @@ class RecognitionClient:
         The server takes no more than it can hold, so `images` may be endless. The deadline is that of the whole stream;
         left out, there is none.
         """
-        asked = question(
-            model=model,
-            version=version,
-            alias=alias,
-            precision=precision,
-            top_k=top_k,
-            min_confidence=min_confidence,
-            priority=priority,
-        )
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
+        asked = question(chosen, top_k=top_k, min_confidence=min_confidence, priority=priority)
         requests = StreamRequests(images, asked)
         call = self._server.stub.ClassifyStream(iter(requests), timeout=timeout_seconds)
         try:

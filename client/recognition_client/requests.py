@@ -48,18 +48,10 @@ class Question:
 
 
 def question(
-    *,
-    model: str,
-    version: int | None,
-    alias: str | None,
-    precision: str | None = None,
-    top_k: int,
-    min_confidence: float | None,
-    priority: Priority | str = Priority.NORMAL,
+    model: pb.ModelSelector, *, top_k: int, min_confidence: float | None, priority: Priority | str = Priority.NORMAL
 ) -> Question:
     options = pb.ClassifyOptions(top_k=top_k, min_confidence=min_confidence)
-    chosen = selector(model=model, version=version, alias=alias, precision=precision)
-    return Question(model=chosen, options=options, priority=priority_message(priority))
+    return Question(model=model, options=options, priority=priority_message(priority))
 
 
 def priority_message(priority: Priority | str) -> "pb.Priority.ValueType":

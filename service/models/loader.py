@@ -1,7 +1,6 @@
 """From a package on disk to a model that answers: read → build the session → prove → warm up → start."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier, Stage, Times
 from service.engine.place import Place
 from service.engine.preparation import Prepared
-from service.engine.providers import CPU_PROVIDER, ProviderUnavailable
+from service.engine.providers import ProviderUnavailable
 from service.engine.response_cache import ResponseCache
 from service.engine.session import Session
 from service.models.choice import Candidate, candidates_of, options_for
@@ -29,14 +28,11 @@ from service.models.golden import GoldenSamples
 from service.models.live_model import LiveModel
 from service.models.manifest import GOLDEN_FILE, Manifest, Precision
 from service.models.precisions import load_others
+from service.models.proof import Proved, first_proved
 from service.models.repository import Package, PackageRefused
 from service.models.samples import choose_samples
 from service.models.trial import try_graph
 from service.models.variant import PrecisionChoice
-from service.models.verification import golden_difference
-
-WARM_UP_RUNS = 3
-CPU_WARM_UP_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,20 +107,14 @@ class ModelLoader:
             candidates = await loop.run_in_executor(runner, self._candidates, package, wanted)
             session = candidates[0].session
             place = Place(lambda images: session.run(images), runner)  # noqa: PLW0108 - the session is chosen below
-            batcher = Batcher(
-                partial(self._guard.run, place.compute),
-                self._policy,
-                observe=lambda report: self._observer.batch(manifest, report),
-            )
+            batcher = self._build_batcher(manifest, place)
             classifier = self._build_classifier(manifest, batcher)
-            chosen, difference, costs = await loop.run_in_executor(
-                runner, self._first_proved, package, candidates, classifier
-            )
-            session = chosen.session
+            proved = await loop.run_in_executor(runner, self._prove, package, candidates, classifier)
+            chosen, session = proved.candidate, proved.candidate.session
             if self._cache is not None:
                 part = self._cache.part_of(manifest.name, digest=package.digest, precision=chosen.precision)
                 classifier.remember_in(part)
-            batcher.expect(costs)
+            batcher.expect(proved.costs)
             if beside is None:
                 activation = await loop.run_in_executor(runner, self._load_activation, package, classifier)
                 explainer = self._build_explainer(manifest, classifier, batcher, activation, runner)
@@ -141,7 +131,7 @@ class ModelLoader:
             precision=chosen.precision,
             precision_reason=chosen.reason,
             provider=session.provider,
-            golden_difference=difference,
+            golden_difference=proved.golden_difference,
             load_seconds=time.monotonic() - began,
             classifier=classifier,
             explainer=explainer,
@@ -155,18 +145,13 @@ class ModelLoader:
         package.check_files()
         return candidates_of(package, wanted, provider=self._provider, build=self._build_session)
 
-    def _first_proved(
-        self, package: Package, candidates: tuple[Candidate, ...], classifier: Classifier
-    ) -> tuple[Candidate, float, dict[int, float]]:
-        """The best candidate that agrees with the golden samples, how closely, and what its batches take by their size.
-
-        Raises what the last one raises.
-        """
-        *rivals, last = candidates
-        for candidate in rivals:
-            with contextlib.suppress(PackageRefused):
-                return candidate, *self._prove(package, candidate.precision, classifier, candidate.session)
-        return last, *self._prove(package, last.precision, classifier, last.session)
+    def _prove(self, package: Package, candidates: tuple[Candidate, ...], classifier: Classifier) -> Proved:
+        return first_proved(
+            package,
+            candidates,
+            prepare=partial(_prepare_as_recorded, package.manifest, classifier),
+            largest_batch=self._policy.max_batch_size,
+        )
 
     def _build_session(self, package: Package, precision: Precision) -> Session:
         manifest = package.manifest
@@ -188,6 +173,13 @@ class ModelLoader:
         except Exception as error:
             raise PackageRefused(f"{package.where(file)}: ONNX Runtime cannot load the graph") from error
 
+    def _build_batcher(self, manifest: Manifest, place: Place) -> Batcher:
+        return Batcher(
+            partial(self._guard.run, place.compute),
+            self._policy,
+            observe=lambda report: self._observer.batch(manifest, report),
+        )
+
     def _build_classifier(self, manifest: Manifest, batcher: Batcher) -> Classifier:
         return Classifier(
             spec=manifest.input,
@@ -208,7 +200,7 @@ class ModelLoader:
             package,
             provider=self._provider,
             threads=self._threads,
-            prepare=lambda image: classifier.prepare(image, decoding=Decoding(package.manifest.golden_decode)).tensor,
+            prepare=partial(_prepare_as_recorded, package.manifest, classifier),
         )
 
     def _build_explainer(
@@ -234,44 +226,11 @@ class ModelLoader:
             activation_maps=None if activation is None else partial(maps, activation),
         )
 
-    def _prove(
-        self, package: Package, precision: Precision, classifier: Classifier, session: Session
-    ) -> tuple[float, dict[int, float]]:
-        decoding = Decoding(package.manifest.golden_decode)
-
-        def prepare(image: bytes) -> Tensor:
-            return classifier.prepare(image, decoding=decoding).tensor
-
-        try:
-            difference = golden_difference(package, precision, prepare=prepare, session=session)
-            costs = self._warm_up(package.manifest, session)
-        except PackageRefused:
-            raise
-        except Exception as error:
-            file = package.where(package.manifest.variant(precision).file)
-            raise PackageRefused(f"{file}: the graph cannot be run as the manifest says") from error
-        return difference, costs
-
-    def _warm_up(self, manifest: Manifest, session: Session) -> dict[int, float]:
-        """Runs every power of two up to the largest batch, so that no request pays for a first time; seconds by size.
-
-        On the CPU, where a new size costs next to nothing, a large model stops early and is ready sooner.
-        """
-        costs: dict[int, float] = {}
-        spec = manifest.input
-        on_cpu = session.provider == CPU_PROVIDER
-        end = time.monotonic() + CPU_WARM_UP_SECONDS
-        size = 1
-        while size <= self._policy.max_batch_size and not (on_cpu and time.monotonic() > end):
-            images = np.zeros((size, spec.height, spec.width, spec.channels), dtype=np.uint8)
-            for _ in range(WARM_UP_RUNS):
-                began = time.perf_counter()
-                session.run(images)
-                seconds = time.perf_counter() - began
-                costs[size] = min(seconds, costs.get(size, seconds))
-            size *= 2
-        return costs
-
 
 def _runner(manifest: Manifest, lanes: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(lanes, thread_name_prefix=f"session-{manifest.name}-{manifest.version}")
+
+
+def _prepare_as_recorded(manifest: Manifest, classifier: Classifier, image: bytes) -> Tensor:
+    """Golden samples are decoded the way training decoded them, whatever the settings serve."""
+    return classifier.prepare(image, decoding=Decoding(manifest.golden_decode)).tensor

@@ -7,20 +7,20 @@ from recognition_client.requests import Priority, question, selector
 
 def test_what_is_not_named_is_left_out() -> None:
     """The server then takes its own default."""
-    asked = question(model="", version=None, alias=None, top_k=5, min_confidence=None)
+    asked = question(selector(model="", version=None, alias=None), top_k=5, min_confidence=None)
     assert asked.model.WhichOneof("choice") is None
     assert not asked.options.HasField("min_confidence")
 
 
 def test_a_threshold_of_zero_is_a_threshold() -> None:
     """It overrides that of the model's package."""
-    asked = question(model="m", version=None, alias=None, top_k=1, min_confidence=0.0)
+    asked = question(selector(model="m", version=None, alias=None), top_k=1, min_confidence=0.0)
     assert asked.options.HasField("min_confidence")
 
 
 def test_each_message_carries_the_question() -> None:
     """For one image and for many."""
-    asked = question(model="m", version=2, alias=None, top_k=3, min_confidence=0.5)
+    asked = question(selector(model="m", version=2, alias=None), top_k=3, min_confidence=0.5)
     one, many = asked.of_image(b"a"), asked.of_images([b"a", b"b"])
     assert (one.image, list(many.images)) == (b"a", [b"a", b"b"])
     assert one.model == many.model == asked.model
@@ -44,10 +44,10 @@ def test_a_version_and_an_alias_are_alternatives() -> None:
 def test_a_priority_may_be_named_by_its_text() -> None:
     """The message says it, for one image, for many and in a stream; nothing said is normal."""
     for priority in (Priority.LOW, "low"):
-        asked = question(model="m", version=None, alias=None, top_k=1, min_confidence=None, priority=priority)
+        asked = question(selector(model="m", version=None, alias=None), top_k=1, min_confidence=None, priority=priority)
         messages = (asked.of_image(b"a"), asked.of_images([b"a"]), asked.of_stream("1", b"a"))
         assert [message.priority for message in messages] == [pb.PRIORITY_LOW] * 3
-    asked = question(model="m", version=None, alias=None, top_k=1, min_confidence=None)
+    asked = question(selector(model="m", version=None, alias=None), top_k=1, min_confidence=None)
     assert asked.of_image(b"a").priority == pb.PRIORITY_UNSPECIFIED
     with pytest.raises(ValueError, match="urgent"):
-        question(model="m", version=None, alias=None, top_k=1, min_confidence=None, priority="urgent")
+        question(selector(model="m", version=None, alias=None), top_k=1, min_confidence=None, priority="urgent")

@@ -1,30 +1,20 @@
-"""The composition (service/bootstrap.py): each setting reaches what it is meant for, and each port what it promises."""
+"""The composition (service/bootstrap.py): each setting reaches what it is meant for."""
 
-import asyncio
-import http.client
 import socket
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from grpc_reflection.v1alpha import reflection_pb2
-from recognition.v1 import recognition_pb2 as pb
 
-from service.bootstrap import SERVICE_NAME, build_server
+from service.bootstrap import build_server
 from service.config import Settings
 from service.engine.providers import Device, ProviderUnavailable, cuda_obstacle
 from service.models.manifest import MANIFEST_FILE
 from service.models.signature import SIGNATURE_FILE
 from service.ports import StartRefused
-from tests.service.in_process import QUICK, InProcess, held, serving
-from tests.service.packages import encode, picture
-
-IMAGE = encode(picture(0))
+from tests.service.in_process import QUICK, InProcess, serving
 
 
 @pytest.fixture
@@ -73,73 +63,3 @@ async def test_the_log_says_where_and_why_it_computes(service: InProcess) -> Non
     assert service.log[0]["reason"] == "the settings ask for the CPU"
     (model,) = service.events("model ready")
     assert (model["model"], model["version"], model["provider"]) == ("thirds", 1, "CPUExecutionProvider")
-
-
-async def test_clients_can_ask_which_services_there_are(service: InProcess) -> None:
-    """Reflection names the recognition API, health and itself."""
-    ask: grpc.aio.StreamStreamMultiCallable[Any, Any] = service.channel.stream_stream(
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
-        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
-    )
-    answers = [answer async for answer in ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))]
-    names = {entry.name for entry in answers[0].list_services_response.service}
-    assert names >= {SERVICE_NAME, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
-
-
-async def test_a_message_may_be_as_large_as_the_settings_say(models: Path) -> None:
-    """A larger one ends the call; the next is answered."""
-    async with serving(models, max_message_bytes=2**16, max_image_bytes=2**20) as service:
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await service.stub.Classify(pb.ClassifyRequest(image=bytes(2**16 + 1)))
-        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        await service.stub.Classify(pb.ClassifyRequest(image=IMAGE))
-
-
-async def test_batches_are_cut_by_the_settings(models: Path) -> None:
-    """What waits together travels together, up to the largest batch."""
-    async with serving(models, max_batch_size=4) as service:
-        with held(service.live()) as release:
-            calls = [service.stub.Classify(pb.ClassifyRequest(image=IMAGE)) for _ in range(12)]
-            await service.until_inside(12)
-            release.set()
-            sizes = [(await call).times.batch_size for call in calls]
-        assert max(sizes) == 4
-        assert service.sum("recognition_batch_closed_total", cause="full") >= 2
-
-
-async def test_kept_outputs_are_counted(models: Path) -> None:
-    """With `cache_bytes` the same file is computed once; without, each time, and nothing is looked up."""
-    for settings, lookups, batches in (({"cache_bytes": 2**20}, 3, 1), ({}, 0, 3)):
-        async with serving(models, **settings) as service:
-            answers = [await service.stub.Classify(pb.ClassifyRequest(image=IMAGE)) for _ in range(3)]
-            assert len({answer.classification.SerializeToString() for answer in answers}) == 1
-            assert service.sum("recognition_batch_closed_total") == batches
-            assert service.sum("recognition_cache_lookups_total") == lookups
-            assert service.sum("recognition_cache_lookups_total", outcome="hit") == max(0, lookups - 1)
-            assert (service.sum("recognition_cache_bytes") > 0) is bool(settings)
-
-
-async def test_without_http_there_is_no_port(service: InProcess) -> None:
-    """`--no-http` binds nothing."""
-    assert service.http_port == 0
-    assert service.events("ports bound")[0]["http_port"] is None
-
-
-async def test_probes_follow_the_life_of_the_server(models: Path) -> None:
-    """/livez while the process runs; /readyz from ready to the first signal."""
-    probes = ("/livez", "/readyz")
-    async with serving(models, http=True, drain_seconds=60.0) as service:
-        assert [await asyncio.to_thread(status, service.http_port, path) for path in probes] == [200, 200]
-        service.server.request_stop()
-        shut_down = asyncio.create_task(service.server.shut_down())
-        await service.until_health("NOT_SERVING")
-        assert [await asyncio.to_thread(status, service.http_port, path) for path in probes] == [200, 503]
-        service.server.request_stop()
-        await shut_down
-
-
-def status(port: int, path: str) -> int:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-        connection.request("GET", path)
-        return connection.getresponse().status

@@ -9,12 +9,12 @@ import numpy as np
 import onnx
 import pytest
 
-from service.engine.batcher import BatchPolicy, Tensor
+from service.engine.batcher import BatchPolicy
 from service.engine.decode import ImageLimits, decode
 from service.engine.pipeline import Stage
 from service.engine.preprocess import preprocess
 from service.engine.providers import CPU_PROVIDER, ProviderUnavailable
-from service.engine.session import Outputs, Session
+from service.engine.session import Session
 from service.errors import ShuttingDown
 from service.models import loader as module
 from service.models.golden import GoldenSamples
@@ -97,26 +97,6 @@ async def test_a_drained_model_refuses_and_lets_go_of_its_thread(root: Path, loa
     with pytest.raises(ShuttingDown):
         await live.classifier.classify(encode(picture(1)), top_k=1)
     await threads_end()
-
-
-async def test_all_sizes_of_batches_are_run_before_the_first_request(
-    root: Path, loader: ModelLoader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Powers of two up to the largest batch, after the golden samples alone and together."""
-    sizes: list[int] = []
-
-    class Noting(Session):
-        def run(self, images: Tensor) -> Outputs:
-            sizes.append(len(images))
-            return super().run(images)
-
-    monkeypatch.setattr(module, "Session", Noting)
-    PackageRecipe().write(root)
-    live = await loader.load(ModelRepository(root).open("thirds", 1))
-    assert {1, 2, 4, 18} <= set(sizes)
-    assert max(size for size in sizes if size != 18) == 4
-    assert sizes.count(4) > 1
-    await live.drain()
 
 
 async def test_a_flipped_bit_in_the_graph_is_refused(root: Path, loader: ModelLoader) -> None:

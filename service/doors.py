@@ -1,0 +1,120 @@
+"""The doors of the service, built from the settings: the gRPC server, the HTTP server, and the one for metrics."""
+
+import socket
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from recognition.oip import open_inference_pb2, open_inference_pb2_grpc
+from recognition.v1 import recognition_pb2, recognition_pb2_grpc
+
+from service.api.auth.access import Access
+from service.api.auth.grpc_gate import GrpcGate
+from service.api.auth.http_gate import HttpGate
+from service.api.calls import Calls
+from service.api.door import Door
+from service.api.health import Health
+from service.api.interceptors import CallInterceptor
+from service.api.oip.core import OpenInference
+from service.api.oip.errors import open_inference_status
+from service.api.oip.rest.router import open_inference_router
+from service.api.oip.servicer import OpenInferenceServicer
+from service.api.recogniser import Recogniser
+from service.api.recognition import RecognitionServicer
+from service.api.rest.app import build_app, refusal_at
+from service.api.rest.metrics import ThreadedServer, build_metrics_app
+from service.api.rest.server import HttpServer
+from service.api.rest.uploads import UploadLimits, UploadReader
+from service.config import Settings
+from service.metrics import Metrics
+from service.models.registry import Registry
+from service.tls import Certificates
+from service.transport import transport_options
+from service.upkeep import Upkeep
+
+SERVICE_NAME = recognition_pb2.DESCRIPTOR.services_by_name["RecognitionService"].full_name
+OPEN_INFERENCE_NAME = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
+MOST_PENDING_CALLS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """What all doors share."""
+
+    metrics: Metrics
+    status: Health
+    door: Door
+    calls: Calls
+    access: Access
+    registry: Registry
+    recogniser: Recogniser
+    open_inference: OpenInference
+    upkeep: Upkeep
+
+
+def build_grpc_server(settings: Settings, core: Core) -> grpc.aio.Server:
+    server = grpc.aio.server(
+        interceptors=[
+            GrpcGate(core.access, core.calls, translations={OPEN_INFERENCE_NAME: open_inference_status}),
+            CallInterceptor(core.calls, service=SERVICE_NAME),
+            CallInterceptor(core.calls, service=OPEN_INFERENCE_NAME, translate=open_inference_status),
+        ],
+        options=[
+            *transport_options(settings),
+            # Who waits and who is refused is decided by our own queue, which says QUEUE_FULL; gRPC only says CANCELLED.
+            ("grpc.server.max_pending_requests", MOST_PENDING_CALLS),
+            ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING_CALLS),
+        ],
+    )
+    recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(
+        RecognitionServicer(core.recogniser, core.registry, closing=core.door.closing), server
+    )
+    open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
+        OpenInferenceServicer(core.open_inference, closing=core.door.closing), server
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(core.status.servicer, server)
+    reflection.enable_server_reflection(
+        (SERVICE_NAME, OPEN_INFERENCE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+    )
+    return server
+
+
+def build_http_server(
+    settings: Settings, core: Core, listener: socket.socket, grpc_port: int, certificates: Certificates | None
+) -> HttpServer:
+    uploads = _upload_reader(settings)
+    app = build_app(
+        calls=core.calls,
+        recogniser=core.recogniser,
+        registry=core.registry,
+        metrics=core.metrics,
+        health=core.status,
+        uploads=uploads,
+        grpc_port=grpc_port,
+        asks_for_token=core.access.asks,
+        routers=[open_inference_router(core.open_inference, calls=core.calls, uploads=uploads)],
+    )
+    gate = HttpGate(app, access=core.access, calls=core.calls, refusal=refusal_at)
+    return HttpServer(
+        gate,
+        listener,
+        tls=None if certificates is None else certificates.for_http(),
+        max_header_bytes=settings.max_metadata_bytes,
+    )
+
+
+def build_metrics_server(core: Core, listener: socket.socket, certificates: Certificates | None) -> ThreadedServer:
+    app = build_metrics_app(core.metrics.registry, core.status, access=core.access, calls=core.calls)
+    return ThreadedServer(app, listener, tls=None if certificates is None else certificates.for_metrics())
+
+
+def _upload_reader(settings: Settings) -> UploadReader:
+    return UploadReader(
+        UploadLimits(
+            max_image_bytes=settings.max_image_bytes,
+            max_images=settings.max_request_images,
+            max_body_bytes=settings.max_message_bytes,
+            seconds=settings.default_deadline_seconds,
+        )
+    )

@@ -1,0 +1,72 @@
+"""The variant that may answer: the first that agrees with the golden samples, warmed up for the sizes it will meet."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.engine.batcher import Tensor
+from service.engine.providers import CPU_PROVIDER
+from service.engine.session import Session
+from service.models.choice import Candidate
+from service.models.manifest import InputSpec
+from service.models.repository import Package, PackageRefused
+from service.models.verification import golden_difference
+
+WARM_UP_RUNS = 3
+CPU_WARM_UP_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proved:
+    """A candidate, how closely it agrees with the golden samples, and the seconds its batches take by their size."""
+
+    candidate: Candidate
+    golden_difference: float
+    costs: dict[int, float]
+
+
+def first_proved(
+    package: Package, candidates: tuple[Candidate, ...], *, prepare: Callable[[bytes], Tensor], largest_batch: int
+) -> Proved:
+    """The best candidate that agrees with the golden samples. Raises what the last one raises."""
+    *rivals, last = candidates
+    for candidate in rivals:
+        with contextlib.suppress(PackageRefused):
+            return _prove(package, candidate, prepare, largest_batch)
+    return _prove(package, last, prepare, largest_batch)
+
+
+def _prove(package: Package, candidate: Candidate, prepare: Callable[[bytes], Tensor], largest_batch: int) -> Proved:
+    session, precision = candidate.session, candidate.precision
+    try:
+        difference = golden_difference(package, precision, prepare=prepare, session=session)
+        costs = warm_up(session, package.manifest.input, largest_batch)
+    except PackageRefused:
+        raise
+    except Exception as error:
+        file = package.where(package.manifest.variant(precision).file)
+        raise PackageRefused(f"{file}: the graph cannot be run as the manifest says") from error
+    return Proved(candidate=candidate, golden_difference=difference, costs=costs)
+
+
+def warm_up(session: Session, spec: InputSpec, largest_batch: int) -> dict[int, float]:
+    """Runs every power of two up to the largest batch, so that no request pays for a first time; seconds by size.
+
+    On the CPU, where a new size costs next to nothing, a large model stops early and is ready sooner.
+    """
+    costs: dict[int, float] = {}
+    on_cpu = session.provider == CPU_PROVIDER
+    end = time.monotonic() + CPU_WARM_UP_SECONDS
+    size = 1
+    while size <= largest_batch and not (on_cpu and time.monotonic() > end):
+        images = np.zeros((size, spec.height, spec.width, spec.channels), dtype=np.uint8)
+        for _ in range(WARM_UP_RUNS):
+            began = time.perf_counter()
+            session.run(images)
+            seconds = time.perf_counter() - began
+            costs[size] = min(seconds, costs.get(size, seconds))
+        size *= 2
+    return costs

@@ -1,0 +1,82 @@
+"""The proof of a variant before it answers (service/models/proof.py)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.engine.batcher import Tensor
+from service.engine.decode import ImageLimits, decode
+from service.engine.execution import CPU_PROVIDER
+from service.engine.session import Outputs, Session
+from service.models import loader as loader_module
+from service.models import proof
+from service.models.choice import Candidate
+from service.models.loader import ModelLoader
+from service.models.manifest import PixelFormat, Precision
+from service.models.package import Package, PackageRefused
+from service.models.proof import first_proved, warm_up
+from service.models.repository import ModelRepository
+from tests.service.packages import GAIN, PackageRecipe, graph
+
+
+@pytest.fixture
+def package(root: Path) -> Package:
+    PackageRecipe().write(root)
+    return ModelRepository(root).open("thirds", 1)
+
+
+def candidate(package: Package, content: bytes, reason: str) -> Candidate:
+    manifest = package.manifest
+    session = Session.load(
+        content, provider=CPU_PROVIDER, threads=1, tensor=manifest.input.tensor, outputs=manifest.outputs
+    )
+    return Candidate(precision=Precision.FP32, session=session, reason=reason)
+
+
+def prepare(image: bytes) -> Tensor:
+    return decode(image, pixel_format=PixelFormat.GRAY8, limits=ImageLimits())[..., np.newaxis]
+
+
+def test_the_first_that_agrees_is_taken(package: Package) -> None:
+    """The best that misses the golden samples is passed over; what the taken one costs is known for each size."""
+    wrong = candidate(package, graph(multiplier=2 * GAIN), "fast and wrong")
+    right = candidate(package, graph(), "right")
+    proved = first_proved(package, (wrong, right), prepare=prepare, largest_batch=4)
+    assert proved.candidate is right
+    assert proved.golden_difference < 1e-4
+    assert list(proved.costs) == [1, 2, 4]
+    assert first_proved(package, (right, wrong), prepare=prepare, largest_batch=1).candidate is right
+
+
+def test_where_none_agrees_the_last_says_why(package: Package) -> None:
+    """Nothing is served that is not what was trained."""
+    wrong = candidate(package, graph(multiplier=2 * GAIN), "wrong")
+    with pytest.raises(PackageRefused, match="disagree with training"):
+        first_proved(package, (wrong, wrong), prepare=prepare, largest_batch=1)
+
+
+def test_a_slow_model_is_ready_sooner_on_the_cpu(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the time for it is over, no larger size is tried."""
+    monkeypatch.setattr(proof, "CPU_WARM_UP_SECONDS", -1.0)
+    assert warm_up(candidate(package, graph(), "").session, package.manifest.input, 64) == {}
+
+
+async def test_all_sizes_of_batches_are_run_before_the_first_request(
+    root: Path, loader: ModelLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Powers of two up to the largest batch, after the golden samples alone and together."""
+    sizes: list[int] = []
+
+    class Noting(Session):
+        def run(self, images: Tensor) -> Outputs:
+            sizes.append(len(images))
+            return super().run(images)
+
+    monkeypatch.setattr(loader_module, "Session", Noting)
+    PackageRecipe().write(root)
+    live = await loader.load(ModelRepository(root).open("thirds", 1))
+    assert {1, 2, 4, 18} <= set(sizes)
+    assert max(size for size in sizes if size != 18) == 4
+    assert sizes.count(4) > 1
+    await live.drain()

@@ -1,0 +1,45 @@
+"""The loaders (service/loaders.py): each setting reaches the models."""
+
+from pathlib import Path
+
+import pytest
+from recognition.v1 import recognition_pb2 as pb
+
+from service.bootstrap import build_server
+from service.config import Settings
+from service.ports import StartRefused
+from tests.service.in_process import QUICK, held, serving
+from tests.service.packages import encode, picture
+
+IMAGE = encode(picture(0))
+
+
+async def test_batches_are_cut_by_the_settings(models: Path) -> None:
+    """What waits together travels together, up to the largest batch."""
+    async with serving(models, max_batch_size=4) as service:
+        with held(service.live()) as release:
+            calls = [service.stub.Classify(pb.ClassifyRequest(image=IMAGE)) for _ in range(12)]
+            await service.until_inside(12)
+            release.set()
+            sizes = [(await call).times.batch_size for call in calls]
+        assert max(sizes) == 4
+        assert service.sum("recognition_batch_closed_total", cause="full") >= 2
+
+
+async def test_kept_outputs_are_counted(models: Path) -> None:
+    """With `cache_bytes` the same file is computed once; without, each time, and nothing is looked up."""
+    for settings, lookups, batches in (({"cache_bytes": 2**20}, 3, 1), ({}, 0, 3)):
+        async with serving(models, **settings) as service:
+            answers = [await service.stub.Classify(pb.ClassifyRequest(image=IMAGE)) for _ in range(3)]
+            assert len({answer.classification.SerializeToString() for answer in answers}) == 1
+            assert service.sum("recognition_batch_closed_total") == batches
+            assert service.sum("recognition_cache_lookups_total") == lookups
+            assert service.sum("recognition_cache_lookups_total", outcome="hit") == max(0, lookups - 1)
+            assert (service.sum("recognition_cache_bytes") > 0) is bool(settings)
+
+
+async def test_an_option_that_the_provider_lacks_ends_the_start(models: Path) -> None:
+    """The message names the setting and the option."""
+    settings = Settings(**(QUICK | {"models": models, "provider_options": "no_such=1"}))
+    with pytest.raises(StartRefused, match=r"provider_options: .*no_such"):
+        await build_server(settings)
