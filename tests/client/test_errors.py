@@ -31,6 +31,8 @@ CASES = [
     ("UNIMPLEMENTED", "NOT_OFFERED", errors.NotOffered),
     ("UNAUTHENTICATED", "TOKEN_MISSING", errors.AccessDenied),
     ("UNAUTHENTICATED", "TOKEN_INVALID", errors.AccessDenied),
+    ("PERMISSION_DENIED", "NOT_PERMITTED", errors.AccessDenied),
+    ("RESOURCE_EXHAUSTED", "RATE_EXCEEDED", errors.Overloaded),
     # A reason that is newer than this client: the code decides.
     ("INVALID_ARGUMENT", "NEWER", errors.ArgumentInvalid),
     ("UNAVAILABLE", "NEWER", errors.Unavailable),
