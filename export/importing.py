@@ -19,6 +19,7 @@ from export.given import GivenImages, prepared, read_images
 from export.golden import MIN_SAMPLES
 from export.graph import to_bytes
 from export.imported_variants import Left, build_imported
+from export.measure import recorded
 from export.onnx_source import read_onnx
 from export.pretrained import SUFFIXES, read_pretrained
 from export.publish import Sign, check_name
@@ -42,7 +43,6 @@ from service.models.manifest import (
 from service.models.repository import Package
 from training.data import Images
 from training.metrics import measure
-from training.typed_json import encode
 
 MOST_COMPARED = 256
 """So many of the given pictures are computed in every precision; 64 of them become golden samples."""
@@ -234,9 +234,7 @@ def _described(
 def _metrics(source: Source, given: Given, logits: Logits) -> Metrics:
     known = given.files.labels is not None
     split = "given images" if known else f"given images, agreement with {source.reference_name}"
-    values = encode(measure(logits, given.images.labels, names=source.labels, split=split))
-    del values["confusion"]
-    return Metrics.model_validate(values)
+    return recorded(measure(logits, given.images.labels, names=source.labels, split=split))
 
 
 def _data(given: GivenImages) -> TrainingData:

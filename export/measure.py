@@ -15,12 +15,15 @@ from service.engine.postprocess import probabilities_of
 from service.engine.preprocess import preprocess
 from service.engine.session import Session
 from service.models.manifest import InputSpec, Metrics
+from training.metrics import Metrics as TrainingMetrics
 from training.metrics import measure
 from training.typed_json import encode
 
 MAX_SKEW = 0.001
 """Largest loss or gain of accuracy between training and serving, as a share: 0.1 points."""
 ROUNDING = 1e-9
+MOST_CONFUSION_LABELS = 100
+"""The confusion matrix of more labels is not kept: at 1,000 it has a million numbers."""
 
 
 def measure_service(
@@ -37,8 +40,14 @@ def measure_service(
     probabilities = probabilities_of(logits_of(session, images), temperature)
     # softmax(log p) = p: training's metrics, computed from the service's probabilities.
     scores = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(np.float32)
-    values = encode(measure(scores, labels, names=names, split="test"))
-    del values["confusion"]
+    return recorded(measure(scores, labels, names=names, split="test"))
+
+
+def recorded(metrics: TrainingMetrics) -> Metrics:
+    """For the manifest, without a confusion matrix that would outgrow it."""
+    values = encode(metrics)
+    if len(metrics.per_label) > MOST_CONFUSION_LABELS:
+        del values["confusion"]
     return Metrics.model_validate(values)
 
 

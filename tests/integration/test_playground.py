@@ -254,7 +254,7 @@ def test_the_heat_map_is_shown_on_demand(page: Page) -> None:
 def test_the_card_tells_of_the_model(page: Page, playground: RunningService) -> None:
     """Accuracy, each label, and the whole digest."""
     page.one(".card summary").click()
-    page.until(lambda: page.all(".card tbody tr"))
+    page.until(lambda: page.all(".card .confusion td"))
     assert len(page.all(".card table:first-of-type tbody tr")) >= 10
     assert len(page.one(".digest").text) == 64
 
