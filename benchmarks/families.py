@@ -57,7 +57,9 @@ def measured(name: str, images: Path) -> dict[str, Any]:
         model = wake(build(name))
         channels = model.input_shape[0]
         how.write_text(json.dumps(PREPROCESSING[channels]))
-        labels.write_text("".join(f"{index}\n" for index in range(len(next(iter(model.classifier.parameters()))))))
+        with torch.no_grad():
+            outputs = model(torch.zeros(1, *model.input_shape)).shape[1]
+        labels.write_text("".join(f"{index}\n" for index in range(outputs)))
         save_file({key: tensor.contiguous() for key, tensor in model.state_dict().items()}, weights)
         del model
         began = time.perf_counter()

@@ -13,6 +13,7 @@ import argparse
 import io
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,7 +54,10 @@ def serving(models: Path, precision: str, cores: str | None) -> Iterator[str]:
 def _port(process: "subprocess.Popen[str]") -> int:
     """When it is ready."""
     port = 0
-    for entry in map(json.loads, process.stderr or ()):
+    for line in process.stderr or ():
+        if not line.startswith("{"):
+            raise SystemExit(line.strip())
+        entry = json.loads(line)
         port = entry.get("grpc_port", port)
         if entry["event"] == "ready":
             return port
@@ -110,7 +114,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder) / manifest.name
             home.mkdir()
-            (home / str(manifest.version)).symlink_to(place)
+            shutil.copytree(place, home / str(manifest.version))  # a link out of the repository is not served
             with serving(Path(folder), str(precision), options.cores) as target, RecognitionClient(target) as client:
                 answered = answers(client, [file for _, file in labelled])
                 found[str(precision)] = answers(client, pieces)

@@ -105,7 +105,7 @@ def reason_against(built: BuiltVariant, fp32: Comparison, *, max_accuracy_loss: 
     if not np.isfinite(built.max_abs_difference):
         return "some of its logits are not finite: the numbers of the network leave the range of this arithmetic"
     variant = built.comparison
-    loss = (fp32.accuracy - variant.accuracy) * 100
+    loss = round((fp32.accuracy - variant.accuracy) * 100, 6)  # so that exactly what is allowed is allowed
     if loss <= max_accuracy_loss:
         return None
     return (

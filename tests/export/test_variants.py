@@ -69,6 +69,13 @@ def test_a_larger_loss_is_left_out_and_says_why(half: BuiltVariant, fp32: Compar
     assert "at most 0.5 are allowed" in reason
 
 
+def test_exactly_the_loss_that_is_allowed_is_allowed(half: BuiltVariant, fp32: Comparison) -> None:
+    """0.9176 - 0.9126 is a little more than 0.005 in binary."""
+    before, after = (fp32.model_copy(update={"accuracy": accuracy}) for accuracy in (0.9176, 0.9126))
+    assert reason_against(replace(half, comparison=after), before, max_accuracy_loss=0.5) is None
+    assert reason_against(replace(half, comparison=after), before, max_accuracy_loss=0.499) is not None
+
+
 def test_numbers_that_overflow_are_left_out(half: BuiltVariant, fp32: Comparison) -> None:
     """However good the accuracy."""
     overflowing = replace(half, max_abs_difference=float("nan"))
