@@ -92,6 +92,11 @@ def ask_often(engine: LocalEngine) -> None:
 
 
 def workers_of_this_process() -> list[int]:
-    """Without those that only keep the books of multiprocessing."""
+    """Without those that only keep the books of multiprocessing, and those that have ended."""
     time.sleep(0.1)
-    return [child.pid for child in psutil.Process().children() if any("spawn_main" in word for word in child.cmdline())]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # which a zombie is too
+            if any("spawn_main" in word for word in child.cmdline()):
+                found.append(child.pid)
+    return found
