@@ -11,6 +11,7 @@ from typing import Protocol
 
 from export import keep, publish
 from export.draft import Draft
+from export.errors import DestinationUnknown
 from export.keep import VersionSummary
 from export.publish import Prove, Sign
 from export.rollout import Change
@@ -88,6 +89,8 @@ class DirectoryDestination:
 @contextmanager
 def destination(to: str) -> Iterator[Destination]:
     """What `--to` names. Raises DestinationUnknown for a URL that cannot be followed."""
+    if not to.strip():
+        raise DestinationUnknown("--to is empty; name the directory or the URL of the model repository")
     if "://" not in to:
         yield DirectoryDestination(Path(to))
         return
