@@ -134,8 +134,9 @@ class Settings(BaseSettings):
     """PEM file with the roots of the clients' certificates; with it the API's ports take no client without one."""
     max_message_bytes: Positive = 64 * 2**20
     """Largest gRPC message or HTTP body in bytes."""
-    max_connection_streams: Positive = 128
-    """Calls that one gRPC connection may have open at a time; further ones wait at the client."""
+    max_connection_streams: Positive = 4096
+    """Calls that one gRPC connection may have open at a time. Those beyond wait at the client, or where it did not know
+    in time are refused by gRPC without a reason; so it is well above what the queue takes, which gives reasons."""
     max_metadata_bytes: Annotated[int, Field(ge=1024, le=2**20)] = 16 * 2**10
     """Largest metadata of a gRPC call, or headers of an HTTP request, in bytes."""
     connection_age_seconds: Annotated[float, Field(ge=0)] = 600.0
