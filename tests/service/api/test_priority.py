@@ -78,7 +78,7 @@ async def test_every_door_hands_the_priority_on(tmp_path: Path, seen: list[Prior
         ]
         for call in calls:
             await call
-        assert [answer.id async for answer in stream] == ["0", "1"]
+        assert {answer.id async for answer in stream} == {"0", "1"}
         assert seen == [Priority.LOW] * 9
         seen.clear()
         await stub.Explain(pb.ExplainRequest(image=image, priority=low))
