@@ -97,6 +97,18 @@ def test_fitting_again_does_nothing_and_says_so(
     assert json.loads(result.stdout)["digest"] == trained_run.digest
 
 
+def test_finetuning_takes_the_learning_rate_that_was_asked_for(
+    trained_run: Run, sample_directory: Path, tmp_path: Path, recognition_train: Command
+) -> None:
+    """It stands in the record; a rate of nothing is wrong use."""
+    options = ("--data", sample_directory, "--dataset", "fashion-mnist-sample", "--limit", "60", "--epochs", "1")
+    arguments = ("finetune", "--from-run", trained_run.directory, *options, "--output", tmp_path / "run")
+    assert recognition_train(*arguments, "--learning-rate", "0").returncode == 2
+    result = recognition_train(*arguments, "--learning-rate", "0.0123", "--threads", "1", "--json")
+    assert result.returncode == 0, result.stderr
+    assert Run.load(tmp_path / "run").record.recipe.optimization.learning_rate == 0.0123
+
+
 def test_describe_counts_the_courses_cnn(recognition_train: Command) -> None:
     """As a table, and as JSON for programs."""
     assert "(28 - 5 + 2*2)/1 + 1 = 28" in recognition_train("describe", "fashion_cnn").stdout

@@ -1,4 +1,4 @@
-"""Parameter counts of every variant, by the papers, and a training step of every small form."""
+"""Parameter counts of every variant, by the papers, and a training step of every variant."""
 
 import pytest
 import torch
@@ -101,10 +101,21 @@ def test_googlenet_has_real_five_by_five_branches() -> None:
 @pytest.mark.parametrize(("name", "arguments"), SMALL_FORMS)
 def test_a_training_step_moves_every_weight(name: str, arguments: dict[str, int]) -> None:
     """Gradients reach every parameter, through the auxiliary heads too."""
+    training_step(name, arguments, batch_size=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_a_training_step_of_the_published_size(name: str) -> None:
+    """As without arguments: 224 pixels or more and 1,000 classes, where the paper has them."""
+    training_step(name, {}, batch_size=2)
+
+
+def training_step(name: str, arguments: dict[str, int], *, batch_size: int) -> None:
     torch.manual_seed(0)
     model = build(name, arguments).train()
-    images = torch.randn(4, *model.input_shape)
-    labels = torch.tensor([0, 1, 2, 3])
+    images = torch.randn(batch_size, *model.input_shape)
+    labels = torch.arange(batch_size)
     logits, *auxiliaries = model.with_auxiliaries(images)
     loss = functional.cross_entropy(logits, labels)
     for auxiliary in auxiliaries:
