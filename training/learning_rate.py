@@ -19,6 +19,8 @@ LOWEST, HIGHEST = 1e-5, 1.0
 SMOOTHING = 0.9
 DIVERGED = 4.0
 """The search ends when the smoothed loss is so many times its lowest."""
+SETTLED = 10
+"""So many losses make the average; the jumps of the first few say nothing of the rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +33,10 @@ class LearningRateCurve:
     @property
     def suggestion(self) -> float:
         """Where the loss falls fastest over the logarithm of the rate, on the way down to its lowest."""
-        slopes = np.gradient(np.array(self.losses), np.log(np.array(self.rates)))
         lowest = int(np.argmin(self.losses))
-        return self.rates[int(slopes[: lowest + 1].argmin())]
+        first = SETTLED if lowest > SETTLED else 0
+        slopes = np.gradient(np.array(self.losses), np.log(np.array(self.rates)))
+        return self.rates[first + int(slopes[first : lowest + 1].argmin())]
 
 
 def find_learning_rate(

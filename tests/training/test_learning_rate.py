@@ -46,3 +46,11 @@ def test_what_comes_after_the_lowest_loss_is_not_looked_at() -> None:
     """A loss that has left its lowest point jumps up and down."""
     curve = LearningRateCurve(rates=(1e-3, 1e-2, 0.1, 0.3, 1.0), losses=(2.0, 1.5, 0.5, 4.0, 0.6))
     assert curve.suggestion == 1e-2
+
+
+def test_the_jumps_of_the_first_losses_are_not_looked_at() -> None:
+    """They are the noise of single batches; the average has not settled."""
+    rates = tuple(1e-5 * 10 ** (place / 10) for place in range(40))
+    noise = (9.0, 5.0, 3.0)
+    falling = tuple(3.0 - (1.5 if place > 24 else 0.0) for place in range(3, 40))
+    assert LearningRateCurve(rates=rates, losses=noise + falling).suggestion == rates[24]
