@@ -31,6 +31,11 @@ class LearningRateCurve:
     losses: tuple[float, ...]
 
     @property
+    def lowest(self) -> float:
+        """The rate at the lowest loss; the highest that a schedule may reach, and often too high to stay at."""
+        return self.rates[int(np.argmin(self.losses))]
+
+    @property
     def suggestion(self) -> float:
         """Where the loss falls fastest over the logarithm of the rate, on the way down to its lowest."""
         lowest = int(np.argmin(self.losses))

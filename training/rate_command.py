@@ -35,13 +35,16 @@ def rate(
         replace(chosen, data=replace(chosen.data, name=dataset or chosen.data.name)), data, seed, steps, place
     )
     if as_json:
-        print_json({"suggestion": curve.suggestion, "rates": curve.rates, "losses": curve.losses})
+        print_json(
+            {"suggestion": curve.suggestion, "lowest": curve.lowest, "rates": curve.rates, "losses": curve.losses}
+        )
         return
     stride = max(len(curve.rates) // SHOWN, 1)
     for at, loss in list(zip(curve.rates, curve.losses, strict=True))[::stride]:
         typer.echo(f"{at:10.2g}  loss {loss:.3f}")
     typer.echo(
-        f"the loss falls fastest at {curve.suggestion:.2g}; the recipe takes {chosen.optimization.learning_rate:g}"
+        f"the loss falls fastest at {curve.suggestion:.2g} and is lowest at {curve.lowest:.2g}; "
+        f"the recipe takes {chosen.optimization.learning_rate:g}"
     )
 
 

@@ -45,7 +45,7 @@ def test_the_suggestion_lies_where_the_loss_falls(recipe: Recipe, splits: Splits
 def test_what_comes_after_the_lowest_loss_is_not_looked_at() -> None:
     """A loss that has left its lowest point jumps up and down."""
     curve = LearningRateCurve(rates=(1e-3, 1e-2, 0.1, 0.3, 1.0), losses=(2.0, 1.5, 0.5, 4.0, 0.6))
-    assert curve.suggestion == 1e-2
+    assert (curve.suggestion, curve.lowest) == (1e-2, 0.1)
 
 
 def test_the_jumps_of_the_first_losses_are_not_looked_at() -> None:

@@ -30,8 +30,8 @@ def lenet5_1998_quick() -> Recipe:
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_32,
         augmentation=Augmentation(flip=True),
-        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.03, weight_decay=0.0001),
-        epochs=6,
+        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.02, weight_decay=0.0001),
+        epochs=25,
         batch_size=128,
     )
 
@@ -58,8 +58,8 @@ def alexnet_2012_quick() -> Recipe:
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True),
-        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.01, weight_decay=0.0005),
-        epochs=5,
+        optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.02, weight_decay=0.0005),
+        epochs=20,
         batch_size=64,
     )
 
