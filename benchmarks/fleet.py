@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.fleet_clock import Clock, Cores
 from benchmarks.fleet_costs import measure_costs, package_of, real_run
-from benchmarks.fleet_model import Clock, Cores, Costs, Fleet, Replica, closed_loop, open_loop
+from benchmarks.fleet_model import Fleet, closed_loop, open_loop
+from benchmarks.fleet_replica import Costs, Replica
 from benchmarks.fleet_report import (
     CALLERS,
     CALLS,

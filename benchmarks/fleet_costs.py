@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 from recognition_client import AsyncRecognitionClient
 
-from benchmarks.fleet_model import Costs
+from benchmarks.fleet_replica import Costs
 from service.engine.decode import ImageLimits, decode
 from service.engine.preprocess import preprocess
 from service.engine.providers import CPU_PROVIDER

@@ -1,170 +1,18 @@
 """A fleet as a discrete-event model: calls in, the time of each answer out. No thread, no clock but its own.
 
-A call crosses the replica's event loop (one at a time), is decoded on a core, waits in the queue, and is computed in
-the batch that is cut when the session is idle, exactly as service/engine/batcher.py does it. Loop, decoders and session
-share the machine's cores. What a call costs comes from measurement (fleet_costs.py).
+Replicas (fleet_replica.py) behind a client that goes round them and tries again, on cores (fleet_clock.py) that client
+and replicas may share; calls come from callers that wait for their answers, or at random.
 """
 
-import heapq
-import itertools
 import random
-from bisect import bisect_left
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-Event = Callable[[], None]
+from benchmarks.fleet_clock import Clock, Cores, Event, Serial
+from benchmarks.fleet_replica import Costs, Replica
+
 BACKOFF_SECONDS = 0.1
 MAX_ATTEMPTS = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """Seconds of one core: by the client, by the service's event loop, for decoding, and for a batch of each size."""
-
-    client: float
-    loop: float
-    decode: float
-    batch: dict[int, float]
-    network: float = 0.0
-    """There and back; waiting, no core's work."""
-
-    def slowed(self, factor: float) -> "Costs":
-        """The same on cores that others use too."""
-        batch = {size: seconds * factor for size, seconds in self.batch.items()}
-        return replace(
-            self,
-            client=self.client * factor,
-            loop=self.loop * factor,
-            decode=self.decode * factor,
-            batch=batch,
-        )
-
-    def of_batch(self, size: int) -> float:
-        """Between two measured sizes the cost lies on the line that joins them."""
-        sizes = sorted(self.batch)
-        place = bisect_left(sizes, size)
-        if place == 0 or size in self.batch:
-            return self.batch[sizes[place]]
-        if place == len(sizes):
-            return self.batch[sizes[-1]] * size / sizes[-1]
-        low, high = sizes[place - 1], sizes[place]
-        return self.batch[low] + (self.batch[high] - self.batch[low]) * (size - low) / (high - low)
-
-
-class Clock:
-    """Events in the order of their times."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._events: list[tuple[float, int, Event]] = []
-        self._order = itertools.count()
-
-    def after(self, seconds: float, event: Event) -> None:
-        heapq.heappush(self._events, (self.now + seconds, next(self._order), event))
-
-    def run(self, until: Callable[[], bool]) -> None:
-        while self._events and not until():
-            self.now, _, event = heapq.heappop(self._events)
-            event()
-
-
-class Cores:
-    """A machine's cores: as many jobs at a time, the others in order."""
-
-    def __init__(self, clock: Clock, count: int) -> None:
-        self._clock = clock
-        self._free = count
-        self._waiting: deque[tuple[float, Event]] = deque()
-
-    def work(self, seconds: float, done: Event) -> None:
-        if self._free == 0:
-            self._waiting.append((seconds, done))
-            return
-        self._free -= 1
-        self._clock.after(seconds, lambda: self._end(done))
-
-    def _end(self, done: Event) -> None:
-        self._free += 1
-        if self._waiting:
-            self.work(*self._waiting.popleft())
-        done()
-
-
-class Serial:
-    """One thread: a job at a time, and each needs a core."""
-
-    def __init__(self, cores: Cores) -> None:
-        self._cores = cores
-        self._busy = False
-        self._waiting: deque[tuple[float, Event]] = deque()
-
-    def work(self, seconds: float, done: Event) -> None:
-        if self._busy:
-            self._waiting.append((seconds, done))
-            return
-        self._busy = True
-        self._cores.work(seconds, lambda: self._end(done))
-
-    def _end(self, done: Event) -> None:
-        self._busy = False
-        if self._waiting:
-            self.work(*self._waiting.popleft())
-        done()
-
-
-class Replica:
-    """One service process. `answer` is called with False where it was killed before it could."""
-
-    def __init__(self, cores: Cores, costs: Costs, *, max_batch_size: int) -> None:
-        self.up = True
-        self._cores = cores
-        self._costs = costs
-        self._max_batch_size = max_batch_size
-        self._loop = Serial(cores)
-        self._queue: list[Callable[[bool], None]] = []
-        self._inside: dict[int, Callable[[bool], None]] = {}
-        self._numbers = itertools.count()
-        self._computing = False
-
-    @property
-    def inside(self) -> int:
-        return len(self._inside)
-
-    def call(self, answer: Callable[[bool], None]) -> None:
-        number = next(self._numbers)
-        self._inside[number] = answer
-
-        def finish(*, ok: bool) -> None:
-            if (waiting := self._inside.pop(number, None)) is not None:
-                waiting(ok)
-
-        def decoded() -> None:
-            self._queue.append(lambda ok: finish(ok=ok))
-            self._compute()
-
-        self._loop.work(self._costs.loop, lambda: self._cores.work(self._costs.decode, decoded))
-
-    def kill(self) -> None:
-        """All that is inside fails at once."""
-        self.up = False
-        lost, self._inside = list(self._inside.values()), {}
-        for answer in lost:
-            answer(False)
-
-    def _compute(self) -> None:
-        if self._computing or not self._queue:
-            return
-        self._computing = True
-        batch, self._queue = self._queue[: self._max_batch_size], self._queue[self._max_batch_size :]
-
-        def computed() -> None:
-            self._computing = False
-            for finish in batch:
-                finish(True)
-            self._compute()
-
-        self._cores.work(self._costs.of_batch(len(batch)), computed)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.fleet_model import Costs, Outcome
+from benchmarks.fleet_model import Outcome
+from benchmarks.fleet_replica import Costs
 
 CALLERS = 32
 CALLS = 6000

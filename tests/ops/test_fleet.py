@@ -2,7 +2,9 @@
 
 import pytest
 
-from benchmarks.fleet_model import Clock, Cores, Costs, Fleet, Replica, closed_loop, open_loop
+from benchmarks.fleet_clock import Clock, Cores
+from benchmarks.fleet_model import Fleet, closed_loop, open_loop
+from benchmarks.fleet_replica import Costs, Replica
 
 LOOP_ONLY = Costs(client=0.0, loop=0.001, decode=0.0, batch={1: 0.0})
 
