@@ -93,7 +93,8 @@ def doctor(
 
     Example: recognition-serve --models var/models doctor
     """
-    from service.doctor import Verdict, examine
+    from service.doctor.examination import examine
+    from service.doctor.finding import Verdict
 
     read: SettingsWithOrigins = context.obj
     findings = examine(read.settings)

@@ -1,4 +1,4 @@
-"""What this machine, or the container on it, has: memory, cores, file descriptors, a clock that somebody sets.
+"""What this machine, or the container on it, has: memory, cores, open files, a clock that somebody sets, a driver.
 
 None stands for what cannot be told here, as on another system than Linux.
 """
@@ -46,6 +46,18 @@ def clock_is_kept() -> bool | None:
     buffer = ctypes.create_string_buffer(512)  # struct timex, all zero: only asks
     state = ctypes.CDLL(None).adjtimex(buffer)
     return None if state < 0 else state != TIME_ERROR
+
+
+def cuda_of_driver() -> tuple[int, int] | None:
+    """The newest CUDA that the installed NVIDIA driver can do; None without a driver."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return None
+    number = ctypes.c_int(0)
+    if driver.cuDriverGetVersion(ctypes.byref(number)) != 0:
+        return None
+    return number.value // 1000, number.value % 1000 // 10
 
 
 def _system_bytes() -> int | None:

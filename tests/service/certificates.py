@@ -2,6 +2,7 @@
 
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import grpc
@@ -31,9 +32,9 @@ class Authority:
     def root(self) -> bytes:
         return self._servers.cert_pem.bytes()
 
-    def write(self, directory: Path) -> Files:
+    def write(self, directory: Path, *, not_after: datetime | None = None) -> Files:
         """A server's files, the certificate a new one each time."""
-        server = self._servers.issue_cert("localhost", "127.0.0.1")
+        server = self._servers.issue_cert("localhost", "127.0.0.1", not_after=not_after)
         files = Files(certificate=directory / "tls.crt", key=directory / "tls.key", client_ca=directory / "clients.crt")
         server.private_key_pem.write_to_path(files.key)
         files.certificate.write_bytes(b"".join(blob.bytes() for blob in server.cert_chain_pems))

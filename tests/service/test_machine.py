@@ -1,12 +1,14 @@
 """What the machine or the container has (service/machine.py), read from control groups as the kernel writes them."""
 
+import ctypes
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from service.machine import available_bytes, clock_is_kept, core_quota, open_file_limit
+from service.machine import available_bytes, clock_is_kept, core_quota, cuda_of_driver, open_file_limit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="control groups are Linux's")
 
@@ -61,3 +63,26 @@ def test_the_limit_of_open_files_is_the_process_s_own() -> None:
 def test_the_kernel_says_whether_the_clock_is_kept() -> None:
     """Asking changes nothing and needs no rights."""
     assert clock_is_kept() in {True, False, None}
+
+
+class FakeDriver:
+    """NVIDIA's library as far as it is asked."""
+
+    def __init__(self, _name: str) -> None:
+        """Loaded by any name."""
+
+    def cuDriverGetVersion(self, number: Any) -> int:  # noqa: N802 - the driver's name
+        number._obj.value = 13010
+        return 0
+
+
+def test_the_driver_says_which_cuda_it_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand for each major version, ten for each minor one; a machine without a driver says nothing."""
+
+    def missing(_name: str) -> None:
+        raise OSError
+
+    monkeypatch.setattr(ctypes, "CDLL", FakeDriver)
+    assert cuda_of_driver() == (13, 1)
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    assert cuda_of_driver() is None

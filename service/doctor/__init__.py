@@ -1,0 +1,1 @@
+"""`recognition-serve doctor`: what a start needs, looked at without starting."""
