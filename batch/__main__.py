@@ -144,7 +144,11 @@ def batch(
     as_json: Json = False,
 ) -> None:
     """Classifies any number of images: one row for each, once, whatever happens; run it again and it goes on."""
-    given = dict(locals())
+    _do(dict(locals()))
+
+
+def _do(given: dict[str, Any]) -> None:
+    """Raises typer.Exit and typer.BadParameter, which typer makes exit codes of."""
     from batch.options import Options, OptionsInvalid
 
     options = Options(**given)

@@ -4,11 +4,14 @@ The engine computes, the assembly keeps order, the store writes; this file only 
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
+from threading import Event
 
 from rich.console import Console
 
@@ -20,7 +23,7 @@ from batch.kinds import Format
 from batch.listing import Listing, ListingFacts, difference, write_listing
 from batch.lock import held
 from batch.page import page_of, thumbnails_of
-from batch.plan import PLAN_FILE, Plan, Question
+from batch.plan import PLAN_FILE, Model, Plan, Question
 from batch.progress import JobProgress
 from batch.share import Share
 from batch.sources import images_of
@@ -28,6 +31,7 @@ from batch.sources.manifest import ManifestColumns
 from batch.store import Store
 from batch.summary import Summary, summarise
 from batch.table import table_of
+from batch.writer import Writer
 
 LISTING_FILE = "_listing.parquet"
 SUMMARY_FILE = "_summary.json"
@@ -88,10 +92,8 @@ class Job:
         if settings.restart:
             self._begin_anew(names)
             names = set()
-        model = self._engine.start(settings.question)
         found = scratch / LISTING_FILE
-        images = images_of(settings.source, settings.columns)
-        facts = write_listing(images, found, shard_size=settings.shard_size)
+        model, facts = self._begun(found)
         plan = Plan(
             source=settings.source,
             images=facts.images,
@@ -108,6 +110,17 @@ class Job:
             self._store.write(LISTING_FILE, lambda path: _copy(found, path))
             self._store.write(PLAN_FILE, lambda path: _write(path, plan.to_bytes()))
         return plan, Listing(found)
+
+    def _begun(self, found: Path) -> tuple[Model, ListingFacts]:
+        """The model is loaded while the source is listed, which with many images takes as long."""
+        settings, given_up = self._settings, Event()
+        images = takewhile(lambda _: not given_up.is_set(), images_of(settings.source, settings.columns))
+        with ThreadPoolExecutor(1, thread_name_prefix="listing") as beside:
+            listed = beside.submit(write_listing, images, found, shard_size=settings.shard_size)
+            try:
+                return self._engine.start(settings.question), listed.result()
+            finally:
+                given_up.set()
 
     def _refuse_changes(self, plan: Plan, found: Path, facts: ListingFacts) -> None:
         old = Plan.from_bytes(self._store.read(PLAN_FILE))
@@ -150,21 +163,27 @@ class Job:
         return Outcome(plan=plan, shards_done=len(waiting), errors=errors, summary=summary)
 
     def _compute(self, plan: Plan, listing: Listing, waiting: list[int], progress: JobProgress) -> int:
+        """Returns the errors. A shard is written beside the next one, so that no worker waits for the disk."""
         assembly = Assembly(listing, waiting, batch_size=plan.question.batch_size, most_open=self._engine.workers)
         under_way = errors = 0
-        while True:
-            while self._engine.has_room and (chunk := assembly.next_chunk()) is not None:
-                self._engine.submit(chunk)
-                under_way += 1
-            if not under_way:
-                return errors
-            for results in self._engine.collect():
-                under_way -= 1
-                errors += len(results.faults)
-                progress.add(images=len(results), errors=len(results.faults))
-                if (shard := assembly.add(results)) is not None:
-                    self._write_shard(plan, shard)
+        with Writer(lambda shard: self._write_shard(plan, shard)) as writer:
+            while True:
+                for shard in writer.written():
                     assembly.close(shard)
+                while self._engine.has_room and (chunk := assembly.next_chunk()) is not None:
+                    self._engine.submit(chunk)
+                    under_way += 1
+                if not under_way:
+                    if not writer.busy:
+                        return errors
+                    writer.wait()
+                    continue
+                for results in self._engine.collect():
+                    under_way -= 1
+                    errors += len(results.faults)
+                    progress.add(images=len(results), errors=len(results.faults))
+                    if (whole := assembly.add(results)) is not None:
+                        writer.submit(whole)
 
     def _write_shard(self, plan: Plan, shard: OpenShard) -> None:
         table = table_of(shard.images, shard.parts, plan.question, plan.model)

@@ -10,7 +10,7 @@ from typing import Any, Self
 from batch.errors import PlanChanged
 
 PLAN_FILE = "_plan.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

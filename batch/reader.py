@@ -4,7 +4,9 @@ What lies in a folder that was listed must still be there and have the size that
 missing, and its row says so.
 """
 
+import errno
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -17,6 +19,13 @@ from batch.fault import FILE_UNREADABLE, Fault, too_large
 from batch.item import Item
 from batch.sources.location import Location
 
+OF_THE_FILE = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENODEV),
+        *(errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG),
+    }
+)
+"""What is wrong with one file. Any other error of the system stops the job, which goes on when that is mended."""
 OPEN_ARCHIVES = 8
 LARGEST_GAP = 2**16
 """Bytes between two members of a tar archive that are read along rather than asked for apart."""
@@ -60,17 +69,32 @@ class Reader:
         if item.size is not None and item.size > self._max_bytes:
             return too_large(item.size, self._max_bytes)
         try:
-            descriptor = os.open(item.path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                content = os.read(descriptor, (self._max_bytes if item.size is None else item.size) + 1)
-                size = os.fstat(descriptor).st_size if item.size is None else item.size
-            finally:
-                os.close(descriptor)
-        except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-            return self._missing(item, error.strerror or str(error))
-        if item.size is None and size > self._max_bytes:
-            return too_large(size, self._max_bytes)
-        return self._whole(item, content)
+            content = self._content(item)
+        except OSError as error:
+            if error.errno not in OF_THE_FILE:
+                raise
+            return self._missing(item, error)
+        except ValueError as error:  # a name that no file can have
+            return Fault(FILE_UNREADABLE, f"The file cannot be read: {error}")
+        return content if isinstance(content, Fault) else self._whole(item, content)
+
+    def _content(self, item: Item) -> bytes | Fault:
+        descriptor = os.open(item.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for its writer
+        try:
+            size = item.size
+            if size is None:
+                facts = os.fstat(descriptor)
+                size = facts.st_size
+                if not stat.S_ISREG(facts.st_mode):
+                    return Fault(FILE_UNREADABLE, "The file cannot be read: it is a folder, a pipe or a device")
+                if size > self._max_bytes:
+                    return too_large(size, self._max_bytes)
+            content = os.read(descriptor, size + 1)
+            while 0 < len(content) < size and (more := os.read(descriptor, size + 1 - len(content))):
+                content += more  # some network file systems give it in pieces
+            return content
+        finally:
+            os.close(descriptor)
 
     def _objects(self, items: list[Item]) -> list[bytes | Fault]:
         fs = self._place(items[0].path).fs
@@ -87,7 +111,7 @@ class Reader:
 
     def _object(self, item: Item, answer: bytes | Exception) -> bytes | Fault:
         if isinstance(answer, FileNotFoundError):
-            return self._missing(item, "No such object")
+            return self._missing(item, answer)
         if isinstance(answer, Exception):
             raise answer
         if len(answer) > self._max_bytes:
@@ -122,8 +146,10 @@ class Reader:
         return zipfile.ZipFile(file)
 
     @staticmethod
-    def _missing(item: Item, cause: str) -> Fault:
-        if item.version is not None:
+    def _missing(item: Item, error: OSError) -> Fault:
+        """What may be read by nobody is a row; what was listed and is gone makes the listing wrong."""
+        cause = error.strerror or "No such object"
+        if item.version is not None and isinstance(error, FileNotFoundError | NotADirectoryError):
             raise SourceChanged(f"{item.where} was there when the source was listed ({cause}); begin anew, --restart")
         return Fault(FILE_UNREADABLE, f"The file cannot be read: {cause}")
 

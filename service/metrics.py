@@ -21,8 +21,8 @@ from prometheus_client.samples import Sample
 
 from service.children import Children
 from service.engine.batcher import BatchReport
-from service.engine.pipeline import Stage
 from service.engine.response_cache import Lookup
+from service.engine.times import Stage
 from service.model_metrics import ModelMetrics
 from service.models.manifest import Manifest
 

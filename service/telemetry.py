@@ -20,7 +20,7 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service.engine.batcher import BatchReport
-from service.engine.pipeline import Times
+from service.engine.times import Times
 from service.tracing import Metadata, Tracing
 
 LONGEST_SEND_SECONDS = 3

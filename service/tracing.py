@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from service.engine.batcher import BatchReport
-from service.engine.pipeline import Times
+from service.engine.times import Times
 
 Metadata = Iterable[tuple[str, str | bytes]]
 

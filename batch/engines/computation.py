@@ -28,8 +28,8 @@ class Ready:
     """A chunk between the two stages."""
 
     results: Results
-    places: list[int]
-    tensors: list[npt.NDArray[np.uint8]]
+    places: npt.NDArray[np.intp]  # (n,): of the images that could be decoded
+    tensors: npt.NDArray[np.uint8]  # (n, H, W, C)
 
 
 class Computation:
@@ -57,27 +57,29 @@ class Computation:
         contents = self._reader.read(chunk.items)
         readable = note_contents(results, contents)
         images = [content for content in contents if not isinstance(content, Fault)]
-        prepared = self._decoders.map(self._decoded, images) if self._decoders else map(self._decoded, images)
-        ready = Ready(results=results, places=[], tensors=[])
-        for place, outcome in zip(readable, prepared, strict=True):
+        outcomes = self._decoders.map(self._decoded, images) if self._decoders else map(self._decoded, images)
+        spec = self._live.manifest.input
+        tensors = np.empty((len(readable), spec.height, spec.width, spec.channels), dtype=np.uint8)
+        places: list[int] = []
+        for place, outcome in zip(readable, outcomes, strict=True):
             if isinstance(outcome, Fault):
                 results.faults[place] = outcome
                 continue
-            ready.places.append(place)
-            ready.tensors.append(outcome.tensor)
+            tensors[len(places)] = outcome.tensor
+            places.append(place)
             if results.decode_ms is not None:
                 results.decode_ms[place] = 1000 * (outcome.decode_seconds + outcome.preprocess_seconds)
-        return ready
+        return Ready(results=results, places=np.array(places, dtype=np.intp), tensors=tensors[: len(places)])
 
     def compute(self, ready: Ready) -> Results:
         """Runs the session. Raises what the runtime raises."""
         size = self._question.batch_size
-        for at in range(0, len(ready.places), size):
-            places = ready.places[at : at + size]
-            outputs = self._live.session.run(np.stack(ready.tensors[at : at + size]))
-            self._enter(ready.results, places, outputs.logits)
-            if ready.results.embeddings is not None and outputs.embeddings is not None:
-                ready.results.embeddings[places] = outputs.embeddings
+        outputs = [self._live.session.run(ready.tensors[at : at + size]) for at in range(0, len(ready.tensors), size)]
+        if outputs:
+            self._enter(ready.results, ready.places, np.concatenate([batch.logits for batch in outputs]))
+            vectors = [batch.embeddings for batch in outputs if batch.embeddings is not None]
+            if ready.results.embeddings is not None and vectors:
+                ready.results.embeddings[ready.places] = np.concatenate(vectors)
         return ready.results
 
     def close(self) -> None:
@@ -90,8 +92,8 @@ class Computation:
         except ServiceError as error:
             return Fault(error.reason, error.sentence)
 
-    def _enter(self, results: Results, places: list[int], logits: npt.NDArray[np.float32]) -> None:
-        """As service.engine.postprocess ranks one image, for many at once."""
+    def _enter(self, results: Results, places: npt.NDArray[np.intp], logits: npt.NDArray[np.float32]) -> None:
+        """As service.engine.postprocess ranks one image, for all of a chunk at once."""
         shares = probabilities_of(logits, self._live.manifest.calibration.temperature)  # (images, labels)
         ranked = np.argsort(-logits, axis=-1, kind="stable")[:, : results.labels.shape[1]]
         best = np.take_along_axis(shares, ranked, axis=-1)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from enum import Enum
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -32,21 +33,35 @@ def _local(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iter
         return
     for entry in ordered:
         name = prefix + entry.name
-        if not name.isascii():
-            _check_text(entry.path)
-        if entry.is_dir():
+        kind = _kind(entry)
+        if kind is Kind.FOLDER:
             yield from _local(entry.path, f"{name}/", (*above, here))
-        elif entry.is_file():
+        elif kind is Kind.FILE:
             facts = entry.stat()
             yield Named(name, Item(path=entry.path, size=facts.st_size, version=str(facts.st_mtime_ns)))
+        elif kind is Kind.DANGLING:
+            yield Named(name, Item(path=entry.path))
 
 
-def _check_text(path: str) -> None:
+class Kind(Enum):
+    """What a name in a folder stands for."""
+
+    FOLDER = "folder"
+    FILE = "file"
+    DANGLING = "link to nothing"
+    """Somebody meant an image to be there: a row says that it is not."""
+    OTHER = "socket, pipe or device"
+
+
+def _kind(entry: "os.DirEntry[str]") -> Kind:
     try:
-        path.encode()
-    except UnicodeEncodeError as error:
-        shown = path.encode(errors="surrogateescape").decode(errors="replace")
-        raise SourceInvalid(f"{shown}: the name is no UTF-8; rename the file") from error
+        if entry.is_file():
+            return Kind.FILE
+        if entry.is_dir():
+            return Kind.FOLDER
+        return Kind.DANGLING if entry.is_symlink() and not Path(entry.path).exists() else Kind.OTHER
+    except OSError:  # a link in a circle, or into a folder that is shut
+        return Kind.DANGLING
 
 
 def _remote(place: Location, prefix: str) -> Iterator[Named]:

@@ -46,13 +46,15 @@ class Location:
     def suffix(self) -> str:
         return PurePosixPath(self.path).suffix.lower()
 
-    def beside(self, name: str) -> "Location":
-        """A file in the same folder; a name that is itself a URL or an absolute path stands for itself."""
+    def beside(self, name: str) -> str:
+        """The URL of a file in the same folder; a name that is itself a URL or an absolute path stands for itself.
+
+        Raises SourceInvalid for a protocol that is not installed.
+        """
         if "://" in name:
-            return Location.of(name)
-        if name.startswith("/"):
-            return Location(self.fs, name)
-        return Location(self.fs, f"{self.path.rpartition('/')[0]}/{name}")
+            return Location.of(name).url
+        path = name if name.startswith("/") else f"{self.path.rpartition('/')[0]}/{name}"
+        return path if self.is_local else Location(self.fs, path).url
 
     def exists(self) -> bool:
         return bool(self.fs.exists(self.path))

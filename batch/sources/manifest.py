@@ -38,7 +38,7 @@ def rows(place: Location, columns: ManifestColumns) -> Iterator[Named]:
         for path, name in zip(_texts(batch, path_column), _texts(batch, id_column), strict=True):
             if not path or not name:
                 raise SourceInvalid(f"{place.url}: a row has no {id_column if path else path_column}")
-            yield Named(name, Item(path=place.beside(path).url))
+            yield Named(name, Item(path=place.beside(path)))
 
 
 def _batches(place: Location) -> Iterator[pa.RecordBatch]:

@@ -6,9 +6,10 @@ from recognition.v1 import recognition_pb2 as pb
 
 from service.api.errors import status_of
 from service.engine.explain import Explanation, Method
-from service.engine.pipeline import Answer, Embedded, Times
+from service.engine.pipeline import Answer, Embedded
 from service.engine.postprocess import Classification, Prediction
 from service.engine.priority import Priority
+from service.engine.times import Times
 from service.errors import ArgumentInvalid, ServiceError
 from service.models.live_model import LiveModel
 from service.models.manifest import Precision
@@ -82,9 +83,29 @@ def classification_message(classification: Classification) -> pb.Classification:
 
 
 def classify_result_message(answer: Answer | ServiceError) -> pb.ClassifyResult:
+    result = pb.ClassifyResult()
+    _fill(result, answer)
+    return result
+
+
+def batch_classify_response(live: LiveModel, answers: Sequence[Answer | ServiceError]) -> pb.BatchClassifyResponse:
+    times = stage_times_message([answer.times for answer in answers if isinstance(answer, Answer)])
+    response = pb.BatchClassifyResponse(model=served_model_message(live), times=times)
+    for answer in answers:
+        _fill(response.results.add(), answer)
+    return response
+
+
+def _fill(result: pb.ClassifyResult, answer: Answer | ServiceError) -> None:
+    """In its place: a message that is built alone and then put into another one is copied each time."""
     if isinstance(answer, ServiceError):
-        return pb.ClassifyResult(error=status_of(answer))
-    return pb.ClassifyResult(classification=classification_message(answer.classification))
+        result.error.CopyFrom(status_of(answer))
+        return
+    message = result.classification
+    message.unknown = answer.classification.unknown
+    add = message.predictions.add
+    for prediction in answer.classification.predictions:
+        add(index=prediction.index, label=prediction.label, probability=prediction.probability)
 
 
 def embed_result_message(embedded: Embedded | ServiceError) -> pb.EmbedResult:

@@ -101,8 +101,11 @@ class Recogniser:
             )
         )
         answers = [image if isinstance(image, ServiceError) else next(answered) for image in images]
+        best = [answer.classification.predictions[0] for answer in answers if isinstance(answer, Answer)]
+        self._metrics.observe_predictions(live.manifest, [b.index for b in best], [b.probability for b in best])
         for answer in answers:
-            self.count(live, answer)
+            if isinstance(answer, ServiceError):
+                self.count_error(answer)
         return answers
 
     async def embed_many(

@@ -11,6 +11,7 @@ from service.api.errors import status_of
 from service.api.interceptors import Context
 from service.api.messages import (
     alias_of,
+    batch_classify_response,
     classification_message,
     classify_result_message,
     embed_result_message,
@@ -71,11 +72,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             deadline=self._deadline(context),
             priority=priority_of(request.priority),
         )
-        return pb.BatchClassifyResponse(
-            results=[classify_result_message(answer) for answer in answers],
-            model=served_model_message(live),
-            times=stage_times_message([answer.times for answer in answers if isinstance(answer, Answer)]),
-        )
+        return batch_classify_response(live, answers)
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:  # noqa: N802, ARG002
         if not 0 <= request.page_size <= LARGEST_PAGE_SIZE:

@@ -65,6 +65,11 @@ class BatchQueue(Generic[Payload, Result]):
         """Most images in a batch."""
         return self._scheduler.largest
 
+    @property
+    def piece(self) -> int:
+        """Most images of one caller that go as one part."""
+        return self._scheduler.piece
+
     def expect(self, costs: BatchCosts) -> None:
         """Takes what was measured since; before the start."""
         self._scheduler = Scheduler(self._policy, costs)

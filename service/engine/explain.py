@@ -16,9 +16,10 @@ import numpy.typing as npt
 from service.engine.batcher import Batcher, Tensor
 from service.engine.occlusion import Grid, grey_of, occluded
 from service.engine.overlay import draw_overlay
-from service.engine.pipeline import Classifier, Times, times_of
+from service.engine.pipeline import Classifier
 from service.engine.postprocess import Prediction, probabilities_of
 from service.engine.priority import Priority
+from service.engine.times import Times, times_of
 from service.errors import ArgumentInvalid
 from service.models.manifest import Calibration, InputSpec
 

@@ -1,13 +1,13 @@
 """The way of one image: decode → preprocess → batcher → session → postprocess, with a clock on each stage."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,42 +15,21 @@ import numpy.typing as npt
 from service.engine.batcher import Batcher, Row
 from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decoding import Decoding
-from service.engine.postprocess import Classification, classification_of
+from service.engine.postprocess import Classification, classifications_of
 from service.engine.preparation import Preparation, Prepared
 from service.engine.priority import Priority
 from service.engine.response_cache import CachePart
+from service.engine.times import Stage, Times, times_of
 from service.errors import ServiceError
 from service.models.manifest import Calibration, InputSpec
 
-
-class Stage(StrEnum):
-    """Where the time of a request goes."""
-
-    DECODE = "decode"
-    PREPROCESS = "preprocess"
-    QUEUE = "queue"
-    INFERENCE = "inference"
-    POSTPROCESS = "postprocess"
-
+CHUNKS_OF_A_REQUEST = 8
+"""Most parts that a large request is decoded in, side by side: to hand one to a thread costs as much as two images."""
 
 Result = TypeVar("Result")
 ObserveStage = Callable[[Stage, float], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
-    """Seconds spent in each stage."""
-
-    decode: float = 0.0
-    preprocess: float = 0.0
-    queue: float = 0.0
-    inference: float = 0.0
-    postprocess: float = 0.0
-    batch_size: int = 0
-    began_at: float = 0.0
-    """When decoding began, on the clock of `time.monotonic`."""
-    computed_at: float = 0.0
-    """When the batch began, on the same clock."""
+Computed: TypeAlias = tuple[Prepared, Row]
+"""An image as the model took it, and what the model says of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +93,8 @@ class Classifier:
             prepare = self._preparation.prepare_or_recall
             prepared = await asyncio.get_running_loop().run_in_executor(self._workers, prepare, image)
             row = await self._row(prepared, deadline, priority)
-        return self._answer(prepared, row, top_k, min_confidence)
+        (answer,) = self._answers([(prepared, row)], top_k, min_confidence)
+        return answer
 
     async def classify_many(
         self,
@@ -127,7 +107,7 @@ class Classifier:
     ) -> list[Answer | ServiceError]:
         """An answer or an error for each image, in order; a bad image never harms its neighbours."""
         return await self._each(
-            images, deadline, priority, lambda prepared, row: self._answer(prepared, row, top_k, min_confidence)
+            images, deadline, priority, lambda computed: self._answers(computed, top_k, min_confidence)
         )
 
     async def embed_many(
@@ -138,9 +118,9 @@ class Classifier:
 
     async def compute_many(
         self, images: Sequence[bytes], *, deadline: float | None = None, priority: Priority = Priority.NORMAL
-    ) -> list[tuple[Prepared, Row] | ServiceError]:
+    ) -> list[Computed | ServiceError]:
         """The model's outputs, with what each image cost, or an error, in order."""
-        return await self._each(images, deadline, priority, lambda prepared, row: (prepared, row))
+        return await self._each(images, deadline, priority, lambda computed: computed)
 
     async def compute(
         self, image: bytes, *, deadline: float | None = None, priority: Priority = Priority.NORMAL
@@ -171,24 +151,18 @@ class Classifier:
         images: Sequence[bytes],
         deadline: float | None,
         priority: Priority,
-        finish: Callable[[Prepared, Row], Result],
+        finish: Callable[[Sequence[Computed]], Sequence[Result]],
     ) -> list[Result | ServiceError]:
-        async def result(prepared: Prepared | ServiceError) -> Result | ServiceError:
-            if isinstance(prepared, ServiceError):
-                return prepared
-            try:
-                row = await self._row(prepared, deadline, priority)
-            except ServiceError as error:
-                return error
-            return finish(prepared, row)
-
         async def chunk(part: Sequence[bytes]) -> list[Result | ServiceError]:
             prepared = await asyncio.get_running_loop().run_in_executor(
                 self._workers, self._preparation.prepare_all, part
             )
-            return await asyncio.gather(*(result(item) for item in prepared))
+            rows = await self._rows([item for item in prepared if isinstance(item, Prepared)], deadline, priority)
+            results = iter(finish([row for row in rows if not isinstance(row, ServiceError)]))
+            answers = iter([row if isinstance(row, ServiceError) else next(results) for row in rows])
+            return [item if isinstance(item, ServiceError) else next(answers) for item in prepared]
 
-        size = self._chunk_images
+        size = max(self._chunk_images, math.ceil(len(images) / CHUNKS_OF_A_REQUEST))
         with self._inside():
             chunks = await asyncio.gather(*(chunk(images[at : at + size]) for at in range(0, len(images), size)))
         return [result for part in chunks for result in part]
@@ -208,24 +182,50 @@ class Classifier:
         self._preparation.keep(prepared, row)
         return row
 
-    def _answer(self, prepared: Prepared, row: Row, top_k: int, min_confidence: float | None) -> Answer:
+    async def _rows(
+        self, prepared: Sequence[Prepared], deadline: float | None, priority: Priority
+    ) -> list[Computed | ServiceError]:
+        tensors = [item.tensor for item in prepared if item.known is None]
+        found = iter(await self._batcher.submit_each(tensors, deadline=deadline, priority=priority))
+        rows: list[Computed | ServiceError] = []
+        for item in prepared:
+            row = next(found) if item.known is None else item.known
+            if isinstance(row, ServiceError):
+                rows.append(row)
+                continue
+            if item.known is None:
+                self._preparation.keep(item, row)
+            rows.append((item, row))
+        return rows
+
+    def _answers(self, computed: Sequence[Computed], top_k: int, min_confidence: float | None) -> list[Answer]:
+        """Ranked together; each has its share of the time that this took."""
+        if not computed:
+            return []
         began = time.monotonic()
-        classification = classification_of(
-            row.logits,
+        classifications = classifications_of(
+            np.stack([row.logits for _, row in computed]),
             labels=self._labels,
             temperature=self._calibration.temperature,
             top_k=top_k,
             min_confidence=self._calibration.unknown_threshold if min_confidence is None else min_confidence,
         )
-        times = times_of(prepared, row, postprocess_seconds=time.monotonic() - began)
-        self._note(times)
-        return Answer(classification=classification, times=times)
+        seconds = (time.monotonic() - began) / len(computed)
+        answers = []
+        for (prepared, row), classification in zip(computed, classifications, strict=True):
+            times = times_of(prepared, row, postprocess_seconds=seconds)
+            self._note(times)
+            answers.append(Answer(classification=classification, times=times))
+        return answers
 
-    def _embedded(self, prepared: Prepared, row: Row) -> Embedded:
-        assert row.embedding is not None  # noqa: S101 - asked only of models whose manifest names the output
-        times = times_of(prepared, row)
-        self._note(times)
-        return Embedded(vector=row.embedding, times=times)
+    def _embedded(self, computed: Sequence[Computed]) -> list[Embedded]:
+        results = []
+        for prepared, row in computed:
+            assert row.embedding is not None  # noqa: S101 - asked only of models whose manifest names the output
+            times = times_of(prepared, row)
+            self._note(times)
+            results.append(Embedded(vector=row.embedding, times=times))
+        return results
 
     def _note(self, times: Times) -> None:
         self._observe(Stage.DECODE, times.decode)
@@ -234,17 +234,3 @@ class Classifier:
         self._observe(Stage.INFERENCE, times.inference)
         self._observe(Stage.POSTPROCESS, times.postprocess)
         self._observe_image(times)
-
-
-def times_of(prepared: Prepared, row: Row, *, postprocess_seconds: float = 0.0) -> Times:
-    """Where the time of one image went."""
-    return Times(
-        decode=prepared.decode_seconds,
-        preprocess=prepared.preprocess_seconds,
-        queue=row.queue_seconds,
-        inference=row.inference_seconds,
-        postprocess=postprocess_seconds,
-        batch_size=row.batch_size,
-        began_at=prepared.began_at,
-        computed_at=row.computed_at,
-    )

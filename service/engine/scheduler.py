@@ -89,6 +89,14 @@ class Scheduler(Generic[Item]):
         """Most images in a batch: as set, but no more than pay, and no more than the objective leaves time for."""
         return self._largest
 
+    @property
+    def piece(self) -> int:
+        """Most images of one caller that go as one item: a batch of them where all take turns on one lane.
+
+        On several lanes each goes alone, so that they are spread over the free ones.
+        """
+        return self._largest if self._lanes == 1 else 1
+
     def observe(self, size: int, seconds: float) -> None:
         """Takes note of a batch that ran."""
         self._costs.observe(size, seconds)

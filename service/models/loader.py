@@ -16,12 +16,13 @@ from service.engine.decoding import Decoding
 from service.engine.device_guard import DeviceGuard
 from service.engine.execution import Options
 from service.engine.explain import Explainer, LabelMaps
-from service.engine.pipeline import Classifier, Stage, Times
+from service.engine.pipeline import Classifier
 from service.engine.place import Place
 from service.engine.preparation import Prepared
 from service.engine.providers import ProviderUnavailable
 from service.engine.response_cache import ResponseCache
 from service.engine.session import Session
+from service.engine.times import Stage, Times
 from service.models.choice import Candidate, candidates_of, options_for
 from service.models.explanation import load_activation
 from service.models.golden import GoldenSamples

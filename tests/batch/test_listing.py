@@ -58,6 +58,13 @@ def test_what_changed_is_said_with_an_example(tmp_path: Path, after: list[Named]
     assert difference(Listing(tmp_path / "old.parquet"), Listing(tmp_path / "new.parquet")) == words
 
 
+def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+    """They exist on old disks; ids must be text."""
+    odd = Named(b"\xff.png".decode(errors="surrogateescape"), Item(path="/data/odd.png"))
+    with pytest.raises(SourceInvalid, match="no UTF-8"):
+        write_listing(iter([*images(3), odd]), tmp_path / "l.parquet", shard_size=2)
+
+
 def test_places_and_sizes_of_members() -> None:
     """A member stands behind its archive; a size that nobody said is taken for the given one."""
     shard = ListedShard(

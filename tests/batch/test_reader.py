@@ -1,6 +1,7 @@
 """Bytes of items, whatever they lie in."""
 
 import io
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -70,15 +71,20 @@ def test_kinds_may_be_mixed(tmp_path: Path) -> None:
 def test_what_a_manifest_names_may_be_missing(tmp_path: Path) -> None:
     fsspec.filesystem("memory").pipe_file("/reader-test/there.png", b"123456789")
     (tmp_path / "large.png").write_bytes(b"1234567")
+    os.mkfifo(tmp_path / "pipe.png")
     missing = [
         Item(path=str(tmp_path / "away.png")),
         Item(path=str(tmp_path)),
+        Item(path=str(tmp_path / "large.png" / "1.png")),
+        Item(path=f"{tmp_path}/{'long' * 100}.png"),
+        Item(path=f"{tmp_path}/\0.png"),
+        Item(path=str(tmp_path / "pipe.png")),
         Item(path=str(tmp_path / "large.png")),
         Item(path="memory://reader-test/there.png"),
     ]
     found = Reader(max_bytes=5).read(missing)
     reasons = [fault.reason for fault in found if isinstance(fault, Fault)]
-    assert reasons == ["FILE_UNREADABLE", "FILE_UNREADABLE", "IMAGE_TOO_LARGE", "IMAGE_TOO_LARGE"]
+    assert reasons == ["FILE_UNREADABLE"] * 6 + ["IMAGE_TOO_LARGE"] * 2
 
 
 def test_a_listed_file_that_is_gone_or_another_one_ends_the_job(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from recognition.v1 import recognition_pb2 as pb
 
-from service.engine.pipeline import Stage
+from service.engine.times import Stage
 from service.metrics import LABELS_WITH_OWN_SERIES, Metrics
 from tests.service.in_process import InProcess, held, serving, until
 from tests.service.packages import PackageRecipe, encode, picture

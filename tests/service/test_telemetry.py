@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from service.engine.batcher import BatchReport, Closed
-from service.engine.pipeline import Times
+from service.engine.times import Times
 from service.telemetry import MAX_IMAGES_PER_CALL, OpenTelemetryTracing
 
 TIMES = Times(

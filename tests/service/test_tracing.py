@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from service.engine.batcher import BatchReport, Closed
-from service.engine.pipeline import Times
+from service.engine.times import Times
 from service.tracing import UNTRACED, TracesUnavailable, build_tracing
 
 

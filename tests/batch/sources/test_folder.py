@@ -1,5 +1,6 @@
 """Folders: everything that is not hidden, in one order."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,9 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path) -> None:
         ids(tmp_path / "away")
 
 
-def test_names_that_are_no_utf8(tmp_path: Path) -> None:
-    """They exist on old disks; ids must be text."""
-    (tmp_path / "a.png").write_bytes(b"")
-    name = b"\xff.png".decode(errors="surrogateescape")
-    (tmp_path / name).write_bytes(b"")
-    with pytest.raises(SourceInvalid, match="no UTF-8"):
-        ids(tmp_path)
+def test_links_to_nothing_are_images_that_cannot_be_read(tmp_path: Path) -> None:
+    """Somebody meant one to be there, so a row says that it is not; pipes and the like are nothing."""
+    (tmp_path / "a.png").symlink_to("away.png")
+    (tmp_path / "b.png").symlink_to("b.png")
+    os.mkfifo(tmp_path / "c.png")
+    assert ids(tmp_path) == ["a.png", "b.png"]

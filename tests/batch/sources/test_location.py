@@ -15,7 +15,7 @@ def test_a_local_place(tmp_path: Path) -> None:
     assert place.is_local
     assert place.exists()
     assert not place.is_folder()
-    assert place.beside("b/c.png").url == str(tmp_path / "b" / "c.png")
+    assert place.beside("b/c.png") == str(tmp_path / "b" / "c.png")
     assert place.as_named().item.size == 1
 
 
@@ -24,8 +24,8 @@ def test_a_place_in_storage() -> None:
     place = Location.of("memory://bucket/a.csv")
     assert not place.is_local
     assert place.url == "memory:///bucket/a.csv"
-    assert place.beside("b.png").url == "memory:///bucket/b.png"
-    assert place.beside("/abs/b.png").path == "/abs/b.png"
+    assert place.beside("b.png") == "memory:///bucket/b.png"
+    assert place.beside("/abs/b.png") == "memory:///abs/b.png"
     assert not place.exists()
 
 

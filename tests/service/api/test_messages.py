@@ -18,9 +18,10 @@ from service.api.messages import (
     stage_times_message,
     version_of,
 )
-from service.engine.pipeline import Answer, Times
+from service.engine.pipeline import Answer
 from service.engine.postprocess import Classification, Prediction
 from service.engine.priority import Priority
+from service.engine.times import Times
 from service.errors import ArgumentInvalid, ImageUnreadable
 from service.models.registry import Entry, State
 from tests.service.api.refusals import refusal_of

@@ -308,6 +308,46 @@ async def test_a_request_of_several_batches_fails_as_a_whole() -> None:
     assert [5, 6] not in session.batches
 
 
+async def test_images_of_one_caller_go_in_pieces_and_are_answered_one_by_one() -> None:
+    """A piece is a batch at most; what fails is the piece."""
+    session, reports = FakeSession(), list[BatchReport]()
+    async with started(session.run, BatchPolicy(max_batch_size=3), observe=reports.append) as batcher:
+        session.failures.append(RuntimeError("broken"))
+        rows = await batcher.submit_each([image(value) for value in range(1, 6)])
+        assert [type(row) for row in rows[:3]] == [InferenceFailed] * 3
+        assert [value_of(row) for row in rows[3:] if isinstance(row, Row)] == [4, 5]
+        assert await batcher.submit_each([]) == []
+    assert session.batches == [[1, 2, 3], [4, 5]]
+    assert [(report.size, len(report.callers)) for report in reports] == [(2, 1)]
+
+
+async def test_a_piece_that_does_not_fit_is_taken_apart() -> None:
+    """As many of its images wait as there is room for."""
+    session = FakeSession()
+    async with busy(session, BatchPolicy(max_batch_size=4, max_queue_images=3)) as (batcher, _):
+        other = asyncio.create_task(batcher.submit(image(9)))
+        await wait_until_queued(batcher, 1)
+        many = asyncio.create_task(batcher.submit_each([image(value) for value in range(1, 5)]))
+        await wait_until_queued(batcher, 3)
+        session.gate.set()
+        assert value_of(await other) == 9
+        rows = await many
+    assert [value_of(row) for row in rows if isinstance(row, Row)] == [1, 2]
+    assert [type(row) for row in rows[2:]] == [QueueFull] * 2
+
+
+async def test_on_several_lanes_each_image_goes_alone() -> None:
+    """So that one caller's images are spread over them."""
+    session = FakeSession()
+    session.gate.clear()
+    async with started(session.run, BatchPolicy(lanes=2)) as batcher:
+        many = asyncio.create_task(batcher.submit_each([image(value) for value in range(1, 5)]))
+        await session.wait_until_busy()
+        assert session.batches == [[1, 2], [3, 4]]
+        session.gate.set()
+        assert [value_of(row) for row in await many if isinstance(row, Row)] == [1, 2, 3, 4]
+
+
 async def test_lanes_compute_side_by_side() -> None:
     """What waits is spread over the free ones; none is begun beyond their number."""
     session = FakeSession()

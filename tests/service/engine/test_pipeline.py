@@ -10,8 +10,9 @@ import pytest
 
 from service.engine.batcher import Batcher, BatchPolicy
 from service.engine.decode import ImageLimits
-from service.engine.pipeline import Answer, Classifier, Embedded, Stage
+from service.engine.pipeline import Answer, Classifier, Embedded
 from service.engine.response_cache import ResponseCache
+from service.engine.times import Stage
 from service.errors import (
     DeadlineUnreachable,
     ImageTooLarge,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.engine.postprocess import classification_of, probabilities_of
+from service.engine.postprocess import classification_of, classifications_of, probabilities_of
 
 LABELS = ("ant", "bee", "cat", "dog")
 FLOAT_MAX = float(np.finfo(np.float32).max)
@@ -30,6 +30,17 @@ def test_labels_come_by_falling_probability() -> None:
     for prediction in answer.predictions:
         assert prediction.label == LABELS[prediction.index]
         assert prediction.probability == pytest.approx(expected[prediction.index])
+
+
+@given(st.integers(1, 9), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_many_at_once_are_what_each_is_alone(images: int, seed: int) -> None:
+    """To the last bit."""
+    values = np.random.default_rng(seed).normal(scale=4, size=(images, 4)).astype(np.float32)
+    many = classifications_of(values, labels=LABELS, temperature=1.3, top_k=3, min_confidence=0.5)
+    assert many == [
+        classification_of(row, labels=LABELS, temperature=1.3, top_k=3, min_confidence=0.5) for row in values
+    ]
 
 
 @pytest.mark.parametrize("values", [(3.0, 3.0, 3.0, 3.0), (0.0, 5.0, 0.0, 5.0), (-1.0, -1.0, 2.0, -1.0)])

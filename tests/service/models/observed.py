@@ -1,7 +1,7 @@
 """Notes what a loaded model tells its observer."""
 
 from service.engine.batcher import BatchReport
-from service.engine.pipeline import Stage
+from service.engine.times import Stage
 from service.models.manifest import Manifest
 
 

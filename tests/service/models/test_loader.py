@@ -11,10 +11,10 @@ import pytest
 
 from service.engine.batcher import BatchPolicy
 from service.engine.decode import ImageLimits, decode
-from service.engine.pipeline import Stage
 from service.engine.preprocess import preprocess
 from service.engine.providers import CPU_PROVIDER, ProviderUnavailable
 from service.engine.session import Session
+from service.engine.times import Stage
 from service.errors import ShuttingDown
 from service.models import loader as module
 from service.models.golden import GoldenSamples
