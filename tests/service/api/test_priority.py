@@ -28,7 +28,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Priority]:
     push = Scheduler.push
 
     def noting(self: Scheduler[Any], item: Any) -> None:
-        priorities.append(item.priority)
+        priorities.extend([item.priority] * item.rows)
         push(self, item)
 
     monkeypatch.setattr(Scheduler, "push", noting)
