@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from service.engine.execution import EXECUTIONS, GPU_PROVIDERS, Options
+from service.engine.arena import use_shared_arena
+from service.engine.execution import CPU_PROVIDER, EXECUTIONS, GPU_PROVIDERS, Options
 from service.engine.providers import check_provider
 from service.models.manifest import OutputSpec
 
@@ -84,6 +85,8 @@ def open_runtime(
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if provider == CPU_PROVIDER:
+        use_shared_arena(options)
     chosen = EXECUTIONS[provider].options(provider_options or {}, threads=threads)
     runtime = onnxruntime.InferenceSession(graph, options, providers=[(provider, chosen)])
     check_provider(runtime, provider)
