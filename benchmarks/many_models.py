@@ -17,15 +17,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "proto"), str(ROOT / "client")]
 
-from benchmarks.limits import RawModel
 from benchmarks.report import report
-from service.engine.session import available_cores
-from service.models.manifest import MANIFEST_FILE
+from service.engine.providers import CPU_PROVIDER
+from service.models.manifest import MANIFEST_FILE, Precision
 from service.models.repository import ModelRepository
 from tests.integration.running_service import running_service
 
@@ -58,10 +59,12 @@ def hold(models: Path, names: list[str]) -> None:
     repository = ModelRepository(models)
     held = []
     for name in names:
-        model = RawModel(repository.open(name, 1))
-        run = model.session(available_cores())
-        run(model.random_images(1))
-        held.append(run)
+        manifest = repository.open(name, 1).manifest
+        file = manifest.variant(Precision.FP32).file
+        session = onnxruntime.InferenceSession(str(models / name / "1" / file), providers=[CPU_PROVIDER])
+        spec = manifest.input
+        session.run(None, {spec.tensor: np.zeros((1, spec.height, spec.width, spec.channels), dtype=np.uint8)})
+        held.append(session)
     print(psutil.Process().memory_full_info().uss / MIB)
 
 

@@ -60,6 +60,13 @@ def cuda_of_driver() -> tuple[int, int] | None:
     return number.value // 1000, number.value % 1000 // 10
 
 
+def give_back_memory() -> None:
+    """What was freed goes back to the operating system; glibc keeps it otherwise, and loading a model frees a lot."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:  # another C library than glibc does so by itself
+        trim(0)
+
+
 def _system_bytes() -> int | None:
     for line in (_read(Path("/proc/meminfo")) or "").splitlines():
         if line.startswith("MemAvailable:"):

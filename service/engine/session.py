@@ -88,8 +88,10 @@ def open_runtime(
     if provider == CPU_PROVIDER:
         use_shared_arena(options)
     chosen = EXECUTIONS[provider].options(provider_options or {}, threads=threads)
-    runtime = onnxruntime.InferenceSession(graph, options, providers=[(provider, chosen)])
+    # By itself the wrapper would go on with the CPU when a provider fails, in the middle of serving too.
+    runtime = onnxruntime.InferenceSession(graph, options, providers=[(provider, chosen)], enable_fallback=0)
     check_provider(runtime, provider)
+    runtime._model_bytes = None  # noqa: SLF001 - kept for that fallback only, and as large as the weights
     return runtime
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from service.errors import ModelNotFound
+from service.machine import give_back_memory
 from service.models.catalogue import Catalogue
 from service.models.entry import Entry, State, Watch
 from service.models.live_model import LiveModel
@@ -61,6 +62,7 @@ class Registry(Catalogue):
         for name in names:
             for version in selected[name]:
                 await self._load_version(self._entries[name, version])
+        await asyncio.to_thread(give_back_memory)
         failed = [entry for entry in self.entries() if entry.state is State.FAILED]
         if failed and self._require_all:
             reasons = "; ".join(f"{entry.name} version {entry.version} is refused: {entry.reason}" for entry in failed)
@@ -81,7 +83,10 @@ class Registry(Catalogue):
         if name not in self._repository.names():
             raise ModelNotFound(f"The repository holds no model {name[:64]!r}.")
         async with self._changing:
-            await self._renew(name)
+            try:
+                await self._renew(name)
+            finally:
+                await asyncio.to_thread(give_back_memory)
 
     async def unload(self, name: str, *, reason: str = UNLOADED_ON_REQUEST) -> None:
         """Stops serving every version of a model, after all that they accepted. Raises ModelNotFound."""
@@ -89,6 +94,7 @@ class Registry(Catalogue):
             raise ModelNotFound(f"The repository holds no model {name[:64]!r}.")
         async with self._changing:
             await self._release(name, keep=(), reason=reason)
+            await asyncio.to_thread(give_back_memory)
 
     async def condemn(self, name: str, version: int, *, reason: str) -> None:
         """A version that turned out to be wrong answers no more; it is not tried again until it is loaded anew."""

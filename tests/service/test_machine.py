@@ -6,9 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from service.machine import available_bytes, clock_is_kept, core_quota, cuda_of_driver, open_file_limit
+from service.machine import (
+    available_bytes,
+    clock_is_kept,
+    core_quota,
+    cuda_of_driver,
+    give_back_memory,
+    open_file_limit,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="control groups are Linux's")
 
@@ -86,3 +94,14 @@ def test_the_driver_says_which_cuda_it_can_do(monkeypatch: pytest.MonkeyPatch) -
     assert cuda_of_driver() == (13, 1)
     monkeypatch.setattr(ctypes, "CDLL", missing)
     assert cuda_of_driver() is None
+
+
+def test_what_was_freed_is_given_back() -> None:
+    """A heap of small pieces, of which the last one is kept, so that the C library cannot shrink it by itself."""
+    heap = [bytes(500) for _ in range(400_000)]
+    kept = heap[::1000]
+    del heap
+    before = psutil.Process().memory_info().rss
+    give_back_memory()
+    assert psutil.Process().memory_info().rss < before
+    assert len(kept) == 400

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
 
 from service.engine.providers import CPU_PROVIDER
 from service.engine.session import Session, available_cores
@@ -43,6 +44,25 @@ def test_without_a_named_embedding_none_is_computed() -> None:
 def test_the_provider_is_the_one_asked_for() -> None:
     """What the session says is what ONNX Runtime says."""
     assert load().provider == CPU_PROVIDER
+
+
+def test_a_provider_that_fails_is_not_replaced_in_silence() -> None:
+    """The error comes out; ONNX Runtime's wrapper would go on with the CPU."""
+
+    class Failing:
+        def __init__(self, native: object) -> None:
+            self._native = native
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._native, name)
+
+        def run(self, *_arguments: object) -> None:
+            raise EPFail("the device is gone")
+
+    session = load()
+    session._runtime._sess = Failing(session._runtime._sess)
+    with pytest.raises(EPFail):
+        session.run(noise(1))
 
 
 @pytest.mark.parametrize(("count", "padding"), [(1, 0), (2, 0), (3, 1), (5, 3), (64, 0)])
