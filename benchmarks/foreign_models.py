@@ -23,7 +23,7 @@ import onnxruntime
 ROOT = Path(__file__).parents[1]
 sys.path[0] = str(ROOT)
 
-from export.measure import prepare_image
+from export.served import prepare_image
 from export.verify import load_session, logits_of
 from service.models.repository import ModelRepository
 

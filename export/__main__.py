@@ -3,16 +3,30 @@
 What it does with packages that are there already is in export/commands.py.
 """
 
-import json
+import difflib
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 
 from export.commands import add_commands
-from export.options import MODELS, Key, MaxLoss, Precisions, Repository, read_precisions
+from export.options import (
+    MODELS,
+    Again,
+    AsJson,
+    Key,
+    MaxLoss,
+    Precisions,
+    Repository,
+    RunData,
+    RunDirectory,
+    RunName,
+    print_json,
+    read_precisions,
+)
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -27,8 +41,23 @@ class RunByDefault(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         first = args[0] if args else "--help"
         if first not in self.commands and first not in ctx.help_option_names:
+            _check_run(first, tuple(self.commands))
             args = [DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
+
+
+def _check_run(word: str, commands: tuple[str, ...]) -> None:
+    """A word that is neither an option nor a path is a mistyped command. Raises CommandUnknown."""
+    if word.startswith("-") or os.sep in word or Path(word).exists():
+        return
+    from export.errors import CommandUnknown
+
+    near = difflib.get_close_matches(word, commands, n=1)
+    meant = f"did you mean `{near[0]}`? " if near else ""
+    raise CommandUnknown(
+        f"{word!r} is no command, and there is no directory of that name with a run; {meant}"
+        "`recognition-export --help` names the commands"
+    )
 
 
 app = typer.Typer(
@@ -55,22 +84,15 @@ def export() -> None:
     epilog="Example: recognition-export var/runs/fashion_cnn-seed0 --to var/models",
 )
 def export_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a finished run.")],
+    run: RunDirectory,
     to: Repository = MODELS,
-    name: Annotated[str | None, typer.Option(help="Name of the model. Default: the run's family.")] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data", metavar="DIR", help="Directory of the run's data set. Default: the known places, else a download."
-        ),
-    ] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Publish a new version even if the newest is the same.")
-    ] = False,
+    name: RunName = None,
+    data: RunData = None,
+    again: Again = False,
     precisions: Precisions = "fp32",
     max_accuracy_loss: MaxLoss = 0.5,
     signing_key: Key = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Exports the finished run in RUN to ONNX, proves it against training and publishes it as the next version.
 
@@ -117,7 +139,7 @@ def _report(outcome: "Outcome", place: str, *, as_json: bool) -> None:
             "digest": package.digest,
             "manifest": manifest.model_dump(mode="json"),
         }
-        typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        print_json(report)
     elif outcome.published:
         typer.echo(f"published {manifest.name} version {manifest.version}: {place}")
     else:

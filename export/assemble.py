@@ -2,36 +2,31 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-import numpy as np
 import onnx
 import onnxruntime
 
 from export.activation import with_class_activation
 from export.card import render_card
 from export.draft import Draft
+from export.evidence import Evidence
 from export.graph import OPSET, OUTPUTS, embedding_size, to_bytes
-from export.variants import FILES, REASONS
-from service.models.golden import GoldenSamples
+from export.tolerance import REASONS, golden_tolerance
+from export.variants import FILES, MAX_ACCURACY_LOSS
 from service.models.manifest import (
     GOLDEN_FILE,
-    Baseline,
-    Calibration,
     ExplanationGraph,
     FileRecord,
     InputSpec,
     Manifest,
-    Metrics,
     OutputSpec,
     Precision,
     TrainingData,
     Variant,
     digest_of,
 )
-from service.models.variant import Comparison
 from training.checkpoint import Run
 from training.config import Preprocessing
 from training.typed_json import encode
@@ -39,39 +34,16 @@ from training.typed_json import encode
 GRAPH_FILE = FILES[Precision.FP32]
 EXPLANATION_FILE = "model.explain.onnx"
 CARD_FILE = "card.md"
-GOLDEN_TOLERANCE = 1e-4
-"""As a share of the largest golden logit. Sessions compute in full float32, whose rounding on another processor moves
-logits by some millionths; half a thousandth, as TF32 does, is noticed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What was found out about a graph on its way into the package."""
-
-    max_abs_difference: float
-    calibration: Calibration
-    baseline: Baseline
-    golden: GoldenSamples
-    metrics: Metrics
-    comparison: Comparison | None = None
-    """Of the float32 graph with itself: its accuracy and speed."""
-    variants: Mapping[Precision, tuple[onnx.ModelProto, Variant]] = field(default_factory=dict)
-    """Beside float32."""
-    left_out: Mapping[Precision, str] = field(default_factory=dict)
-
-
-def assemble(run: Run, graph: onnx.ModelProto, evidence: Evidence, *, name: str) -> Draft:
+def assemble(
+    run: Run, graph: onnx.ModelProto, evidence: Evidence, *, name: str, max_accuracy_loss: float = MAX_ACCURACY_LOSS
+) -> Draft:
     """Puts graph, golden samples and card beside the manifest that holds their digests."""
-    files = {
-        GRAPH_FILE: to_bytes(graph),
-        **{variant.file: to_bytes(other) for other, variant in evidence.variants.values()},
-        GOLDEN_FILE: evidence.golden.to_bytes(),
-        CARD_FILE: render_card(run, evidence.metrics, evidence.calibration, name=name).encode(),
-    }
-    explained = with_class_activation(graph)
-    if explained is not None:
-        files[EXPLANATION_FILE] = to_bytes(explained)
-    record = run.record
+    record, files = run.record, _files(graph, evidence)
+    variants = _variants(evidence)
+    sizes = {file: len(content) for file, content in files.items()}
+    files[CARD_FILE] = render_card(run, evidence, name=name, variants=variants, sizes=sizes).encode()
     manifest = Manifest(
         name=name,
         version=1,
@@ -83,34 +55,61 @@ def assemble(run: Run, graph: onnx.ModelProto, evidence: Evidence, *, name: str)
         parameters=record.parameters,
         macs=record.macs,
         calibration=evidence.calibration,
-        variants={
-            Precision.FP32: Variant(
-                file=GRAPH_FILE,
-                golden_tolerance=GOLDEN_TOLERANCE * float(np.abs(evidence.golden.logits).max()),
-                metrics=evidence.metrics,
-                max_abs_difference=evidence.max_abs_difference,
-                tolerance_reason=REASONS[Precision.FP32],
-                comparison=evidence.comparison,
-            ),
-            **{precision: variant for precision, (_, variant) in evidence.variants.items()},
-        },
+        variants=variants,
         left_out=dict(evidence.left_out),
-        explanation=None if explained is None else ExplanationGraph(file=EXPLANATION_FILE),
+        max_accuracy_loss=max_accuracy_loss,
+        explanation=ExplanationGraph(file=EXPLANATION_FILE) if EXPLANATION_FILE in files else None,
         baseline=evidence.baseline,
-        data=TrainingData(
-            name=record.data.name,
-            sha256=record.data.sha256,
-            splits=record.data.splits,
-            split_seed=record.data.split_seed,
-            validation_share=record.data.validation_share,
-        ),
-        files={file: FileRecord(sha256=digest_of(content), size_bytes=len(content)) for file, content in files.items()},
+        data=_training_data(run),
+        files=records_of(files),
         licence=record.licence.weights,
         created=datetime.now(UTC).replace(microsecond=0),
         tools=tools(),
         source_run=run.digest,
     )
     return Draft(manifest=manifest, files=files)
+
+
+def _files(graph: onnx.ModelProto, evidence: Evidence) -> dict[str, bytes]:
+    """All but the card, which tells their sizes."""
+    files = {
+        GRAPH_FILE: to_bytes(graph),
+        **{variant.file: to_bytes(other) for other, variant in evidence.variants.values()},
+        GOLDEN_FILE: evidence.golden.to_bytes(),
+    }
+    explained = with_class_activation(graph)
+    if explained is not None:
+        files[EXPLANATION_FILE] = to_bytes(explained)
+    return files
+
+
+def _variants(evidence: Evidence) -> dict[Precision, Variant]:
+    fp32 = Variant(
+        file=GRAPH_FILE,
+        golden_tolerance=golden_tolerance(evidence.golden.logits, Precision.FP32),
+        metrics=evidence.metrics,
+        max_abs_difference=evidence.max_abs_difference,
+        tolerance_reason=REASONS[Precision.FP32],
+        skew=evidence.skew,
+        comparison=evidence.comparison,
+    )
+    return {Precision.FP32: fp32, **{precision: variant for precision, (_, variant) in evidence.variants.items()}}
+
+
+def _training_data(run: Run) -> TrainingData:
+    data = run.record.data
+    return TrainingData(
+        name=data.name,
+        sha256=data.sha256,
+        splits=data.splits,
+        split_seed=data.split_seed,
+        validation_share=data.validation_share,
+    )
+
+
+def records_of(files: Mapping[str, bytes]) -> dict[str, FileRecord]:
+    """Digest and size of each file of a package."""
+    return {file: FileRecord(sha256=digest_of(content), size_bytes=len(content)) for file, content in files.items()}
 
 
 def input_spec(preprocessing: Preprocessing) -> InputSpec:

@@ -1,16 +1,29 @@
 """The model card, `card.md`: what the model is, what it learnt from and how well it does, for people."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from service.models.manifest import Calibration, Manifest, Metrics
+from export.evidence import Evidence
+from service.models.manifest import Baseline, Calibration, Manifest, Metrics, Precision, Variant
 from training.checkpoint import Run
 from training.metrics import wilson_interval
 from training.record import RunRecord
 from training.typed_json import encode
 
+PRECISIONS_NOTE = (
+    "Skew: accuracy of encoded files on the service's way less that of the raw pixels. Answer of fp32, and largest "
+    "difference of a logit from it (of fp32: from training): on the images of the export's checks."
+)
 
-def render_card(run: Run, metrics: Metrics, calibration: Calibration, *, name: str) -> str:
+
+def render_card(
+    run: Run,
+    evidence: Evidence,
+    *,
+    name: str,
+    variants: Mapping[Precision, Variant],
+    sizes: Mapping[str, int],
+) -> str:
     """Markdown; the front matter follows the convention of model hubs. The version is unknown as yet and not said."""
     record = run.record
     sections = (
@@ -20,8 +33,12 @@ def render_card(run: Run, metrics: Metrics, calibration: Calibration, *, name: s
         "## Data",
         _data(record),
         "## Results",
-        _results(metrics, calibration),
-        _label_table(metrics),
+        _results(evidence.metrics, evidence.calibration),
+        _label_table(evidence.metrics),
+        "## Precisions",
+        precisions(variants, evidence.left_out, sizes),
+        "## Drift",
+        _drift(evidence.baseline),
         "## Input",
         _input(record),
         "## Recipe",
@@ -30,6 +47,49 @@ def render_card(run: Run, metrics: Metrics, calibration: Calibration, *, name: s
         f"Weights: {record.licence.weights}. Data: {record.licence.data}.",
     )
     return "\n\n".join(sections) + "\n"
+
+
+def render_import_card(
+    *, name: str, origin: str, licence: str, variants: Mapping[Precision, Variant], left_out: Mapping[Precision, str],
+    sizes: Mapping[str, int],
+) -> str:  # fmt: skip
+    """The card of a model from elsewhere, of whose training nothing is known."""
+    sections = (
+        f"# {name}",
+        f"Imported from {origin}. Licence: {licence}.",
+        "## Precisions",
+        precisions(variants, left_out, sizes),
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+def precisions(
+    variants: Mapping[Precision, Variant], left_out: Mapping[Precision, str], sizes: Mapping[str, int]
+) -> str:
+    """What each published precision reaches as served, and why others are left out."""
+    rows = ((str(precision), *_cells(variant, sizes)) for precision, variant in variants.items())
+    head = (
+        "precision",
+        "bytes",
+        "accuracy",
+        "skew, points",
+        "answer of fp32",
+        "largest difference",
+        "golden tolerance",
+    )
+    notes = (f"{precision} is left out: {reason}." for precision, reason in left_out.items())
+    return "\n\n".join((_table(head, rows), PRECISIONS_NOTE, *notes))
+
+
+def _cells(variant: Variant, sizes: Mapping[str, int]) -> tuple[str, ...]:
+    return (
+        f"{sizes[variant.file]:,}",
+        f"{variant.metrics.accuracy:.2%}",
+        "–" if variant.skew is None else f"{variant.skew * 100:+.2f}",
+        "–" if variant.comparison is None else f"{variant.comparison.agreement:.2%}",
+        f"{variant.max_abs_difference:.2g}",
+        f"{variant.golden_tolerance:.2g}",
+    )
 
 
 def _front_matter(record: RunRecord) -> str:
@@ -69,10 +129,17 @@ def _results(metrics: Metrics, calibration: Calibration) -> str:
     ]
     if calibration.unknown_threshold is not None and calibration.coverage is not None:
         lines.append(
-            f"- answers below {calibration.unknown_threshold:.2%} are marked unknown, which "
-            f"{1 - calibration.coverage:.2%} of the validation images were"
+            f"- answers below {calibration.unknown_threshold:.2%} are marked unknown; {calibration.coverage:.2%} of "
+            "the validation images reach that"
         )
     return "\n".join(lines)
+
+
+def _drift(baseline: Baseline) -> str:
+    return (
+        f"The service compares live answers and confidences with those for the {baseline.images:,} validation images, "
+        "whose shares the manifest holds (`baseline`)."
+    )
 
 
 def _label_table(metrics: Metrics) -> str:
@@ -111,6 +178,8 @@ def variant_lines(manifest: Manifest) -> Iterator[str]:
     for precision, variant in manifest.variants.items():
         size = manifest.files[variant.file].size_bytes
         line = f"{precision}: {size:,} bytes, accuracy {variant.metrics.accuracy:.2%} on {variant.metrics.split}"
+        if variant.skew is not None:
+            line += f", skew {variant.skew * 100:+.2f} points"
         if variant.comparison is not None:
             line += f", {variant.comparison.images_per_second:,.0f} images/s on {variant.comparison.processor}"
         yield line

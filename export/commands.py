@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from export.import_command import import_command
-from export.options import MODELS, AsJson, Name, Repository, Version, print_json
+from export.options import MODELS, AsJson, Name, Named, Repository, Version, print_json
 from export.rollout_commands import add_rollout_commands
 
 
@@ -36,6 +36,8 @@ def list_versions(to: Repository = MODELS, as_json: AsJson = False) -> None:
     if as_json:
         print_json([dataclasses.asdict(row) for row in rows])
         return
+    if not rows:
+        typer.echo(f"{to} holds no model; `recognition-export RUN --to {to}` publishes one")
     for row in rows:
         names = f" ({', '.join(row.aliases)})" if row.aliases else ""
         accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}  {'+'.join(row.precisions)}  "
@@ -43,17 +45,17 @@ def list_versions(to: Repository = MODELS, as_json: AsJson = False) -> None:
         typer.echo(f"{row.name} {row.version}{names}  {accuracy}{size}{row.problem}")
 
 
-def show(name: Name, version: Version, to: Repository = MODELS, as_json: AsJson = False) -> None:
+def show(name: Name, version: Named, to: Repository = MODELS, as_json: AsJson = False) -> None:
     """Shows what a version is: its card, or with --json its manifest. Every file is checked."""
     from export.card import variant_lines
     from export.destination import destination
 
     with destination(to) as repository:
-        package = repository.open(name, version)
+        package = repository.open(name, repository.number(name, version))
         if as_json:
             print_json({"digest": package.digest, "manifest": package.manifest.model_dump(mode="json")})
             return
-        typer.echo(f"{name} version {version}, digest {package.digest}")
+        typer.echo(f"{name} version {package.manifest.version}, digest {package.digest}")
         for line in variant_lines(package.manifest):
             typer.echo(line)
         if "card.md" in package.manifest.files:
@@ -62,8 +64,8 @@ def show(name: Name, version: Version, to: Repository = MODELS, as_json: AsJson 
 
 def diff(
     name: Name,
-    first: Annotated[int, typer.Argument(metavar="V1", min=1)],
-    second: Annotated[int, typer.Argument(metavar="V2", min=1)],
+    first: Annotated[str, typer.Argument(metavar="V1", help="The number of a version, or an alias of it.")],
+    second: Annotated[str, typer.Argument(metavar="V2", help="The same.")],
     to: Repository = MODELS,
     data: Annotated[
         Path | None,
@@ -76,7 +78,8 @@ def diff(
     from export.difference import difference
 
     with destination(to) as repository:
-        found = difference(repository.open(name, first), repository.open(name, second), data_directory=data)
+        packages = [repository.open(name, repository.number(name, which)) for which in (first, second)]
+        found = difference(packages[0], packages[1], data_directory=data)
     if as_json:
         print_json(dataclasses.asdict(found))
         return
@@ -145,7 +148,7 @@ def keygen(
 
 def sign(
     name: Name,
-    version: Version,
+    version: Named,
     signing_key: Annotated[Path, typer.Option("--signing-key", metavar="FILE", help="Ed25519 key (PEM); see keygen.")],
     to: Repository = MODELS,
     as_json: AsJson = False,
@@ -156,8 +159,9 @@ def sign(
 
     key = SigningKey.read(signing_key)
     with destination(to) as repository:
-        package = repository.sign(name, version, key.sign)
+        package = repository.sign(name, repository.number(name, version), key.sign)
+    number = package.manifest.version
     if as_json:
-        print_json({"name": name, "version": version, "digest": package.digest, "key": key.name})
+        print_json({"name": name, "version": number, "digest": package.digest, "key": key.name})
     else:
-        typer.echo(f"{name} version {version}, digest {package.digest}: signed with key {key.name}")
+        typer.echo(f"{name} version {number}, digest {package.digest}: signed with key {key.name}")

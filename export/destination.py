@@ -31,6 +31,9 @@ class Destination(Protocol):
     def newest(self, name: str) -> Package | None:
         """The package with the highest number; None where there is none that could be served."""
 
+    def number(self, name: str, which: str) -> int:
+        """Of the version that a number or an alias names. Raises VersionMissing."""
+
     def open(self, name: str, version: int) -> Package:
         """Every file of it checked. Raises VersionMissing or PublicationFailed."""
 
@@ -64,6 +67,9 @@ class DirectoryDestination:
 
     def newest(self, name: str) -> Package | None:
         return publish.newest(self._root, name)
+
+    def number(self, name: str, which: str) -> int:
+        return keep.number_of(self._root, name, which)
 
     def open(self, name: str, version: int) -> Package:
         return keep.open_version(self._root, name, version)

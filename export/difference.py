@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import DataUnusable
-from export.measure import prepare_image
+from export.served import prepare_image
 from export.verify import Pixels, load_session, logits_of
 from service.models.golden import GoldenSamples
 from service.models.manifest import GOLDEN_FILE, InputSpec, Precision

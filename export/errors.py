@@ -2,7 +2,9 @@
 
     name        -- NameInvalid          a package cannot be called that
     graph       -- GraphUnsupported     the model cannot be expressed in ONNX, or is none that can be imported
-    import      -- ImportInvalid        labels, preprocessing or images do not go with the model
+    command     -- CommandUnknown       neither a command nor the directory of a run
+    import      -- ImportMisused        an option is missing, or says what no importer knows
+                -- ImportInvalid        labels, preprocessing or images do not go with the model
     verify      -- DifferenceTooLarge   the graph does not compute what torch computes
     measure     -- SkewTooLarge         the service's way to the logits loses accuracy
     sign        -- KeyInvalid           a signing key cannot be read or made
@@ -21,6 +23,10 @@ class ExportError(Exception):
     exit_code = 1
 
 
+class CommandUnknown(ExportError):
+    exit_code = 2
+
+
 class NameInvalid(ExportError):
     exit_code = 2
 
@@ -31,6 +37,10 @@ class GraphUnsupported(ExportError):
 
 class ImportInvalid(ExportError):
     pass
+
+
+class ImportMisused(ExportError):
+    exit_code = 2
 
 
 class DifferenceTooLarge(ExportError):

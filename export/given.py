@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from export.errors import ImportInvalid
 from export.graph import INPUT
-from export.measure import prepare_image
+from export.served import prepare_image
 from export.verify import Pixels
 from service.errors import ServiceError
 from service.models.manifest import InputSpec

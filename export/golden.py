@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from service.models.golden import GoldenSamples
+from service.models.manifest import InputSpec
 from training.data import Images
 
 MIN_SAMPLES = 16
@@ -21,11 +22,22 @@ FORMATS = ("PNG", "PNG", "PNG", "BMP", "PNG", "PNG", "WEBP", "PNG")
 """Taken in turn."""
 
 
-def choose_samples(images: Images, logits: npt.NDArray[np.float32]) -> GoldenSamples:
+def choose_samples(images: Images, logits: npt.NDArray[np.float32], spec: InputSpec) -> GoldenSamples:
     """At least 16 of the images, where there are so many, with training's logits for them (N, labels)."""
     chosen = _extremes(images.labels, _margins(logits))
-    encoded = (encode(images.pixels[index], FORMATS[turn % len(FORMATS)]) for turn, index in enumerate(chosen))
+    pictures = (framed(images.pixels[index], spec) for index in chosen)
+    encoded = (encode(pixels, FORMATS[turn % len(FORMATS)]) for turn, pixels in enumerate(pictures))
     return GoldenSamples(images=tuple(encoded), logits=logits[chosen], labels=images.labels[chosen])
+
+
+def framed(pixels: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[np.uint8]:
+    """A picture of which the service's scaling and cropping leaves these very pixels: with a frame to be cut off."""
+    if spec.resize_to is None:
+        return pixels
+    margins = [(spec.resize_to - spec.height), (spec.resize_to - spec.width)]
+    before = [round(margin / 2) for margin in margins]
+    frame = [(first, margin - first) for first, margin in zip(before, margins, strict=True)]
+    return np.pad(pixels, (*frame, (0, 0)), mode="edge")
 
 
 def encode(pixels: npt.NDArray[np.uint8], kind: str = "PNG") -> bytes:

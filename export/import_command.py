@@ -1,45 +1,52 @@
 """The command `recognition-export import`: anyone's model becomes a package. Only parses, calls and prints."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from export.options import MODELS, AsJson, Key, MaxLoss, Precisions, Repository, print_json, read_precisions
+from export.options import (
+    MODELS,
+    Architecture,
+    AsJson,
+    CalibrationImages,
+    Convention,
+    HowPrepared,
+    Images,
+    Key,
+    Labels,
+    Licence,
+    MaxLoss,
+    Model,
+    ModelName,
+    Precisions,
+    Repository,
+    print_json,
+    read_precisions,
+)
+
+if TYPE_CHECKING:
+    from export.wish import Wish
 
 
 def import_command(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="ONNX file (opset 7 or higher, NCHW float32 input), or weights.")
-    ],
-    labels: Annotated[str, typer.Option(metavar="FILE", help="One label a line, or a JSON list; or: imagenet.")],
-    images: Annotated[Path, typer.Option(metavar="DIR", help="Pictures for golden samples; DIR/label/*.jpg is best.")],
-    preprocessing: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="imagenet, unit (pixels in [0, 1]), or a JSON file with mean and std."),
-    ] = None,
+    model: Model,
+    labels: Labels,
+    images: Images,
+    preprocessing: HowPrepared = None,
     to: Repository = MODELS,
-    name: Annotated[str | None, typer.Option(help="Name of the model. Default: that of the file.")] = None,
-    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "unknown",
+    name: ModelName = None,
+    licence: Licence = "unknown",
     precisions: Precisions = "fp32",
-    calibration: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Pictures that choose the ranges of int8. Default: --images.")
-    ] = None,
-    architecture: Annotated[
-        str | None, typer.Option(metavar="NAME", help="For .safetensors and .pth: whose weights, for example resnet50.")
-    ] = None,
-    convention: Annotated[
-        str, typer.Option(metavar="torchvision|caffe-v1|half", help="How those weights were made.")
-    ] = "torchvision",
+    calibration: CalibrationImages = None,
+    architecture: Architecture = None,
+    convention: Convention = "torchvision",
     max_accuracy_loss: MaxLoss = 0.5,
     signing_key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Makes a package of anyone's ONNX classifier or weights, proved against plain ONNX Runtime or torch."""
-    from export.card import variant_lines
-    from export.destination import destination
-    from export.importing import Wish, import_model
-    from export.signing import SigningKey
+    from export.wish import Wish
 
     wish = Wish(
         model=model,
@@ -54,6 +61,15 @@ def import_command(
         precisions=read_precisions(precisions),
         max_accuracy_loss=max_accuracy_loss,
     )
+    _import(wish, to, signing_key, as_json=as_json)
+
+
+def _import(wish: "Wish", to: str, signing_key: Path | None, *, as_json: bool) -> None:
+    from export.card import variant_lines
+    from export.destination import destination
+    from export.importing import import_model
+    from export.signing import SigningKey
+
     sign = None if signing_key is None else SigningKey.read(signing_key).sign
     with destination(to) as repository:
         package = import_model(wish, repository, sign=sign)

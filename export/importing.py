@@ -4,14 +4,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from export.activation import with_class_activation
-from export.assemble import CARD_FILE, EXPLANATION_FILE, GOLDEN_TOLERANCE, GRAPH_FILE, tools
+from export.assemble import CARD_FILE, EXPLANATION_FILE, GRAPH_FILE, records_of, tools
 from export.calibrate import baseline
+from export.card import render_import_card
 from export.destination import Destination
 from export.draft import Draft
 from export.errors import DifferenceTooLarge, ImportInvalid
@@ -20,25 +20,23 @@ from export.golden import MIN_SAMPLES
 from export.graph import to_bytes
 from export.imported_variants import Left, build_imported
 from export.measure import recorded
-from export.onnx_source import read_onnx
-from export.pretrained import SUFFIXES, read_pretrained
 from export.publish import Sign, check_name
 from export.quantize import CALIBRATION_IMAGES, calibration_images
 from export.source import Source
-from export.variants import FILES, MAX_ACCURACY_LOSS, REASONS, BuiltVariant, compare, golden_tolerance
+from export.tolerance import REASONS, golden_tolerance
+from export.variants import FILES, BuiltVariant, compare
 from export.verify import Logits, Pixels, load_session, logits_of, prove
+from export.wish import Wish
 from service.models.golden import GoldenSamples
 from service.models.manifest import (
     GOLDEN_FILE,
     Calibration,
     ExplanationGraph,
-    FileRecord,
     Manifest,
     Metrics,
     Precision,
     TrainingData,
     Variant,
-    digest_of,
 )
 from service.models.repository import Package
 from training.data import Images
@@ -47,25 +45,6 @@ from training.metrics import measure
 MOST_COMPARED = 256
 """So many of the given pictures are computed in every precision; 64 of them become golden samples."""
 MOST_SAMPLES = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to be imported, and how."""
-
-    model: Path
-    labels: str
-    preprocessing: str | None
-    images: Path
-    name: str
-    licence: str
-    calibration: Path | None = None
-    """Pictures that choose the ranges of int8; else those in `images` do."""
-    architecture: str | None = None
-    """For a file of weights: the model of the training package that they belong to."""
-    convention: str = "torchvision"
-    precisions: Sequence[Precision] = (Precision.FP32,)
-    max_accuracy_loss: float = MAX_ACCURACY_LOSS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +65,7 @@ class Given:
 def import_model(wish: Wish, repository: Destination, *, sign: Sign | None = None) -> Package:
     """Publishes the model as the next version of its name. Raises ExportError; nothing is published then."""
     check_name(wish.name)
-    source = _read(wish)
+    source = wish.source()
     given = _given(wish, source)
     difference = _difference(source, given)
     built: list[BuiltVariant] = []
@@ -103,22 +82,6 @@ def import_model(wish: Wish, repository: Destination, *, sign: Sign | None = Non
             else:
                 built.append(outcome)
     return repository.publish(_draft(wish, source, given, difference, built, left_out), prove=prove, sign=sign)
-
-
-def _read(wish: Wish) -> Source:
-    if wish.model.suffix in SUFFIXES:
-        if wish.architecture is None:
-            raise ImportInvalid(f"{wish.model} holds weights: say with --architecture whose, for example resnet50")
-        return read_pretrained(
-            wish.model,
-            architecture=wish.architecture,
-            convention=wish.convention,
-            labels=wish.labels,
-            preprocessing=wish.preprocessing,
-        )
-    if wish.preprocessing is None:
-        raise ImportInvalid("an ONNX file needs --preprocessing: imagenet, unit, or a JSON file with mean and std")
-    return read_onnx(wish.model, labels=wish.labels, preprocessing=wish.preprocessing)
 
 
 def _given(wish: Wish, source: Source) -> Given:
@@ -148,7 +111,7 @@ def _difference(source: Source, given: Given) -> float:
     together = np.abs(logits_of(session, given.images.pixels) - reference).max()
     alone = np.abs(logits_of(session, given.images.pixels[golden], batch_size=1) - reference[golden]).max()
     difference = float(max(together, alone))
-    if not difference <= GOLDEN_TOLERANCE * float(np.abs(reference).max()):
+    if not difference <= golden_tolerance(reference, Precision.FP32):
         raise DifferenceTooLarge(
             f"the imported graph gives logits that differ by {difference:.3g} from those of {source.reference_name}; "
             "the model depends on the size of the batch, or on randomness. Nothing was published"
@@ -164,18 +127,12 @@ def _draft(
     built: Sequence[BuiltVariant],
     left_out: dict[Precision, str],
 ) -> Draft:
-    chosen = given.golden
-    images = tuple(given.files.files[index] for index in chosen)
-    golden = GoldenSamples(images=images, logits=given.reference[chosen], labels=given.images.labels[chosen])
-    files = {
-        GRAPH_FILE: to_bytes(source.graph),
-        **{FILES[other.precision]: to_bytes(other.graph) for other in built},
-        GOLDEN_FILE: golden.to_bytes(),
-        CARD_FILE: f"# {wish.name}\n\nImported from {source.origin}. Licence: {wish.licence}.\n".encode(),
-    }
-    explained = with_class_activation(source.graph) if source.outputs.embedding is not None else None
-    if explained is not None:
-        files[EXPLANATION_FILE] = to_bytes(explained)
+    files = _files(source, given, built)
+    variants = dict(_described(source, given, difference, built))
+    sizes = {file: len(content) for file, content in files.items()}
+    files[CARD_FILE] = render_import_card(
+        name=wish.name, origin=source.origin, licence=wish.licence, variants=variants, left_out=left_out, sizes=sizes
+    ).encode()
     manifest = Manifest(
         name=wish.name,
         version=1,
@@ -187,18 +144,39 @@ def _draft(
         parameters=source.parameters,
         macs=source.macs,
         calibration=Calibration(),
-        variants=dict(_described(source, given, difference, built)),
+        variants=variants,
         left_out=left_out,
-        explanation=None if explained is None else ExplanationGraph(file=EXPLANATION_FILE),
+        max_accuracy_loss=wish.max_accuracy_loss,
+        explanation=ExplanationGraph(file=EXPLANATION_FILE) if EXPLANATION_FILE in files else None,
         baseline=baseline(given.reference, 1.0),
         data=_data(given.files),
-        files={file: FileRecord(sha256=digest_of(content), size_bytes=len(content)) for file, content in files.items()},
+        files=records_of(files),
         licence=wish.licence,
         created=datetime.now(UTC).replace(microsecond=0),
         tools=tools(),
         source_run=source.digest,
     )
     return Draft(manifest=manifest, files=files)
+
+
+def _files(source: Source, given: Given, built: Sequence[BuiltVariant]) -> dict[str, bytes]:
+    """All but the card, which tells their sizes."""
+    chosen = given.golden
+    golden = GoldenSamples(
+        images=tuple(given.files.files[index] for index in chosen),
+        logits=given.reference[chosen],
+        labels=given.images.labels[chosen],
+        own={other.precision: other.logits[chosen] for other in built},
+    )
+    files = {
+        GRAPH_FILE: to_bytes(source.graph),
+        **{FILES[other.precision]: to_bytes(other.graph) for other in built},
+        GOLDEN_FILE: golden.to_bytes(),
+    }
+    explained = with_class_activation(source.graph) if source.outputs.embedding is not None else None
+    if explained is not None:
+        files[EXPLANATION_FILE] = to_bytes(explained)
+    return files
 
 
 def _described(
@@ -209,19 +187,17 @@ def _described(
         Precision.FP32,
         Variant(
             file=GRAPH_FILE,
-            golden_tolerance=GOLDEN_TOLERANCE * float(np.abs(given.reference).max()),
+            golden_tolerance=golden_tolerance(given.reference[given.golden], Precision.FP32),
             metrics=_metrics(source, given, given.reference),
             max_abs_difference=difference,
             tolerance_reason=REASONS[Precision.FP32],
             comparison=compare(session, given.images, given.reference, given.reference),
         ),
     )
-    pixels, reference = given.images.pixels[given.golden], given.reference[given.golden]
     for other in built:
-        tolerance = golden_tolerance(other.session, pixels, reference, other.precision)
         variant = Variant(
             file=FILES[other.precision],
-            golden_tolerance=tolerance,
+            golden_tolerance=golden_tolerance(other.logits[given.golden], other.precision),
             metrics=_metrics(source, given, other.logits),
             max_abs_difference=other.max_abs_difference,
             tolerance_reason=REASONS[other.precision],

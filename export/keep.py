@@ -45,6 +45,18 @@ def open_version(root: Path, name: str, version: int) -> Package:
     return package
 
 
+def number_of(root: Path, name: str, which: str) -> int:
+    """Of the version that a number or an alias names. Raises VersionMissing."""
+    versions = versions_of(root, name)
+    if which.isdecimal():
+        return int(which)
+    aliases = {alias: route.version for alias, route in _routes(root, name).items()}
+    if which not in aliases:
+        there = ", ".join([*map(str, versions), *sorted(aliases)])
+        raise VersionMissing(f"{name} has no version and no alias {which!r}; it has {there}")
+    return aliases[which]
+
+
 def versions_of(root: Path, name: str) -> list[int]:
     """Raises VersionMissing where there is no such model."""
     if not re.fullmatch(NAME_PATTERN, name) or not (root / name).is_dir():

@@ -87,6 +87,12 @@ class ObjectDestination:
             return self.open(name, numbers[-1])
         return None
 
+    def number(self, name: str, which: str) -> int:
+        if which.isdecimal():
+            return int(which)
+        self._fetch(name)
+        return keep.number_of(self._mirror, name, which)
+
     def open(self, name: str, version: int) -> Package:
         self._fetch(name, whole=(version,))
         return keep.open_version(self._mirror, name, version)

@@ -17,12 +17,55 @@ Key = Annotated[
     Path | None, typer.Option("--signing-key", metavar="FILE", help="Sign with this Ed25519 key (PEM); see keygen.")
 ]
 Precisions = Annotated[
-    str, typer.Option(metavar="LIST", help="Of fp32, fp16, int8, with commas between; fp32 is always made.")
+    str,
+    typer.Option("--precisions", metavar="LIST", help="Of fp32, fp16, int8, with commas between; fp32 is always made."),
 ]
-MaxLoss = Annotated[float, typer.Option(min=0, metavar="POINTS", help="A variant that loses more is left out.")]
+MaxLoss = Annotated[
+    float, typer.Option("--max-accuracy-loss", min=0, metavar="POINTS", help="A variant that loses more is left out.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")]
 Version = Annotated[int, typer.Argument(metavar="VERSION", min=1)]
+Named = Annotated[str, typer.Argument(metavar="VERSION|ALIAS", help="The number of a version, or an alias of it.")]
+RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a finished run.")]
+RunName = Annotated[str | None, typer.Option("--name", help="Name of the model. Default: the run's family.")]
+RunData = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", help="Directory of the run's data set. Default: the known places, else a download."
+    ),
+]
+Again = Annotated[bool, typer.Option("--again", help="Publish a new version even if the newest is the same.")]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="ONNX file (opset 7 or higher, float32 input), or weights.")
+]
+Labels = Annotated[
+    str, typer.Option("--labels", metavar="FILE", help="One label a line, or a JSON list; or: imagenet.")
+]
+Images = Annotated[
+    Path, typer.Option("--images", metavar="DIR", help="Pictures for golden samples; DIR/label/*.jpg is best.")
+]
+HowPrepared = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocessing", metavar="NAME", help="imagenet, unit (pixels in [0, 1]), or a JSON file with mean and std."
+    ),
+]
+ModelName = Annotated[str | None, typer.Option("--name", help="Name of the model. Default: that of the file.")]
+Licence = Annotated[str, typer.Option("--licence", help="Licence of the weights.")]
+CalibrationImages = Annotated[
+    Path | None,
+    typer.Option("--calibration", metavar="DIR", help="Pictures that choose the ranges of int8. Default: --images."),
+]
+Architecture = Annotated[
+    str | None,
+    typer.Option(
+        "--architecture", metavar="NAME", help="For .safetensors and .pth: whose weights, for example resnet50."
+    ),
+]
+Convention = Annotated[
+    str, typer.Option("--convention", metavar="torchvision|caffe-v1|half", help="How those weights were made.")
+]
 MODELS = "var/models"
 
 

@@ -1,41 +1,26 @@
-"""The way of one run into the repository: run → graph → verify → calibrate → measure → publish."""
+"""The way of one run into the repository: run → graph → files → verify → calibrate → measure → publish."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 
-from export.assemble import Evidence, assemble, input_spec, tools
-from export.calibrate import baseline, calibrate
+from export.assemble import assemble, input_spec, tools
 from export.destination import Destination
-from export.golden import choose_samples, encode
-from export.graph import OPSET, OUTPUTS, build_graph, to_bytes
-from export.measure import check_skew, measure_service, prepare_image
+from export.examination import Examination
+from export.graph import OPSET, build_graph
 from export.progress import ExportProgress
 from export.publish import Sign, check_name
-from export.variants import (
-    FILES,
-    MAX_ACCURACY_LOSS,
-    REASONS,
-    BuiltVariant,
-    build_variant,
-    compare,
-    golden_tolerance,
-    reason_against,
-    summary,
-)
-from export.verify import check_difference, load_session, logits_of, prove
-from service.engine.session import Session
-from service.models.manifest import Calibration, Metrics, Precision, Variant
+from export.served import Pictures, serve_splits
+from export.variants import MAX_ACCURACY_LOSS
+from export.verify import prove
+from service.models.manifest import Precision
 from service.models.repository import Package
-from service.models.variant import Comparison
 from training.checkpoint import Run
-from training.data import Images, Splits
-from training.evaluate import Predictions, predict
+from training.data import LISTINGS, Splits, load, split
 
-STEPS = 5
+STEPS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,22 +51,32 @@ def export_run(
     """
     check_name(name)
     present = repository.newest(name)
-    if not again and present is not None and _is_same(present, run, precisions):
+    if not again and present is not None and _is_same(present, run, precisions, max_accuracy_loss):
         return Outcome(package=present, published=False)
     splits = run.load_splits(data_directory)
     graph = _build(run, progress)
-    evidence = _examine(run, graph, splits, progress)
-    evidence = _with_variants(run, graph, splits, evidence, precisions, max_accuracy_loss, progress)
+    pictures = _serve(run, splits, _published(run, splits, data_directory), progress)
+    examination = Examination(run=run, graph=graph, pictures=pictures, progress=progress)
+    evidence = examination.with_variants(
+        examination.float32(),
+        [precision for precision in Precision if precision in precisions and precision is not Precision.FP32],
+        max_accuracy_loss=max_accuracy_loss,
+    )
     with progress.step("publish") as report:
-        package = repository.publish(assemble(run, graph, evidence, name=name), prove=prove, sign=sign)
+        draft = assemble(run, graph, evidence, name=name, max_accuracy_loss=max_accuracy_loss)
+        package = repository.publish(draft, prove=prove, sign=sign)
         report.text = f"version {package.manifest.version}, {len(evidence.golden.images)} golden samples replayed"
     return Outcome(package=package, published=True)
 
 
-def _is_same(package: Package, run: Run, precisions: Sequence[Precision]) -> bool:
+def _is_same(package: Package, run: Run, precisions: Sequence[Precision], max_accuracy_loss: float) -> bool:
     """Whether an export would give the same files again, as far as that can be told without doing it."""
     manifest = package.manifest
     if {Precision.FP32, *precisions} != {*manifest.variants, *manifest.left_out}:
+        return False
+    of_before = any(variant.skew is None for variant in manifest.variants.values())
+    otherwise = len(precisions) > 1 and manifest.max_accuracy_loss != max_accuracy_loss
+    if of_before or otherwise:
         return False
     return (manifest.source_run, manifest.opset, manifest.tools) == (run.digest, OPSET, tools())
 
@@ -93,110 +88,18 @@ def _build(run: Run, progress: ExportProgress) -> onnx.ModelProto:
     return graph
 
 
-def _examine(run: Run, graph: onnx.ModelProto, splits: Splits, progress: ExportProgress) -> Evidence:
-    session = load_session(to_bytes(graph), OUTPUTS)
-    with progress.step("verify") as report:
-        model, preprocessing = run.build_model(), run.record.preprocessing
-        validation = predict(model, splits.validation, preprocessing)
-        test = predict(model, splits.test, preprocessing)
-        difference = max(
-            check_difference(session, images.pixels, predictions.logits)
-            for images, predictions in ((splits.validation, validation), (splits.test, test))
-        )
-        images = len(splits.validation) + len(splits.test)
-        report.text = f"logits differ from torch by at most {difference:.2g} over {images:,} images"
-    calibration = _calibrate(validation, progress)
-    return Evidence(
-        max_abs_difference=difference,
-        calibration=calibration,
-        baseline=baseline(validation.logits, calibration.temperature),
-        golden=choose_samples(splits.test, test.logits),
-        metrics=_measure(run, session, splits.test, calibration, progress),
-        comparison=_comparison(session, splits.validation),
+def _published(run: Run, splits: Splits, directory: Path | None) -> Splits:
+    """The same images in the size that the data set has; files have each their own."""
+    data = run.record.data
+    if data.name in LISTINGS:
+        return splits
+    return split(
+        load(data.name, directory), seed=data.split_seed, validation_share=data.validation_share, limit=data.limit
     )
 
 
-def _comparison(session: Session, validation: Images) -> Comparison:
-    logits = logits_of(session, validation.pixels)
-    return compare(session, validation, logits, logits)
-
-
-def _with_variants(
-    run: Run,
-    graph: onnx.ModelProto,
-    splits: Splits,
-    evidence: Evidence,
-    precisions: Sequence[Precision],
-    max_accuracy_loss: float,
-    progress: ExportProgress,
-) -> Evidence:
-    """The evidence with every other precision that was asked for, either taken in or left out."""
-    fp32 = evidence.comparison
-    others = [precision for precision in Precision if precision in precisions and precision is not Precision.FP32]
-    if not others or fp32 is None:
-        return evidence
-    reference = logits_of(load_session(to_bytes(graph), OUTPUTS), splits.validation.pixels)
-    variants: dict[Precision, tuple[onnx.ModelProto, Variant]] = {}
-    left_out: dict[Precision, str] = {}
-    for precision in others:
-        with progress.step(str(precision)) as report:
-            built = build_variant(precision, run, graph, splits, reference)
-            reason = reason_against(built, fp32, max_accuracy_loss=max_accuracy_loss)
-            if reason is not None:
-                left_out[precision] = reason
-                report.text = f"not published: {reason}"
-                continue
-            variants[precision] = (built.graph, _described(built, run, splits.test, evidence))
-            report.text = summary(built, fp32)
-    return replace(evidence, variants=variants, left_out=left_out)
-
-
-def _described(built: BuiltVariant, run: Run, test: Images, evidence: Evidence) -> Variant:
-    """What the manifest says of a variant; its accuracy is measured on the service's way, like that of float32."""
-    spec = input_spec(run.record.preprocessing)
-    images = np.stack([prepare_image(image, spec) for image in evidence.golden.images])
-    return Variant(
-        file=FILES[built.precision],
-        golden_tolerance=golden_tolerance(built.session, images, evidence.golden.logits, built.precision),
-        tolerance_reason=REASONS[built.precision],
-        metrics=measure_service(
-            [encode(pixels) for pixels in test.pixels],
-            test.labels,
-            session=built.session,
-            spec=spec,
-            names=run.record.labels,
-            temperature=evidence.calibration.temperature,
-        ),
-        max_abs_difference=built.max_abs_difference,
-        comparison=built.comparison,
-        quantisation=built.quantisation,
-    )
-
-
-def _calibrate(validation: Predictions, progress: ExportProgress) -> Calibration:
-    with progress.step("calibrate") as report:
-        calibration = calibrate(validation.logits, validation.labels)
-        report.text = (
-            f"temperature {calibration.temperature:.4f}, calibration error on validation "
-            f"{calibration.ece_before:.2%} -> {calibration.ece_after:.2%}, "
-            f"unknown below {calibration.unknown_threshold:.2%}"
-        )
-    return calibration
-
-
-def _measure(run: Run, session: Session, test: Images, calibration: Calibration, progress: ExportProgress) -> Metrics:
-    with progress.step("measure") as report:
-        metrics = measure_service(
-            [encode(pixels) for pixels in test.pixels],
-            test.labels,
-            session=session,
-            spec=input_spec(run.record.preprocessing),
-            names=run.record.labels,
-            temperature=calibration.temperature,
-        )
-        skew = check_skew(metrics, trained_accuracy=run.record.metrics["test"].accuracy)
-        report.text = (
-            f"accuracy {metrics.accuracy:.2%} as served, {skew * 100:+.2f} points from training; "
-            f"macro-F1 {metrics.macro_f1:.2%}, calibration error {metrics.ece:.2%}, {metrics.images:,} images"
-        )
-    return metrics
+def _serve(run: Run, splits: Splits, published: Splits, progress: ExportProgress) -> Pictures:
+    with progress.step("files") as report:
+        pictures = serve_splits(splits, published, input_spec(run.record.preprocessing))
+        report.text = str(pictures)
+    return pictures

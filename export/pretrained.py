@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from export.errors import ImportInvalid
+from export.errors import ImportInvalid, ImportMisused
 from export.given import read_labels, read_preprocessing
 from export.graph import OPSET, OUTPUTS, HalfModel, describe, embedding_size, graph_of
 from export.source import Source
@@ -28,10 +28,10 @@ def read_pretrained(
 ) -> Source:
     """Raises ImportInvalid, or TrainingError where the weights do not fit the architecture."""
     if convention not in MEANS:
-        raise ImportInvalid(f"--convention {convention} is not known; it is one of {', '.join(MEANS)}")
+        raise ImportMisused(f"--convention {convention} is not known; it is one of {', '.join(MEANS)}")
     weights = from_file(path, architecture, convention)
     head = _head(weights)
-    names = read_labels(labels, len(head.weight))
+    names = read_labels(labels, head.labels)
     model = build(architecture, {**weights.arguments, "classes": len(names)})
     load_backbone(model, weights)
     _load_head(model, head)
@@ -80,27 +80,39 @@ def _input(model: Classifier, weights: Weights, preprocessing: str | None) -> In
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The last linear layer, which the backbone's names do not cover."""
+    """What stands behind the embedding, which the backbone's names do not cover."""
 
-    weight: Tensor  # (labels, D)
-    bias: Tensor
+    tensors: dict[str, Tensor]
+    labels: int
 
 
 def _head(weights: Weights) -> Head:
-    """Called `fc` in ResNets and Inceptions, `classifier` or its last part in others. Raises ImportInvalid."""
+    """Mostly the last linear layer: `fc` in ResNets and Inceptions, `classifier` or its last part in others.
+
+    LeNet-5 of 1998 has codes there, network in network nothing at all. Raises ImportInvalid.
+    """
     for name, tensor in reversed(weights.tensors.items()):
         prefix = name.removesuffix(".weight")
         last = prefix == "fc" or prefix.split(".")[0] == "classifier"
         if last and name.endswith(".weight") and tensor.ndim == 2 and f"{prefix}.bias" in weights.tensors:
-            return Head(weight=tensor, bias=weights.tensors[f"{prefix}.bias"])
-    raise ImportInvalid(
-        f"{weights.source} has no last linear layer (fc or classifier); a backbone alone has no answers"
-    )
+            return Head(tensors={"weight": tensor, "bias": weights.tensors[f"{prefix}.bias"]}, labels=len(tensor))
+    return _head_without_weights(weights, build(weights.model, weights.arguments))
+
+
+def _head_without_weights(weights: Weights, model: Classifier) -> Head:
+    """That of an architecture whose head learns nothing: its buffers, else its last layer, count the labels."""
+    learns = any(True for _ in model.classifier.parameters())
+    last = [name for name, tensor in model.state_dict().items() if tensor.ndim][-1]
+    if learns or last not in weights.tensors:
+        lacking = "last linear layer (fc or classifier)" if learns else f"last layer ({last})"
+        raise ImportInvalid(f"{weights.source} has no {lacking}; a backbone alone has no answers")
+    buffers = {name: weights.tensors.get(f"classifier.{name}") for name in model.classifier.state_dict()}
+    present = {name: tensor for name, tensor in buffers.items() if tensor is not None}
+    return Head(tensors=present, labels=len(weights.tensors[last]))
 
 
 def _load_head(model: Classifier, head: Head) -> None:
     expected = model.classifier.state_dict()
-    given = {"weight": head.weight, "bias": head.bias}
-    if {name: tensor.shape for name, tensor in expected.items()} != {name: t.shape for name, t in given.items()}:
+    if {name: t.shape for name, t in expected.items()} != {name: t.shape for name, t in head.tensors.items()}:
         raise ImportInvalid("the last layer of the weights does not fit the architecture; name another one")
-    model.classifier.load_state_dict(given)
+    model.classifier.load_state_dict(head.tensors)

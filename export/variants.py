@@ -9,31 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 
 from export.graph import OUTPUTS, HalfModel, build_graph, to_bytes
 from export.quantize import calibration_images, quantize
+from export.served import Pictures
 from export.verify import Logits, Pixels, load_session, logits_of
 from service.engine.session import Session, available_cores
 from service.models.manifest import OutputSpec
 from service.models.variant import Comparison, Precision, Quantisation
 from training.checkpoint import Run
-from training.data import Images, Splits
+from training.data import Images
 
 FILES = {Precision.FP32: "model.onnx", Precision.FP16: "model.fp16.onnx", Precision.INT8: "model.int8.onnx"}
 MAX_ACCURACY_LOSS = 0.5
 """In points of accuracy on the validation split."""
 SPEED_BATCH_SIZE = 32
 SPEED_SECONDS = 1.0
-TOLERANCES = {Precision.FP16: 2.0, Precision.INT8: 1.5}
-"""Times the difference that was measured on the golden samples."""
-REASONS = {
-    Precision.FP32: "a ten-thousandth of the largest golden logit: float32 rounds, and TF32 is turned off",
-    Precision.FP16: "twice the difference measured at the export: processors round halves in different places",
-    Precision.INT8: "1.5 times the difference measured at the export: a value on the edge between two of the 256 steps "
-    "may fall to either side on another processor",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +43,15 @@ class BuiltVariant:
 
 
 def build_variant(
-    precision: Precision, run: Run, graph: onnx.ModelProto, splits: Splits, reference: Logits
+    precision: Precision, run: Run, graph: onnx.ModelProto, pictures: Pictures, reference: Logits
 ) -> BuiltVariant:
-    """`reference` holds the float32 logits of the validation split."""
+    """`reference` holds the float32 logits of the validation split as the service gets it."""
+    validation = pictures.validation.images
     if precision is Precision.FP16:
-        return examine(
-            precision, build_graph(run.build_model(), run, served_as=HalfModel), splits.validation, reference
-        )
-    calibration = calibration_images(splits.train.pixels)
-    quantised = quantize(graph, calibration=calibration, validation=splits.validation.pixels, reference=reference)
-    return examine(precision, quantised.graph, splits.validation, reference, quantisation=quantised.facts)
+        return examine(precision, build_graph(run.build_model(), run, served_as=HalfModel), validation, reference)
+    calibration = calibration_images(pictures.training.pixels)
+    quantised = quantize(graph, calibration=calibration, validation=validation.pixels, reference=reference)
+    return examine(precision, quantised.graph, validation, reference, quantisation=quantised.facts)
 
 
 def examine(
@@ -112,13 +103,6 @@ def reason_against(built: BuiltVariant, fp32: Comparison, *, max_accuracy_loss: 
         f"it loses {loss:.2f} points of accuracy ({fp32.accuracy:.2%} to {variant.accuracy:.2%} on the "
         f"{variant.images:,} validation images), at most {max_accuracy_loss:g} are allowed (--max-accuracy-loss)"
     )
-
-
-def golden_tolerance(session: Session, images: npt.NDArray[np.uint8], golden: Logits, precision: Precision) -> float:
-    """Of fp16 and int8: a multiple of what was measured on the golden samples, in a batch and alone."""
-    alone = logits_of(session, images, batch_size=1)
-    measured = max(np.abs(session.run(images).logits - golden).max(), np.abs(alone - golden).max())
-    return TOLERANCES[precision] * max(float(measured), float(np.finfo(np.float32).eps))
 
 
 def speed_of(session: Session, images: Pixels) -> float:

@@ -99,7 +99,7 @@ class ModelLoader:
         return replace(live, others=await load_others(package, live, load))
 
     async def _load(self, package: Package, wanted: PrecisionChoice, *, beside: LiveModel | None = None) -> LiveModel:
-        """`beside` is the same version in another precision, whose maps and samples are taken."""
+        """`beside` is the same version in another precision, whose maps are taken."""
         began = time.monotonic()
         manifest = package.manifest
         runner = _runner(manifest, self._policy.lanes)
@@ -119,9 +119,10 @@ class ModelLoader:
             if beside is None:
                 activation = await loop.run_in_executor(runner, self._load_activation, package, classifier)
                 explainer = self._build_explainer(manifest, classifier, batcher, activation, runner)
-                samples = choose_samples(GoldenSamples.from_bytes(package.read(GOLDEN_FILE)), manifest.labels)
             else:
-                explainer, samples = beside.explainer.through(classifier, batcher), beside.samples
+                explainer = beside.explainer.through(classifier, batcher)
+            golden = GoldenSamples.from_bytes(package.read(GOLDEN_FILE))
+            samples = choose_samples(golden, manifest.labels, chosen.precision)
         except BaseException:
             runner.shutdown(wait=False)
             raise

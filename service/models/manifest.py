@@ -44,8 +44,7 @@ MANIFEST_FILE = "manifest.json"
 GOLDEN_FILE = "golden.npz"
 
 BF16_TOLERANCE = 400.0
-"""Times the tolerance of float32: bfloat16 keeps eight bits of a number, and float32's tolerance is a ten-thousandth of
-the largest golden logit, so 4 % of that logit."""
+"""Times the tolerance of float32, so 4 % of the largest golden logit: bfloat16 keeps eight bits of a number."""
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -194,7 +193,8 @@ class Manifest(Frozen):
     calibration: Calibration
     variants: dict[Precision, Variant]
     left_out: dict[Precision, str] = Field(default_factory=dict)
-    """Variants that were asked for and not published, with the reason."""
+    max_accuracy_loss: float | None = None
+    """Variants that were asked for and not published, with the reason; points of accuracy that one might lose."""
     explanation: ExplanationGraph | None = None
     baseline: Baseline
     golden_decode: Literal["exact", "scaled"] = "exact"

@@ -1,11 +1,11 @@
 """The variant that may answer: the first that agrees with the golden samples, warmed up for the sizes it will meet."""
 
-import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import structlog
 
 from service.engine.batcher import Tensor
 from service.engine.providers import CPU_PROVIDER
@@ -14,6 +14,8 @@ from service.models.choice import Candidate
 from service.models.manifest import InputSpec
 from service.models.repository import Package, PackageRefused
 from service.models.verification import golden_difference
+
+log = structlog.get_logger("service.models")
 
 WARM_UP_RUNS = 3
 CPU_WARM_UP_SECONDS = 1.0
@@ -33,10 +35,16 @@ def first_proved(
 ) -> Proved:
     """The best candidate that agrees with the golden samples. Raises what the last one raises."""
     *rivals, last = candidates
+    refused: list[str] = []
     for candidate in rivals:
-        with contextlib.suppress(PackageRefused):
+        try:
             return _prove(package, candidate, prepare, largest_batch)
-    return _prove(package, last, prepare, largest_batch)
+        except PackageRefused as error:
+            log.warning(
+                "precision refused", model=package.manifest.name, precision=candidate.precision, reason=str(error)
+            )
+            refused.append(f"; {candidate.precision} was refused by the golden samples")
+    return _prove(package, replace(last, reason=last.reason + "".join(refused)), prepare, largest_batch)
 
 
 def _prove(package: Package, candidate: Candidate, prepare: Callable[[bytes], Tensor], largest_batch: int) -> Proved:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.models.golden import GoldenSamples
+from service.models.variant import Precision
 
 MOST_SAMPLES = 24
 
@@ -17,11 +18,14 @@ class Sample:
     image: bytes
     label: str
     logits: npt.NDArray[np.float32] = field(compare=False)
-    """What training computed for it."""
+    """What is expected for it in the precision that answers."""
 
 
-def choose_samples(golden: GoldenSamples, labels: tuple[str, ...]) -> tuple[Sample, ...]:
-    """At most 24, spread evenly over the labels, in their order."""
+def choose_samples(
+    golden: GoldenSamples, labels: tuple[str, ...], precision: Precision = Precision.FP32
+) -> tuple[Sample, ...]:
+    """At most 24, spread evenly over the labels, in their order; the same for every precision."""
+    expected = golden.expected(precision)
     best: dict[int, int] = {}
     for index in np.argsort(-_margins(golden), kind="stable"):
         best.setdefault(int(golden.labels[index]), int(index))
@@ -29,8 +33,7 @@ def choose_samples(golden: GoldenSamples, labels: tuple[str, ...]) -> tuple[Samp
     if len(known) > MOST_SAMPLES:
         known = [known[int(place)] for place in np.linspace(0, len(known) - 1, MOST_SAMPLES).round()]
     return tuple(
-        Sample(image=golden.images[best[label]], label=labels[label], logits=golden.logits[best[label]])
-        for label in known
+        Sample(image=golden.images[best[label]], label=labels[label], logits=expected[best[label]]) for label in known
     )
 
 

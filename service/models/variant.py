@@ -85,7 +85,9 @@ class Quantisation(Frozen):
 
 
 class Variant(Frozen):
-    """One graph of the package. `golden_tolerance` bounds |logit − golden logit| in the replay at load."""
+    """One graph of the package. `golden_tolerance` bounds |logit − expected logit| in the replay at load; the expected
+    logits of each precision are in golden.npz.
+    """
 
     file: Annotated[str, Field(pattern=FILE_PATTERN)]
     golden_tolerance: Annotated[float, Field(gt=0.0)]
@@ -94,5 +96,8 @@ class Variant(Frozen):
     """Largest difference between this variant's logits and those of training, over the images of the export's check."""
     tolerance_reason: str = ""
     """Where the golden tolerance comes from."""
+    skew: Annotated[float, Field(ge=-1.0, le=1.0)] | None = None
+    """Accuracy in `metrics`, of encoded files on the service's way, less that on the raw pixels of the same images:
+    training's own for fp32, this graph's for the others. None for a model from elsewhere, whose pixels nobody has."""
     comparison: Comparison | None = None
     quantisation: Quantisation | None = None

@@ -10,13 +10,15 @@ import pytest
 import torch
 from rich.console import Console
 
-from export.assemble import Evidence, assemble, input_spec
+from export.assemble import assemble, input_spec
 from export.calibrate import baseline, calibrate
 from export.draft import Draft
-from export.golden import choose_samples, encode
+from export.evidence import Evidence
+from export.golden import choose_samples
 from export.graph import OUTPUTS, build_graph, to_bytes
 from export.measure import measure_service
 from export.progress import ExportProgress
+from export.served import Pictures, serve_splits
 from export.verify import load_session
 from service.engine.session import Session
 from training.checkpoint import Run
@@ -55,6 +57,12 @@ def splits(run: Run) -> Splits:
 
 
 @pytest.fixture(scope="session")
+def pictures(run: Run, splits: Splits) -> Pictures:
+    """The splits as training had them and as the service gets them."""
+    return serve_splits(splits, splits, input_spec(run.record.preprocessing))
+
+
+@pytest.fixture(scope="session")
 def validation(run: Run, splits: Splits) -> Predictions:
     return predict(run.build_model(), splits.validation, run.record.preprocessing)
 
@@ -76,21 +84,16 @@ def session(graph: onnx.ModelProto) -> Session:
 
 
 @pytest.fixture(scope="session")
-def evidence(run: Run, splits: Splits, session: Session, validation: Predictions, test: Predictions) -> Evidence:
+def evidence(run: Run, pictures: Pictures, session: Session, validation: Predictions, test: Predictions) -> Evidence:
     calibration = calibrate(validation.logits, validation.labels)
     metrics = measure_service(
-        [encode(pixels) for pixels in splits.test.pixels],
-        splits.test.labels,
-        session=session,
-        spec=input_spec(run.record.preprocessing),
-        names=run.record.labels,
-        temperature=calibration.temperature,
+        pictures.test, session=session, names=run.record.labels, temperature=calibration.temperature
     )
     return Evidence(
         max_abs_difference=1e-6,
         calibration=calibration,
         baseline=baseline(validation.logits, calibration.temperature),
-        golden=choose_samples(splits.test, test.logits),
+        golden=choose_samples(pictures.test.raw, test.logits, input_spec(run.record.preprocessing)),
         metrics=metrics,
     )
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from export.assemble import Evidence, input_spec
+from export.assemble import input_spec
 from export.draft import Draft
+from export.evidence import Evidence
 from service.models.manifest import InputSpec, Manifest, PixelFormat, Polarity, Precision, digest_of
 from training.checkpoint import Run
 from training.config import Preprocessing

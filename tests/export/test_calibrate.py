@@ -18,6 +18,7 @@ from export.calibrate import (
     unknown_threshold,
 )
 from service.engine.postprocess import probabilities_of
+from training.metrics import calibration_error
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,17 @@ def test_lowers_the_likelihood_and_the_calibration_error(honest: tuple[Logits, L
     assert calibration.ece_before > 0.1
     after = negative_log_likelihood(logits, labels, calibration.temperature)
     assert after < negative_log_likelihood(logits, labels, 1.0)
+
+
+def test_a_temperature_that_does_not_lower_the_calibration_error_is_not_taken() -> None:
+    """151 answers are right as often as they claim but for one, which is very sure; the likelihood heeds that one."""
+    logits = np.array([[1.2, 0.0]] * 100 + [[4.0, 0.0]] * 50 + [[12.0, 0.0]], dtype=np.float32)
+    labels = np.array([0] * 77 + [1] * 23 + [0] * 49 + [1] + [1], dtype=np.int64)
+    fitted = fit_temperature(logits, labels)
+    at_one, at_fit = (calibration_error(probabilities_of(logits, t), labels) for t in (1.0, fitted))
+    assert at_fit > at_one
+    calibration = calibrate(logits, labels)
+    assert (calibration.temperature, calibration.ece_before, calibration.ece_after) == (1.0, at_one, at_one)
 
 
 def test_the_calibration_error_is_that_of_torchmetrics(honest: tuple[Logits, Labels]) -> None:

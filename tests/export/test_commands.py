@@ -67,6 +67,29 @@ def test_a_version_is_shown(command: Callable[..., Result], root: Path, draft: D
     assert json.loads(command("show", "clothes", "2", "--to", root, "--json").out)["manifest"]["version"] == 2
 
 
+def test_an_alias_stands_for_its_version(command: Callable[..., Result], root: Path) -> None:
+    """Where a version is shown, compared or signed."""
+    command("alias", "clothes", "stable", "2", "--to", root)
+    assert command("show", "clothes", "stable", "--to", root).out.startswith("clothes version 2, digest ")
+    compared = json.loads(command("diff", "clothes", "stable", "3", "--to", root, "--json").out)
+    assert compared["versions"] == [2, 3]
+    command("keygen", root / "release")
+    key = ("--signing-key", root / "release.key", "--to", root)
+    assert command("sign", "clothes", "stable", *key).out.startswith("clothes version 2, digest ")
+    unknown = command("show", "clothes", "stabel", "--to", root)
+    assert unknown.code == 1
+    assert "no version and no alias 'stabel'; it has 1, 2, 3, stable" in unknown.err
+
+
+def test_a_repository_without_models_is_called_empty(command: Callable[..., Result], tmp_path: Path) -> None:
+    """One that is not there at all is an error."""
+    assert command("list", "--to", tmp_path).out.startswith(f"{tmp_path} holds no model; ")
+    assert json.loads(command("list", "--to", tmp_path, "--json").out) == []
+    missing = command("list", "--to", tmp_path / "nowhere")
+    assert missing.code == 1
+    assert "No such file or directory" in missing.err
+
+
 def test_two_versions_are_compared(command: Callable[..., Result], root: Path) -> None:
     """The same package twice."""
     assert "same answer        100.00%" in command("diff", "clothes", "1", "2", "--to", root).out
@@ -78,6 +101,7 @@ def test_two_versions_are_compared(command: Callable[..., Result], root: Path) -
     [
         ("show", "clothes", "9"),
         ("show", "../clothes", "1"),
+        ("show", "clothes", "x"),
         ("diff", "clothes", "1", "9"),
         ("alias", "clothes", "stable", "9"),
         ("prune", "shoes", "--keep", "1"),
@@ -93,9 +117,7 @@ def test_what_is_not_there_is_said_in_one_line(
     assert result.err.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    "arguments", [("prune", "clothes"), ("prune", "clothes", "--keep", "0"), ("show", "clothes", "x")]
-)
+@pytest.mark.parametrize("arguments", [("prune", "clothes"), ("prune", "clothes", "--keep", "0"), ("show", "clothes")])
 def test_wrong_use_ends_with_two(command: Callable[..., Result], root: Path, arguments: tuple[str, ...]) -> None:
     """With how it is used."""
     result = command(*arguments, "--to", root)

@@ -9,13 +9,15 @@ import pytest
 
 from export import imported_variants
 from export.destination import DirectoryDestination
-from export.errors import ImportInvalid
+from export.errors import ImportInvalid, ImportMisused
 from export.given import read_images
 from export.graph import to_bytes
-from export.importing import Wish, import_model
+from export.importing import import_model
 from export.quantize import Quantised
 from export.verify import prove
-from service.models.manifest import Precision
+from export.wish import Wish
+from service.models.golden import GoldenSamples
+from service.models.manifest import GOLDEN_FILE, Precision
 from service.models.repository import ModelRepository, Package
 from service.models.variant import Quantisation
 from tests.export.foreign_models import LABELS, classifier, write_pictures
@@ -97,15 +99,22 @@ def test_a_graph_with_an_open_batch_is_quantised(labels: Path, tmp_path: Path, o
     model.write_bytes(to_bytes(classifier(opset=opset)))
     write_pictures(tmp_path / "more", count=20)
     precisions = (Precision.FP32, Precision.FP16, Precision.INT8)
-    manifest = imported(
+    package = imported(
         model, labels, tmp_path, folders=True, calibration=tmp_path / "more", precisions=precisions,
         max_accuracy_loss=100.0,
-    ).manifest  # fmt: skip
+    )  # fmt: skip
+    manifest = package.manifest
     int8 = manifest.variants[Precision.INT8]
     assert int8.quantisation is not None
     assert int8.comparison is not None
     assert (int8.quantisation.calibration_images, int8.comparison.images) == (20, 6)
     assert list(manifest.left_out) == [Precision.FP16]
+    golden = GoldenSamples.from_bytes(package.read(GOLDEN_FILE))
+    assert set(golden.own) == {Precision.INT8}
+    assert int8.golden_tolerance == pytest.approx(np.abs(golden.own[Precision.INT8]).max() / 100)
+    card = package.read("card.md").decode()
+    assert "| int8 |" in card
+    assert "fp16 is left out: half precision is made from weights" in card
     assert manifest.opset == opset
 
 
@@ -152,6 +161,6 @@ def test_int8_needs_pictures(labels: Path, tmp_path: Path) -> None:
     model.write_bytes(to_bytes(classifier()))
     with pytest.raises(ImportInvalid, match=r"int8 needs at least 16 pictures .* there are 6"):
         imported(model, labels, tmp_path, precisions=(Precision.FP32, Precision.INT8))
-    with pytest.raises(ImportInvalid, match="needs --preprocessing"):
+    with pytest.raises(ImportMisused, match="needs --preprocessing"):
         imported(model, labels, tmp_path, preprocessing=None)
     assert not (tmp_path / "models").exists()

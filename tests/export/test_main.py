@@ -54,7 +54,7 @@ def test_exports_and_then_has_nothing_to_do(
     assert first.code == 0
     assert first.out == f"published fashion_cnn version 1: {tmp_path / 'fashion_cnn' / '1'}\n"
     steps = [line.split()[0] for line in first.err.splitlines()]
-    assert steps == ["graph", "verify", "calibrate", "measure", "publish"]
+    assert steps == ["graph", "files", "verify", "calibrate", "measure", "publish"]
 
     second = command(*options)
     assert (second.code, second.err) == (0, "")
@@ -118,12 +118,25 @@ def test_no_run_and_no_data_are_refused_in_one_line(command: Callable[..., Resul
     assert "does not hold the data set" in one_line(no_data.err)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--no-such-option",), ("a", "b"), ("run",)])
+@pytest.mark.parametrize("arguments", [(), ("--no-such-option",), ("./a", "b"), ("run",)])
 def test_wrong_use_ends_with_two(command: Callable[..., Result], arguments: tuple[str, ...]) -> None:
     """And says how it is used."""
     result = command(*arguments)
     assert result.code == 2
     assert "Usage: recognition-export" in result.out + result.err
+
+
+@pytest.mark.parametrize(("word", "hint"), [("lst", "did you mean `list`?"), ("zzz", "--help` names the commands")])
+def test_a_word_that_is_neither_command_nor_run_is_wrong_use(
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str, hint: str
+) -> None:
+    """In one line, with the command that was meant; a directory of that name is taken for a run."""
+    monkeypatch.chdir(tmp_path)
+    result = command(word)
+    assert result.code == 2
+    assert hint in one_line(result.err)
+    (tmp_path / word).mkdir()
+    assert "run.json does not exist" in one_line(command(word).err)
 
 
 def test_a_precision_that_does_not_exist_is_wrong_use(command: Callable[..., Result], run: Run, tmp_path: Path) -> None:

@@ -1,24 +1,32 @@
 """Accuracy on the service's own way (export/measure.py)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from export.assemble import Evidence, input_spec
 from export.errors import SkewTooLarge
-from export.golden import encode
-from export.measure import check_skew, measure_service, recorded
+from export.evidence import Evidence
+from export.measure import check_skew, measure_service, recorded, skew_of
+from export.served import Pictures, Served
 from service.engine.session import Session
-from service.models.manifest import Metrics
+from service.models.manifest import Metrics, Precision
 from training.checkpoint import Run
-from training.data import Splits
 from training.metrics import measure as training_measure
+
+
+@pytest.fixture
+def upside_down(pictures: Pictures) -> Served:
+    """A service that turns pictures on their way to the graph."""
+    images = pictures.test.images
+    return replace(pictures.test, images=replace(images, pixels=np.ascontiguousarray(images.pixels[:, ::-1])))
 
 
 def test_the_service_reaches_what_training_reached(evidence: Evidence, run: Run) -> None:
     """From PNG files, label by label."""
     trained = run.record.metrics["test"]
     assert evidence.metrics.images == 300
-    assert check_skew(evidence.metrics, trained_accuracy=trained.accuracy) == 0
+    assert check_skew(evidence.metrics, raw_accuracy=trained.accuracy, raw="training") == 0
     assert evidence.metrics.macro_f1 == pytest.approx(trained.macro_f1, abs=1e-9)
     assert [row.label for row in evidence.metrics.per_label] == list(run.record.labels)
     assert evidence.metrics.confusion == trained.confusion
@@ -28,22 +36,34 @@ def test_the_service_reaches_what_training_reached(evidence: Evidence, run: Run)
 
 
 def test_the_calibration_error_is_that_of_calibrated_probabilities(
-    session: Session, splits: Splits, run: Run, evidence: Evidence
+    session: Session, pictures: Pictures, run: Run, evidence: Evidence
 ) -> None:
     """Another temperature changes it, and nothing else."""
-    cold = measure(session, splits, run, temperature=0.1)
-    warm = measure(session, splits, run, temperature=evidence.calibration.temperature)
+    cold = measure(session, pictures.test, run, temperature=0.1)
+    warm = measure(session, pictures.test, run, temperature=evidence.calibration.temperature)
     assert warm == evidence.metrics
     assert cold.ece > warm.ece
     assert cold.accuracy == warm.accuracy
 
 
-def test_files_that_lost_something_show_as_skew(session: Session, splits: Splits, run: Run) -> None:
-    """Pictures upside down on the way to the service."""
-    files = [encode(np.ascontiguousarray(pixels[::-1])) for pixels in splits.test.pixels]
-    served = measure(session, splits, run, files=files)
-    with pytest.raises(SkewTooLarge, match=r"points apart, at most 0\.1 are allowed"):
-        check_skew(served, trained_accuracy=run.record.metrics["test"].accuracy)
+def test_files_that_lost_something_show_as_skew(session: Session, upside_down: Served, run: Run) -> None:
+    """In whatever precision: the same graph on the raw pixels is better."""
+    served = measure(session, upside_down, run)
+    with pytest.raises(
+        SkewTooLarge, match=r"its raw pixels give .* in int8: .* points apart, at most 0\.1 are allowed"
+    ):
+        skew_of(upside_down, served, session=session, precision=Precision.INT8)
+
+
+def test_a_skew_is_the_difference_from_the_raw_pixels(session: Session, pictures: Pictures, run: Run) -> None:
+    """None where the pixels are the same, and none where other ones have the same answers."""
+    metrics = measure(session, pictures.test, run)
+    assert skew_of(pictures.test, metrics, session=session, precision=Precision.FP16) == 0
+    pixels = pictures.test.images.pixels.copy()
+    pixels[:, 0, 0] ^= 1
+    brighter = replace(pictures.test, images=replace(pictures.test.images, pixels=pixels))
+    assert brighter.differing == 300
+    assert skew_of(brighter, measure(session, brighter, run), session=session, precision=Precision.FP16) == 0
 
 
 def test_a_confusion_matrix_of_very_many_labels_is_not_kept() -> None:
@@ -56,25 +76,16 @@ def test_a_confusion_matrix_of_very_many_labels_is_not_kept() -> None:
         assert len(metrics.per_label) == count
 
 
-@pytest.mark.parametrize(("trained", "refused"), [(0.9, False), (0.901, False), (0.9011, True), (0.8989, True)])
-def test_a_tenth_of_a_point_is_allowed(evidence: Evidence, trained: float, refused: bool) -> None:
+@pytest.mark.parametrize(("raw", "refused"), [(0.9, False), (0.901, False), (0.9011, True), (0.8989, True)])
+def test_a_tenth_of_a_point_is_allowed(evidence: Evidence, raw: float, refused: bool) -> None:
     """Either way: a gain is as suspicious as a loss."""
     served = evidence.metrics.model_copy(update={"accuracy": 0.9})
     if refused:
-        with pytest.raises(SkewTooLarge):
-            check_skew(served, trained_accuracy=trained)
+        with pytest.raises(SkewTooLarge, match="where training measured it"):
+            check_skew(served, raw_accuracy=raw, raw="training measured it")
     else:
-        assert abs(check_skew(served, trained_accuracy=trained)) < 0.0011
+        assert check_skew(served, raw_accuracy=raw, raw="") == pytest.approx(0.9 - raw)
 
 
-def measure(
-    session: Session, splits: Splits, run: Run, *, temperature: float = 1.0, files: list[bytes] | None = None
-) -> Metrics:
-    return measure_service(
-        files or [encode(pixels) for pixels in splits.test.pixels],
-        splits.test.labels,
-        session=session,
-        spec=input_spec(run.record.preprocessing),
-        names=run.record.labels,
-        temperature=temperature,
-    )
+def measure(session: Session, served: Served, run: Run, *, temperature: float = 1.0) -> Metrics:
+    return measure_service(served, session=session, names=run.record.labels, temperature=temperature)

@@ -4,14 +4,17 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from export import served
 from export.destination import DirectoryDestination
 from export.errors import NameInvalid, SkewTooLarge
 from export.pipeline import Outcome, export_run
 from export.progress import ExportProgress
-from service.models.manifest import Precision
-from service.models.repository import ModelRepository
+from service.models.golden import GoldenSamples
+from service.models.manifest import GOLDEN_FILE, Precision
+from service.models.repository import ModelRepository, Package
 from training.checkpoint import Run
 from training.errors import DataMissing, RunUnreadable
 
@@ -136,9 +139,33 @@ def test_other_precisions_are_taken_in_or_left_out(
     assert variant.comparison is not None
     assert variant.comparison.images == 50
     assert variant.tolerance_reason
+    assert [found.skew for found in manifest.variants.values()] == [0, 0, 0]
+    assert_each_has_its_own_logits(ModelRepository(repository).open("clothes", 1))
     assert not wish(Precision.INT8, Precision.FP16).published
+    assert wish(Precision.INT8, Precision.FP16, max_accuracy_loss=4.0).published
 
     strict = wish(Precision.FP16, max_accuracy_loss=-1.0)
     assert strict.published
     assert set(strict.package.manifest.variants) == {Precision.FP32}
     assert "points of accuracy" in strict.package.manifest.left_out[Precision.FP16]
+
+
+def assert_each_has_its_own_logits(package: Package) -> None:
+    """Half precision and int8 give other logits than training, each its own, to within a share of the largest."""
+    golden = GoldenSamples.from_bytes(package.read(GOLDEN_FILE))
+    assert set(golden.own) == {Precision.FP16, Precision.INT8}
+    largest = np.abs(golden.logits).max()
+    for precision, logits in golden.own.items():
+        assert 0 < np.abs(logits - golden.logits).max() < 0.5 * largest
+        assert package.manifest.variants[precision].golden_tolerance <= 0.011 * largest
+
+
+def test_files_that_lose_something_in_the_service_are_not_published(
+    run: Run, repository: Path, progress: ExportProgress, sample_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A preprocessing that is not that of training: pictures upside down."""
+    prepare = served.prepare_image
+    monkeypatch.setattr(served, "prepare_image", lambda file, spec: prepare(file, spec)[::-1])
+    with pytest.raises(SkewTooLarge, match="where training measured"):
+        export(run, repository, progress, sample_directory)
+    assert not repository.exists()

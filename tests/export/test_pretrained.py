@@ -9,7 +9,7 @@ import torch
 import torchvision
 from safetensors.torch import load_file, save_file
 
-from export.errors import ImportInvalid
+from export.errors import ImportInvalid, ImportMisused
 from export.graph import to_bytes
 from export.pretrained import read_pretrained
 from export.source import Source
@@ -74,7 +74,7 @@ def test_is_described(source: Source) -> None:
 def test_what_does_not_fit_is_said(weights: Path, labels: str, change: dict[str, str], message: str) -> None:
     """In one sentence."""
     wish = {"architecture": "resnet18", "convention": "torchvision", "labels": labels, **change}
-    with pytest.raises((ImportInvalid, TrainingError), match=message):
+    with pytest.raises((ImportInvalid, ImportMisused, TrainingError), match=message):
         read_pretrained(weights, preprocessing=None, **wish)
 
 
@@ -97,3 +97,29 @@ def test_a_backbone_alone_is_refused(weights: Path, labels: str, tmp_path: Path)
     save_file(tensors, path)
     with pytest.raises(ImportInvalid, match="no last linear layer"):
         read_pretrained(path, architecture="resnet18", convention="torchvision", labels=labels, preprocessing=None)
+
+
+@pytest.mark.parametrize(("architecture", "side", "channels"), [("lenet5_1998", 32, 1), ("nin", 224, 3)])
+def test_heads_that_learn_nothing_are_taken_over_too(
+    tmp_path: Path, architecture: str, side: int, channels: int
+) -> None:
+    """The codes of LeNet-5's radial basis, and averages; the labels are counted where they end."""
+    torch.manual_seed(0)
+    model = build(architecture, {"classes": 5}).eval()
+    path, labels, how = (tmp_path / name for name in (f"{architecture}.safetensors", "labels.txt", "how.json"))
+    save_file(model.state_dict(), path)
+    labels.write_text("\n".join("abcde"))
+    how.write_text(json.dumps({"mean": [0.5] * channels, "std": [0.5] * channels}))
+    wish = {"architecture": architecture, "convention": "torchvision", "preprocessing": str(how)}
+    source = read_pretrained(path, labels=str(labels), **wish)
+    pixels = np.random.default_rng(0).integers(0, 256, size=(2, side, side, channels), dtype=np.uint8)
+    with torch.inference_mode():
+        expected = model((torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5).numpy()
+    served = logits_of(load_session(to_bytes(source.graph), source.outputs), pixels)
+    np.testing.assert_allclose(served, expected, rtol=0, atol=1e-4)
+    labels.write_text("a")
+    with pytest.raises(ImportInvalid, match="has 1 labels and the model gives 5 numbers"):
+        read_pretrained(path, labels=str(labels), **wish)
+    save_file({"nothing": torch.zeros(1)}, path)
+    with pytest.raises(ImportInvalid, match=r"has no last layer \(.*\); a backbone alone has no answers"):
+        read_pretrained(path, labels=str(labels), **wish)

@@ -2,18 +2,16 @@
 
 from dataclasses import replace
 
-import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
 
 from export.graph import to_bytes
+from export.served import Pictures
 from export.variants import (
-    TOLERANCES,
     BuiltVariant,
     build_variant,
     compare,
-    golden_tolerance,
     processor,
     reason_against,
     summary,
@@ -26,8 +24,9 @@ from training.data import Splits
 
 
 @pytest.fixture(scope="module")
-def half(run: Run, graph: onnx.ModelProto, splits: Splits, session: Session) -> BuiltVariant:
-    return build_variant(Precision.FP16, run, graph, splits, logits_of(session, splits.validation.pixels))
+def half(run: Run, graph: onnx.ModelProto, pictures: Pictures, session: Session) -> BuiltVariant:
+    reference = logits_of(session, pictures.validation.images.pixels)
+    return build_variant(Precision.FP16, run, graph, pictures, reference)
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +79,3 @@ def test_numbers_that_overflow_are_left_out(half: BuiltVariant, fp32: Comparison
     """However good the accuracy."""
     overflowing = replace(half, max_abs_difference=float("nan"))
     assert "not finite" in str(reason_against(overflowing, fp32, max_accuracy_loss=100))
-
-
-def test_the_tolerance_follows_from_what_was_measured(half: BuiltVariant, session: Session, splits: Splits) -> None:
-    """Twice the largest difference, in a batch and alone."""
-    images = splits.test.pixels[:16]
-    golden = logits_of(session, images)
-    measured = np.abs(half.session.run(images).logits - golden).max()
-    tolerance = golden_tolerance(half.session, images, golden, Precision.FP16)
-    assert tolerance == pytest.approx(TOLERANCES[Precision.FP16] * measured, rel=0.5)
-    assert tolerance >= TOLERANCES[Precision.FP16] * measured

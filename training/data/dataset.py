@@ -15,12 +15,15 @@ class Images:
     """(N, height, width, channels)"""
     labels: NDArray[np.int64]
     """(N,), each an index into the data set's labels"""
+    files: tuple[Path, ...] = ()
+    """(N,), where each was read from; empty for sets that are no files of pictures"""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.int64]) -> "Images":
-        return Images(pixels=self.pixels[indices], labels=self.labels[indices])
+        files = tuple(self.files[index] for index in indices) if self.files else ()
+        return Images(pixels=self.pixels[indices], labels=self.labels[indices], files=files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

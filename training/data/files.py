@@ -106,7 +106,11 @@ def load_entries(name: str, place: Path, entries: list[Entry], preprocessing: "P
         kept.append(entry)
     if not kept:
         raise DataDamaged(f"none of the {len(entries)} files of {place} is a picture that can be read")
-    everything = Images(pixels=np.stack(pixels), labels=np.array([labels.index(entry.label) for entry in kept]))
+    everything = Images(
+        pixels=np.stack(pixels),
+        labels=np.array([labels.index(entry.label) for entry in kept]),
+        files=tuple(entry.path for entry in kept),
+    )
     train, test = _divide(everything, kept)
     note = ""
     if skipped:

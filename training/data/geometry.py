@@ -31,7 +31,7 @@ def fit_picture(picture: Image.Image, preprocessing: "Preprocessing") -> NDArray
         side, (old_width, old_height) = preprocessing.resize_to, picture.size
         shorter = min(old_width, old_height)
         picture = picture.resize((side * old_width // shorter, side * old_height // shorter), filter_)
-        left, top = (picture.width - width) // 2, (picture.height - height) // 2
+        left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)  # as the service does
         picture = picture.crop((left, top, left + width, top + height))
     pixels = np.asarray(picture, dtype=np.uint8)
     return pixels[..., None] if pixels.ndim == 2 else pixels
@@ -41,13 +41,15 @@ def adapt(dataset: Dataset, preprocessing: "Preprocessing") -> Dataset:
     """The same data set in the size and colours of the preprocessing, with a note that says what was changed."""
     height, width, channels = dataset.train.pixels.shape[1:]
     wanted = (preprocessing.height, preprocessing.width, 1 if preprocessing.pixel_format == "gray8" else 3)
-    if (height, width, channels) == wanted:
+    if (height, width, channels) == wanted and preprocessing.resize_to is None:
         return dataset
     changes = []
     if channels != wanted[2]:
         changes.append("made grey" if wanted[2] == 1 else "given three equal channels")
     if (height, width) != wanted[:2]:
         changes.append(f"resized from {height} x {width} to {wanted[0]} x {wanted[1]}")
+    elif preprocessing.resize_to is not None:
+        changes.append(f"scaled to {preprocessing.resize_to} and cropped to {wanted[0]} x {wanted[1]} again")
     note = f"the pictures of {dataset.name} are {' and '.join(changes)} for the model"
     return replace(
         dataset,

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from service.models.golden import GoldenSamples
-from service.models.manifest import ManifestInvalid
+from service.models.manifest import ManifestInvalid, Precision
 from tests.service.packages import golden
 
 GOOD: dict[str, npt.NDArray[Any]] = {
@@ -146,3 +147,24 @@ def test_a_label_without_a_logit_is_refused(label: int) -> None:
     """Labels are positions among the logits."""
     with pytest.raises(ManifestInvalid, match="a label has no logit"):
         GoldenSamples.from_bytes(npz(labels=np.array([0, label])))
+
+
+def test_every_precision_has_its_own_expected_logits() -> None:
+    """They come back with the others; a precision without any is measured by training's."""
+    samples = replace(golden(), own={Precision.INT8: golden(shift=0.5).logits})
+    read = GoldenSamples.from_bytes(samples.to_bytes())
+    np.testing.assert_array_equal(read.expected(Precision.INT8), golden(shift=0.5).logits)
+    for precision in (Precision.FP32, Precision.FP16, Precision.BF16):
+        np.testing.assert_array_equal(read.expected(precision), golden().logits)
+
+
+@pytest.mark.parametrize("own", [np.zeros((2, 4)), np.zeros((1, 3)), np.zeros(6), np.zeros((2, 3), dtype=np.int64)])
+def test_the_logits_of_a_precision_must_be_like_trainings(own: npt.NDArray[Any]) -> None:
+    """One row for each sample, one number for each label."""
+    with pytest.raises(ManifestInvalid, match="the logits of the precisions"):
+        GoldenSamples.from_bytes(npz(logits_int8=own))
+
+
+def test_logits_of_a_precision_that_nobody_knows_are_passed_over() -> None:
+    """A file of tomorrow can be read today."""
+    assert GoldenSamples.from_bytes(npz(logits_int4=np.zeros((2, 3), dtype=np.float32))).own == {}

@@ -43,7 +43,8 @@ def test_the_first_that_agrees_is_taken(package: Package) -> None:
     wrong = candidate(package, graph(multiplier=2 * GAIN), "fast and wrong")
     right = candidate(package, graph(), "right")
     proved = first_proved(package, (wrong, right), prepare=prepare, largest_batch=4)
-    assert proved.candidate is right
+    assert proved.candidate.session is right.session
+    assert proved.candidate.reason == "right; fp32 was refused by the golden samples"
     assert proved.golden_difference < 1e-4
     assert list(proved.costs) == [1, 2, 4]
     assert first_proved(package, (right, wrong), prepare=prepare, largest_batch=1).candidate is right

@@ -28,7 +28,7 @@ def differently(samples: GoldenSamples, **changes: object) -> GoldenSamples:
     return dataclasses.replace(samples, **changes)  # type: ignore[arg-type] # the fields of the class
 
 
-def difference_of(package: Package, session: Session | None = None) -> float:
+def difference_of(package: Package, session: Session | None = None, *, precision: Precision = Precision.FP32) -> float:
     """The proof of a package, by default with its own graph."""
     manifest = package.manifest
 
@@ -39,7 +39,7 @@ def difference_of(package: Package, session: Session | None = None) -> float:
     own = session or Session.load(
         package.read("model.onnx"), provider=CPU_PROVIDER, threads=1, tensor="image", outputs=manifest.outputs
     )
-    return golden_difference(package, Precision.FP32, prepare=prepare, session=own)
+    return golden_difference(package, precision, prepare=prepare, session=own)
 
 
 def published(root: Path, recipe: PackageRecipe | None = None) -> Package:
@@ -177,3 +177,35 @@ def test_a_changed_file_is_refused_before_it_is_read(root: Path) -> None:
     session = AlteredSession(package, lambda logits: logits)
     with pytest.raises(PackageRefused, match=f"{GOLDEN_FILE} was changed after publishing"):
         difference_of(package, session)
+
+
+def with_int8(gain: float, *, deviation: float = 1.5) -> PackageRecipe:
+    """int8 answers `deviation` times what float32 answers, which the export noted; its graph has the given gain."""
+    own = {Precision.INT8: golden().logits * np.float32(deviation)}
+    return PackageRecipe(golden=differently(golden(), own=own), others={Precision.INT8: graph(multiplier=gain)})
+
+
+def int8_difference(root: Path, recipe: PackageRecipe) -> float:
+    package = published(root, recipe)
+    session = Session.load(
+        package.read("model.int8.onnx"), provider=CPU_PROVIDER, threads=1, tensor="image",
+        outputs=package.manifest.outputs,
+    )  # fmt: skip
+    return difference_of(package, session, precision=Precision.INT8)
+
+
+def test_a_precision_must_give_its_own_logits(root: Path) -> None:
+    """However far they are from training's: what the export measured is what is served."""
+    assert int8_difference(root, with_int8(1.5 * GAIN)) < 1e-4
+
+
+def test_a_precision_that_gives_trainings_logits_instead_is_refused(root: Path) -> None:
+    """It was not what was measured; and the way out is said."""
+    with pytest.raises(PackageRefused, match=r"with what the export computed in int8 by .*--precision auto or fp32"):
+        int8_difference(root, with_int8(GAIN))
+
+
+def test_packages_of_before_are_measured_by_trainings_logits(root: Path) -> None:
+    """Their tolerance is as wide as the precision needed it."""
+    recipe = PackageRecipe(others={Precision.INT8: graph(multiplier=1.05 * GAIN)})
+    assert 0.1 < int8_difference(root, recipe) < 1.0

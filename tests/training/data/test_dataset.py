@@ -12,4 +12,5 @@ def test_taking_indices_keeps_pictures_beside_their_labels() -> None:
     taken = images.take(np.array([3, 0], dtype=np.int64))
     assert taken.pixels.ravel().tolist() == [3, 0]
     assert taken.labels.tolist() == [30, 0]
+    assert taken.files == ()
     assert len(taken) == 2

@@ -1,5 +1,7 @@
 """Pictures are brought into the model's form, and the user is told."""
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
@@ -23,6 +25,16 @@ def test_grey_pictures_become_colour_and_grow(sample: Dataset) -> None:
     assert np.array_equal(adapted.test.pixels[..., 0], adapted.test.pixels[..., 2])
     (note,) = adapted.notes
     assert "are given three equal channels and resized from 28 x 28 to 32 x 32 for the model" in note
+
+
+def test_pictures_of_the_right_size_are_scaled_and_cropped_all_the_same(sample: Dataset) -> None:
+    """The rule is the rule, and whoever serves the model follows it too."""
+    rule = replace(GREY, resize="shorter_side", resize_to=32)
+    adapted = adapt(sample, rule)
+    expected = fit_picture(Image.fromarray(sample.train.pixels[0, ..., 0]), rule)
+    assert np.array_equal(adapted.train.pixels[0], expected)
+    assert not np.array_equal(adapted.train.pixels[0], sample.train.pixels[0])
+    assert "are scaled to 32 and cropped to 28 x 28 again" in adapted.notes[-1]
 
 
 def test_the_shorter_side_is_scaled_and_the_centre_cut_out() -> None:

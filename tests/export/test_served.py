@@ -1,0 +1,66 @@
+"""Images as the service gets them (export/served.py)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from export.assemble import input_spec
+from export.served import Pictures, serve, serve_splits
+from training.checkpoint import Run
+from training.config import Preprocessing
+from training.data import Images, Splits, load
+from training.data.geometry import fit_picture
+
+PREPROCESSING = Preprocessing(
+    pixel_format="rgb8", height=32, width=32, resize="shorter_side", resize_to=36, mean=(0.5,) * 3, std=(0.5,) * 3
+)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """Of many sizes and two kinds, one of which the service does not take."""
+    random = np.random.default_rng(0)
+    for number, kind in enumerate(("jpg", "png", "jpg", "tif", "jpg", "png")):
+        folder = tmp_path / ("ants", "bees")[number % 2]
+        folder.mkdir(exist_ok=True)
+        coarse = random.integers(0, 256, size=(6 + number, 9, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((99 + 7 * number, 70 + 10 * number)).save(folder / f"{number}.{kind}")
+    return tmp_path
+
+
+def test_the_sample_reaches_the_graph_as_training_had_it(pictures: Pictures, splits: Splits) -> None:
+    """Pixel for pixel, and the report says so."""
+    np.testing.assert_array_equal(pictures.test.images.pixels, splits.test.pixels)
+    assert (pictures.test.differing, pictures.test.refused) == (0, 0)
+    assert str(pictures) == "350 encoded images on the service's way; every pixel as in training"
+
+
+def test_files_are_sent_as_they_are(photographs: Path) -> None:
+    """Decoded, scaled and cropped by the service; what it refuses is sent as PNG, and counted."""
+    dataset = load("folder", photographs, PREPROCESSING)
+    images = dataset.train
+    served = serve(images, images, input_spec(PREPROCESSING))
+    assert len(images.files) == len(images) == len(served.images)
+    assert served.refused == sum(file.suffix == ".tif" for file in images.files)
+    assert served.refused == 1
+    assert np.abs(served.images.pixels.astype(int) - images.pixels.astype(int)).max() <= 2
+
+
+def test_published_pictures_are_brought_to_size_by_the_service(splits: Splits) -> None:
+    """28 x 28 files for a model of 32 x 32, as anybody would send them."""
+    larger = Preprocessing(pixel_format="gray8", height=32, width=32, mean=(0.3,), std=(0.3,))
+    grown = [fit_picture(Image.fromarray(pixels[..., 0]), larger) for pixels in splits.test.pixels]
+    raw = Images(pixels=np.stack(grown), labels=splits.test.labels)
+    served = serve(raw, splits.test, input_spec(larger))
+    np.testing.assert_array_equal(served.images.pixels, raw.pixels)
+
+
+def test_other_pixels_than_in_training_are_counted(run: Run, splits: Splits) -> None:
+    """A service that does not know that training turned dark pictures bright."""
+    negative = Images(pixels=255 - splits.test.pixels, labels=splits.test.labels)
+    changed = Splits(train=splits.train, validation=splits.validation, test=negative)
+    pictures = serve_splits(changed, changed, input_spec(run.record.preprocessing))
+    assert 0 < pictures.test.differing <= 300
+    assert f"{pictures.test.differing} have other pixels than in training" in str(pictures)
