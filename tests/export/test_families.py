@@ -55,7 +55,7 @@ def wake(model: Classifier, pixels: Tensor) -> Classifier:
 
 
 def pictures(shape: tuple[int, int, int], splits: Splits, count: int) -> Pixels:
-    """Real clothes on a ground of the right size: all of the sample, then the same mirrored. Every tenth is noise too."""
+    """Real clothes on a ground of the right size: the whole sample, then mirrored ones; and a tenth as much noise."""
     channels, height, width = shape
     real = np.concatenate([splits.train.pixels, splits.validation.pixels, splits.test.pixels])
     real = np.concatenate([real, real[:, :, ::-1]])[:count]
