@@ -76,9 +76,9 @@ def test_an_alias_stands_for_its_version(command: Callable[..., Result], root: P
     command("keygen", root / "release")
     key = ("--signing-key", root / "release.key", "--to", root)
     assert command("sign", "clothes", "stable", *key).out.startswith("clothes version 2, digest ")
-    unknown = command("show", "clothes", "stabel", "--to", root)
+    unknown = command("show", "clothes", "newest", "--to", root)
     assert unknown.code == 1
-    assert "no version and no alias 'stabel'; it has 1, 2, 3, stable" in unknown.err
+    assert "no version and no alias 'newest'; it has 1, 2, 3, stable" in unknown.err
 
 
 def test_a_repository_without_models_is_called_empty(command: Callable[..., Result], tmp_path: Path) -> None:
