@@ -13,6 +13,7 @@ C3_TABLE = (
     *((0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5)),
     (0, 1, 2, 3, 4, 5),
 )
+INPUT_MAPS = 6
 
 
 class ScaledTanh(nn.Module):
@@ -37,14 +38,28 @@ class Subsampling(nn.Module):
 
 
 class SparseConvolution(nn.Module):
-    """C3: every output map sees the input maps of its row of the table."""
+    """C3: every output map sees the input maps of its row of the table.
+
+    Training computes the same as one dense convolution with zeros where the table has no connection: sixteen small
+    ones and their gradients make a step two and a half times as long.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.maps = nn.ModuleList(nn.Conv2d(len(row), 1, kernel_size=5) for row in C3_TABLE)
+        places = [place * INPUT_MAPS + seen for place, row in enumerate(C3_TABLE) for seen in row]
+        self.register_buffer("places", torch.tensor(places), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return self._dense(x)
         return torch.cat([conv(x[:, list(row)]) for conv, row in zip(self.maps, C3_TABLE, strict=True)], dim=1)
+
+    def _dense(self, x: Tensor) -> Tensor:
+        kernels = torch.cat([conv.get_parameter("weight")[0] for conv in self.maps])  # (60, 5, 5)
+        nothing = kernels.new_zeros(len(C3_TABLE) * INPUT_MAPS, 5, 5)
+        weight = nothing.index_copy(0, self.get_buffer("places"), kernels).view(len(C3_TABLE), INPUT_MAPS, 5, 5)
+        return functional.conv2d(x, weight, torch.cat([conv.get_parameter("bias") for conv in self.maps]))
 
 
 class RadialBasis(nn.Module):

@@ -29,9 +29,9 @@ def lenet5_1998_quick() -> Recipe:
         model=ModelConfig(name="lenet5_1998", arguments={"channels": 1, "classes": 10}),
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_32,
-        augmentation=Augmentation(flip=True),
+        augmentation=Augmentation(flip=True, shift=1),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.02, weight_decay=0.0001),
-        epochs=25,
+        epochs=50,
         batch_size=128,
     )
 

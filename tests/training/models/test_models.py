@@ -37,3 +37,22 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     """The user can pick from the error."""
     with pytest.raises(RecipeInvalid, match=r"no model named resnet_19; the models are: .*fashion_cnn"):
         build("resnet_19")
+
+
+def test_the_sparse_layer_trains_as_it_infers() -> None:
+    """One dense convolution with zeros, or one for each row of the table: the same maps and the same gradients."""
+    torch.manual_seed(0)
+    layer, images = build("lenet5_1998").get_submodule("c3"), torch.randn(4, 6, 14, 14)
+    found = []
+    for training in (True, False):
+        layer.train(training).zero_grad()
+        maps = layer(images)
+        torch.autograd.backward((maps * maps).sum())
+        found.append((maps.detach(), [parameter.grad for parameter in layer.parameters()]))
+    (dense, dense_gradients), (sparse, sparse_gradients) = found
+    assert torch.allclose(dense, sparse, atol=1e-5)
+    assert len(dense_gradients) == 32
+    for one, other in zip(dense_gradients, sparse_gradients, strict=True):
+        assert one is not None
+        assert other is not None
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-3)
