@@ -118,6 +118,8 @@ def _settings(command_line: dict[str, Any], config: Path | None) -> SettingsWith
 
 
 def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
+    # gRPC's core would write lines of its own among those of the log, for a caller's mistakes too.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from service.api.calls import add_call
     from service.bootstrap import build_server
     from service.engine.providers import ProviderUnavailable

@@ -73,6 +73,7 @@ def _core(settings: Settings, provider: Provider) -> Core:
     recogniser = Recogniser(
         registry,
         metrics,
+        statistics,
         max_images=settings.max_request_images,
         default_deadline_seconds=settings.default_deadline_seconds,
     )
@@ -82,6 +83,7 @@ def _core(settings: Settings, provider: Provider) -> Core:
         status,
         metrics,
         max_batch_size=settings.max_batch_size,
+        max_images=settings.max_request_images,
         default_deadline_seconds=settings.default_deadline_seconds,
         explicit_control=settings.model_control == "explicit",
     )

@@ -36,6 +36,8 @@ from service.upkeep import Upkeep
 SERVICE_NAME = recognition_pb2.DESCRIPTOR.services_by_name["RecognitionService"].full_name
 OPEN_INFERENCE_NAME = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 MOST_PENDING_CALLS = 100_000
+LONGEST_PENDING_SECONDS = 3600
+"""A call's own deadline ends it long before; gRPC's 30 s would end it as CANCELLED where the machine stands still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ def build_grpc_server(settings: Settings, core: Core) -> grpc.aio.Server:
             # Who waits and who is refused is decided by our own queue, which says QUEUE_FULL; gRPC only says CANCELLED.
             ("grpc.server.max_pending_requests", MOST_PENDING_CALLS),
             ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING_CALLS),
+            ("grpc.server_max_unrequested_time_in_server", LONGEST_PENDING_SECONDS),
         ],
     )
     recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(

@@ -27,7 +27,7 @@ from recognition_client.display import (
 )
 from recognition_client.errors import AccessDenied, ModelNotFound, Overloaded, RecognitionError, ServerUnreachable
 from recognition_client.models import HealthStatus
-from recognition_client.requests import Priority
+from recognition_client.requests import MOST_LABELS, MOST_VERSIONS, Priority
 from recognition_client.results import ImageError
 
 DEFAULT_SERVER = "localhost:8001"
@@ -97,10 +97,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on a line fo
 def classify(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files: JPEG, PNG, WebP, GIF or BMP.")],
     model: Annotated[str, typer.Option(help="Which model; not needed where the service has one.")] = "",
-    version: Annotated[int | None, typer.Option(min=1, help="Which version of it.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, max=MOST_VERSIONS, help="Which version of it.")] = None,
     alias: Annotated[str | None, typer.Option(help="Which alias instead of a version, such as canary.")] = None,
     precision: Precision = None,
-    top_k: Annotated[int, typer.Option(min=1, help="How many labels, best first.")] = 5,
+    top_k: Annotated[int, typer.Option(min=1, max=MOST_LABELS, help="How many labels, best first.")] = 5,
     min_confidence: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Below this probability the answer is marked unknown.")
     ] = None,
@@ -145,7 +145,7 @@ def explain(
         Path | None, typer.Option(metavar="FILE", help="Where the PNG goes; left out: IMAGE-explained.png.")
     ] = None,
     model: Annotated[str, typer.Option(help="Which model; not needed where the service has one.")] = "",
-    version: Annotated[int | None, typer.Option(min=1, help="Which version of it.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, max=MOST_VERSIONS, help="Which version of it.")] = None,
     alias: Annotated[str | None, typer.Option(help="Which alias instead of a version, such as canary.")] = None,
     precision: Precision = None,
     as_json: Json = False,

@@ -8,6 +8,8 @@ from grpc_health.v1 import health_pb2
 from recognition.v1 import recognition_pb2 as pb
 
 PAGE_SIZE = 100
+MOST_LABELS = 2**31 - 1
+MOST_VERSIONS = 2**63 - 1
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 
 
@@ -50,6 +52,9 @@ class Question:
 def question(
     model: pb.ModelSelector, *, top_k: int, min_confidence: float | None, priority: Priority | str = Priority.NORMAL
 ) -> Question:
+    """Raises ValueError for a number that no request can carry; what means nothing to a model the server says."""
+    if not -MOST_LABELS <= top_k <= MOST_LABELS:
+        raise ValueError(f"top_k must be at most {MOST_LABELS:,}, not {top_k:,}")
     options = pb.ClassifyOptions(top_k=top_k, min_confidence=min_confidence)
     return Question(model=model, options=options, priority=priority_message(priority))
 
@@ -60,9 +65,13 @@ def priority_message(priority: Priority | str) -> "pb.Priority.ValueType":
 
 
 def selector(*, model: str, version: int | None, alias: str | None, precision: str | None = None) -> pb.ModelSelector:
-    """Raises ValueError where both a version and an alias are named: the API takes one of them."""
+    """Raises ValueError where both a version and an alias are named, since the API takes one of them, and for a number
+    that is no version.
+    """
     if version is not None and alias is not None:
         raise ValueError("name a version or an alias, not both")
+    if version is not None and not -MOST_VERSIONS <= version <= MOST_VERSIONS:
+        raise ValueError(f"version must be at most {MOST_VERSIONS:,}, not {version:,}")
     chosen = pb.ModelSelector(name=model, precision=precision or "")
     if version is not None:
         chosen.version = version

@@ -1,12 +1,15 @@
 """What every door does with images, whatever the protocol: finds the model, keeps the limits, counts the answers."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from service.api.calls import current_call
+from service.api.oip.statistics import Statistics
 from service.engine.explain import Explanation
 from service.engine.pipeline import Answer, Embedded
 from service.engine.priority import Priority
+from service.engine.times import Times, work_of
 from service.errors import BatchTooLarge, NotOffered, ServiceError
 from service.metrics import Metrics
 from service.models.catalogue import package_of
@@ -19,10 +22,17 @@ class Recogniser:
     """The doors turn their messages into calls of this, and its values into their messages."""
 
     def __init__(
-        self, registry: Registry, metrics: Metrics, *, max_images: int, default_deadline_seconds: float
+        self,
+        registry: Registry,
+        metrics: Metrics,
+        statistics: Statistics,
+        *,
+        max_images: int,
+        default_deadline_seconds: float,
     ) -> None:
         self._registry = registry
         self._metrics = metrics
+        self._statistics = statistics
         self._default_deadline_seconds = default_deadline_seconds
         self.max_images = max_images
 
@@ -66,13 +76,15 @@ class Recogniser:
         priority: Priority = Priority.NORMAL,
     ) -> Answer:
         """One image, one answer. Raises a ServiceError."""
-        try:
-            answer = await live.classifier.classify(
-                image, top_k=top_k, min_confidence=min_confidence, deadline=deadline, priority=priority
-            )
-        except ServiceError:
-            self._metrics.observe_image("error")
-            raise
+        with self.request(live) as times:
+            try:
+                answer = await live.classifier.classify(
+                    image, top_k=top_k, min_confidence=min_confidence, deadline=deadline, priority=priority
+                )
+            except ServiceError:
+                self._metrics.observe_image("error")
+                raise
+            times.append(answer.times)
         self.count(live, answer)
         return answer
 
@@ -91,15 +103,16 @@ class Recogniser:
         Raises BatchTooLarge for the whole.
         """
         self.check_count(len(images))
-        answered = iter(
-            await live.classifier.classify_many(
+        with self.request(live) as times:
+            answered_now = await live.classifier.classify_many(
                 _unrefused(images),
                 top_k=top_k,
                 min_confidence=min_confidence,
                 deadline=deadline,
                 priority=priority,
             )
-        )
+            times += [answer.times for answer in answered_now if isinstance(answer, Answer)]
+        answered = iter(answered_now)
         answers = [image if isinstance(image, ServiceError) else next(answered) for image in images]
         best = [answer.classification.predictions[0] for answer in answers if isinstance(answer, Answer)]
         self._metrics.observe_predictions(live.manifest, [b.index for b in best], [b.probability for b in best])
@@ -123,7 +136,10 @@ class Recogniser:
         self.check_count(len(images))
         if live.manifest.outputs.embedding is None:
             raise NotOffered(f"The model {live.manifest.name} gives no embeddings; GetModel says which do.")
-        embedded = iter(await live.classifier.embed_many(_unrefused(images), deadline=deadline, priority=priority))
+        with self.request(live) as times:
+            embedded_now = await live.classifier.embed_many(_unrefused(images), deadline=deadline, priority=priority)
+            times += [result.times for result in embedded_now if isinstance(result, Embedded)]
+        embedded = iter(embedded_now)
         results = [image if isinstance(image, ServiceError) else next(embedded) for image in images]
         for result in results:
             if isinstance(result, ServiceError):
@@ -142,13 +158,28 @@ class Recogniser:
         priority: Priority = Priority.NORMAL,
     ) -> Explanation:
         """What the answer for one image rests on. Raises a ServiceError."""
-        try:
-            explanation = await live.explainer.explain(image, label=label, deadline=deadline, priority=priority)
-        except ServiceError:
-            self._metrics.observe_image("error")
-            raise
+        with self.request(live) as times:
+            try:
+                explanation = await live.explainer.explain(image, label=label, deadline=deadline, priority=priority)
+            except ServiceError:
+                self._metrics.observe_image("error")
+                raise
+            times.append(explanation.times)
         self._metrics.observe_image("ok")
         return explanation
+
+    @contextmanager
+    def request(self, live: LiveModel) -> Iterator[list[Times]]:
+        """Counts a request in the statistics; inside, the times of its images are added. Without any it has failed."""
+        began, times = time.monotonic(), list[Times]()
+        try:
+            yield times
+        finally:
+            name, version, seconds = live.manifest.name, live.manifest.version, time.monotonic() - began
+            if times:
+                self._statistics.observe_success(name, version, work_of(times), seconds)
+            else:
+                self._statistics.observe_failure(name, version, seconds)
 
     def count(self, live: LiveModel, answer: Answer | ServiceError) -> None:
         """Notes in the metrics what became of one image of many."""

@@ -147,19 +147,21 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         live = self._live_model(request.model)
         response.model.CopyFrom(served_model_message(live))
         top_k, min_confidence = options_of(request.options)
-        while True:
-            try:
-                answer = await live.classifier.classify(
-                    request.image,
-                    top_k=top_k,
-                    min_confidence=min_confidence,
-                    priority=priority_of(request.priority),
-                )
-            except QueueFull as error:
-                await asyncio.sleep(error.retry_seconds)
-            else:
-                self._recogniser.count(live, answer)
-                return answer
+        with self._recogniser.request(live) as times:
+            while True:
+                try:
+                    answer = await live.classifier.classify(
+                        request.image,
+                        top_k=top_k,
+                        min_confidence=min_confidence,
+                        priority=priority_of(request.priority),
+                    )
+                except QueueFull as error:
+                    await asyncio.sleep(error.retry_seconds)
+                else:
+                    times.append(answer.times)
+                    self._recogniser.count(live, answer)
+                    return answer
 
     def _live_model(self, selector: pb.ModelSelector) -> LiveModel:
         return self._recogniser.live_model(

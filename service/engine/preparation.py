@@ -31,6 +31,8 @@ class Prepared:
     """SHA-256 of the encoded image, where outputs are kept."""
     known: Row | None = None
     """The outputs, where they were kept."""
+    lookup_seconds: float | None = None
+    """What it took to look for them, where outputs are kept."""
 
 
 class Preparation:
@@ -77,10 +79,17 @@ class Preparation:
         self._limits.check_bytes(image)
         file = hashlib.sha256(image).digest()
         known = self.cache.find(file)
+        looked = time.monotonic() - began
         if known is None:
-            return replace(self.prepare(image), began_at=began, file=file)
+            return replace(self.prepare(image), began_at=began, file=file, lookup_seconds=looked)
         return Prepared(
-            tensor=NOTHING, decode_seconds=0.0, preprocess_seconds=0.0, began_at=began, file=file, known=known
+            tensor=NOTHING,
+            decode_seconds=0.0,
+            preprocess_seconds=0.0,
+            began_at=began,
+            file=file,
+            known=known,
+            lookup_seconds=looked,
         )
 
     def prepare_all(self, images: Sequence[bytes]) -> list[Prepared | ServiceError]:

@@ -50,8 +50,12 @@ class TensorSpec:
     shape: tuple[int, ...]
     labels: tuple[str, ...] = ()
     """What the elements of an output stand for, where that is known."""
-    takes_images: bool = False
-    """Whether an input also takes encoded images: BYTES `[N]`."""
+    most_images: int = 0
+    """An input also takes encoded images, as BYTES `[N]`, so many in one request; 0: it takes none."""
+
+    @property
+    def takes_images(self) -> bool:
+        return self.most_images > 0
 
     def with_shape(self, shape: tuple[int, ...]) -> "TensorSpec":
         return replace(self, shape=shape)

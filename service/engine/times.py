@@ -1,5 +1,6 @@
-"""Where the time of an image goes: the stages of its way, and the seconds that it spent in each."""
+"""Where the time of images goes: of one, stage by stage, and of all the images of one request."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,10 +28,29 @@ class Times:
     inference: float = 0.0
     postprocess: float = 0.0
     batch_size: int = 0
+    """0 where the outputs were known already."""
     began_at: float = 0.0
     """When decoding began, on the clock of `time.monotonic`."""
     computed_at: float = 0.0
     """When the batch began, on the same clock."""
+    lookup: float | None = None
+    """In the response cache, where there is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What one request took of a model: the seconds of its slowest image, or of all of them where they go in a row."""
+
+    items: int
+    """Images or rows that were computed; those whose outputs were known already do not count."""
+    input_seconds: float = 0.0
+    queue_seconds: float = 0.0
+    inference_seconds: float = 0.0
+    output_seconds: float = 0.0
+    hits: int = 0
+    hit_seconds: float = 0.0
+    misses: int = 0
+    miss_seconds: float = 0.0
 
 
 def times_of(prepared: Prepared, row: Row, *, postprocess_seconds: float = 0.0) -> Times:
@@ -44,4 +64,23 @@ def times_of(prepared: Prepared, row: Row, *, postprocess_seconds: float = 0.0) 
         batch_size=row.batch_size,
         began_at=prepared.began_at,
         computed_at=row.computed_at,
+        lookup=prepared.lookup_seconds,
+    )
+
+
+def work_of(images: Sequence[Times], *, output_seconds: float = 0.0) -> Work:
+    """Of the images of one request that have an answer."""
+    computed = [times for times in images if times.batch_size]
+    hits = [times.lookup or 0.0 for times in images if not times.batch_size]
+    misses = [times.lookup for times in computed if times.lookup is not None]
+    return Work(
+        items=len(computed),
+        input_seconds=sum(times.decode + times.preprocess for times in computed),
+        queue_seconds=max((times.queue for times in images), default=0.0),
+        inference_seconds=max((times.inference for times in images), default=0.0),
+        output_seconds=output_seconds + sum(times.postprocess for times in computed),
+        hits=len(hits),
+        hit_seconds=sum(hits),
+        misses=len(misses),
+        miss_seconds=sum(misses),
     )

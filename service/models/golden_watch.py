@@ -12,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 import structlog
 
+from service.engine.errand import own_errand
 from service.engine.priority import Priority
 from service.errors import DeadlineUnreachable, QueueFull, ServiceError
 from service.models.live_model import LiveModel
@@ -72,9 +73,10 @@ class GoldenWatch:
         sample = live.samples[self._round % len(live.samples)]
         try:
             prepared = await asyncio.to_thread(live.classifier.prepare, sample.image)
-            row = await live.batcher.submit(  # past the response cache, so that the device is asked
-                prepared.tensor, deadline=time.monotonic() + ANSWER_SECONDS, priority=Priority.HIGH
-            )
+            with own_errand():
+                row = await live.batcher.submit(  # past the response cache, so that the device is asked
+                    prepared.tensor, deadline=time.monotonic() + ANSWER_SECONDS, priority=Priority.HIGH
+                )
         except (QueueFull, DeadlineUnreachable):
             return GoldenCheck.SKIPPED, float("nan"), None
         except ServiceError as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service.engine.batcher import Row
+from service.engine.errand import own_errand
 from service.engine.postprocess import probabilities_of
 from service.engine.preparation import Prepared
 from service.engine.priority import Priority
@@ -97,9 +98,10 @@ class Mirror:
             self._tell(Comparison(model=manifest.name, role=role, ended=Compared.FAILED))
             return
         try:
-            copy = await live.batcher.submit(
-                prepared.tensor, deadline=time.monotonic() + COPY_SECONDS, priority=Priority.LOW
-            )
+            with own_errand():
+                copy = await live.batcher.submit(
+                    prepared.tensor, deadline=time.monotonic() + COPY_SECONDS, priority=Priority.LOW
+                )
         except ServiceError:
             self._tell(Comparison(model=manifest.name, role=role, ended=Compared.FAILED))
             return

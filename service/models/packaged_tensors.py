@@ -15,10 +15,11 @@ from service.engine.batcher import Row
 from service.engine.datatypes import AnyTensor, Datatype
 from service.engine.priority import Priority
 from service.engine.tensor_session import TensorSpec
+from service.engine.times import Times, Work, times_of, work_of
 from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
 from service.models.live_model import LiveModel
 from service.models.tensor_model import Computed
-from service.models.triton_config import BACKEND, LABELS_FILE, PLATFORM
+from service.models.triton_config import BACKEND, LABELS_FILE, PLATFORM, say_priorities
 
 ERROR = "error"
 ANY = -1
@@ -28,7 +29,8 @@ IMAGE_FAULTS = (ImageUnreadable, ImageUnsupported, ImageTooLarge)
 class PackagedTensors:
     """Looks at a live package this way; built once for each, since every call asks for what does not change."""
 
-    def __init__(self, *, live: LiveModel, max_batch_size: int) -> None:
+    def __init__(self, *, live: LiveModel, max_batch_size: int, max_images: int) -> None:
+        """A tensor is one batch; encoded images, which become tensors one by one, may be more than fit into one."""
         manifest = live.manifest
         spec, outputs = manifest.input, manifest.outputs
         self.live = live
@@ -39,7 +41,7 @@ class PackagedTensors:
             name=spec.tensor,
             datatype=Datatype.UINT8,
             shape=(ANY, spec.height, spec.width, spec.channels),
-            takes_images=True,
+            most_images=max_images,
         )
         logits = TensorSpec(
             name=outputs.logits, datatype=Datatype.FP32, shape=(ANY, len(manifest.labels)), labels=manifest.labels
@@ -81,6 +83,7 @@ class PackagedTensors:
             default_model_filename=self.live.manifest.variant(self.live.precision).file,
         )
         config.dynamic_batching.SetInParent()
+        say_priorities(config)
         config.parameters["encoded_images"].string_value = image.name
         config.parameters["outputs_on_request"].string_value = ",".join(spec.name for spec in self.outputs_on_request)
         config.parameters["precisions"].string_value = ",".join(self.live.precisions)
@@ -104,14 +107,8 @@ class PackagedTensors:
             _raise_first_of(results)
         began = time.monotonic()
         outputs = {name: self._output(name, results) for name in wanted}
-        rows = [result for result in results if isinstance(result, _Row)]
-        return Computed(
-            outputs=outputs,
-            input_seconds=sum(row.input_seconds for row in rows),
-            queue_seconds=max((row.row.queue_seconds for row in rows), default=0.0),
-            inference_seconds=max((row.row.inference_seconds for row in rows), default=0.0),
-            output_seconds=time.monotonic() - began,
-        )
+        times = [result.times for result in results if isinstance(result, _Row)]
+        return Computed(outputs=outputs, work=work_of(times, output_seconds=time.monotonic() - began))
 
     async def _of_images(
         self, images: Sequence[bytes], deadline: float | None, priority: Priority
@@ -121,7 +118,7 @@ class PackagedTensors:
         for result in await self.live.classifier.compute_many(images, deadline=deadline, priority=priority):
             if not isinstance(result, ServiceError):
                 prepared, row = result
-                results.append(_Row(row=row, input_seconds=prepared.decode_seconds + prepared.preprocess_seconds))
+                results.append(_Row(row=row, times=times_of(prepared, row)))
             elif isinstance(result, IMAGE_FAULTS):
                 results.append(result)
             else:
@@ -142,7 +139,8 @@ class PackagedTensors:
             else:
                 assert rows.embeddings is not None  # noqa: S101 - offered only where the manifest names the output
                 outputs[name] = rows.embeddings
-        return Computed(outputs=outputs, queue_seconds=rows.queue_seconds, inference_seconds=rows.inference_seconds)
+        work = Work(items=len(tensors), queue_seconds=rows.queue_seconds, inference_seconds=rows.inference_seconds)
+        return Computed(outputs=outputs, work=work)
 
     def _output(self, name: str, results: Sequence["_Row | ServiceError"]) -> AnyTensor:
         if name == ERROR:
@@ -162,7 +160,7 @@ class PackagedTensors:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
     row: Row
-    input_seconds: float = 0.0
+    times: Times
 
 
 def _text(result: _Row | ServiceError) -> str:

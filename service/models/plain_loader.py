@@ -17,6 +17,7 @@ from service.engine.priority import Priority
 from service.engine.providers import ProviderUnavailable
 from service.engine.tensor_batcher import TensorBatcher, Tensors
 from service.engine.tensor_session import TensorSession, TensorSpec, TensorUnsupported
+from service.engine.times import Work
 from service.models.manifest import digest_of
 from service.models.package import PackageRefused
 from service.models.plain_model import PlainModel
@@ -76,7 +77,8 @@ class LivePlainModel:
             for spec in self.outputs
             if spec.name in wanted
         }
-        return Computed(outputs=outputs, queue_seconds=share.queue_seconds, inference_seconds=share.inference_seconds)
+        work = Work(items=rows, queue_seconds=share.queue_seconds, inference_seconds=share.inference_seconds)
+        return Computed(outputs=outputs, work=work)
 
     async def drain(self) -> None:
         """Answers what was accepted, then lets go of the session's thread."""

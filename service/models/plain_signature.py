@@ -13,7 +13,7 @@ from recognition.oip.model_config_pb2 import DataType, ModelConfig, ModelInput, 
 from service.engine.datatypes import Datatype
 from service.engine.tensor_session import TensorSpec
 from service.models.package import PackageRefused
-from service.models.triton_config import BACKEND, CONFIG_FILE, GRAPH_FILE, PLATFORM
+from service.models.triton_config import BACKEND, CONFIG_FILE, GRAPH_FILE, PLATFORM, say_priorities
 
 ANY_SIZE = -1
 IN_CONFIG: Mapping[Datatype, DataType.ValueType] = MappingProxyType(
@@ -59,6 +59,7 @@ def signature_of(
     if not complete.input and not complete.max_batch_size and can_batch([*inputs, *outputs]):
         complete.max_batch_size = batch_size
         complete.dynamic_batching.SetInParent()
+    say_priorities(complete)
     _fill_in(complete, inputs, outputs)
     matcher = _Matcher(where=f"{name}/{CONFIG_FILE}", max_batch_size=complete.max_batch_size)
     listed_inputs = matcher.match(list(complete.input), inputs)

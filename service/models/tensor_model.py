@@ -9,17 +9,15 @@ from recognition.oip.model_config_pb2 import ModelConfig
 from service.engine.datatypes import AnyTensor
 from service.engine.priority import Priority
 from service.engine.tensor_session import TensorSpec
+from service.engine.times import Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Computed:
-    """The outputs by name, and the seconds that they took."""
+    """The outputs by name, and what they took."""
 
     outputs: Mapping[str, AnyTensor]
-    input_seconds: float = 0.0
-    queue_seconds: float = 0.0
-    inference_seconds: float = 0.0
-    output_seconds: float = 0.0
+    work: Work
 
 
 class TensorModel(Protocol):

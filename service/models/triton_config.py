@@ -9,6 +9,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from recognition.oip.model_config_pb2 import ModelConfig
 
+from service.engine.priority import Priority
 from service.models.manifest import FILE_PATTERN
 
 CONFIG_FILE = "config.pbtxt"
@@ -53,6 +54,13 @@ def versions_to_serve(config: ModelConfig | None, versions: list[int]) -> list[i
     if policy.HasField("specific"):
         return [number for number in versions if number in policy.specific.versions]
     return versions[-(policy.latest.num_versions or 1) :]
+
+
+def say_priorities(config: ModelConfig) -> None:
+    """Writes down the priorities that requests are taken by, whatever the file says, where requests share batches."""
+    if config.HasField("dynamic_batching"):
+        config.dynamic_batching.priority_levels = len(Priority)
+        config.dynamic_batching.default_priority_level = Priority.NORMAL
 
 
 def _check(config: ModelConfig, name: str) -> None:

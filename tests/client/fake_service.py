@@ -1,5 +1,6 @@
 """A recognition service behind a real gRPC server whose answers are known beforehand, and which fails when told to."""
 
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -39,7 +40,7 @@ class FakeService(RecognitionServiceServicer):
     """Answers deterministically and notes what it was asked.
 
     Images that begin with `bad` are unreadable. While `failures` holds statuses, each call ends with the next of them;
-    `pushback_ms` goes along with those. More than `max_images` in a batch are too many.
+    `pushback_ms` goes along with those. More than `max_images` in a batch are too many. `most_at_once` counts calls.
     """
 
     def __init__(self) -> None:
@@ -48,10 +49,12 @@ class FakeService(RecognitionServiceServicer):
         self.failures: deque[Status] = deque()
         self.pushback_ms: int | None = None
         self.delay_seconds = 0.0
+        self.at_work = self.most_at_once = 0
         self.max_images = 256
         self.dropped_results = 0
         self.models: list[pb.Model] = []
         self.health = health.HealthServicer()
+        self._lock = threading.Lock()
 
     @property
     def batch_sizes(self) -> list[int]:
@@ -139,7 +142,12 @@ class FakeService(RecognitionServiceServicer):
     def _note(self, request: object, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
         self.seconds_left.append(context.time_remaining())
+        with self._lock:
+            self.at_work += 1
+            self.most_at_once = max(self.most_at_once, self.at_work)
         time.sleep(self.delay_seconds)
+        with self._lock:
+            self.at_work -= 1
         if self.failures:
             self._abort(context, self.failures.popleft())
 

@@ -18,7 +18,7 @@ from recognition_client.hedging import Hedging
 from tests.client.fake_service import FakeService, RunningServer
 
 SLOW_SECONDS = 5.0
-SOON = 0.2
+SOON = 0.1
 FULL = Ended(grpc.StatusCode.RESOURCE_EXHAUSTED, "Full.", ())
 WRONG = Ended(grpc.StatusCode.INVALID_ARGUMENT, "No image.", ())
 

@@ -104,7 +104,7 @@ def test_a_server_that_is_not_there_is_one_line_soon(nobody: str, command: list[
     """It says so, and what to do."""
     began = time.monotonic()
     done = run(nobody, *command)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 9  # the deadline is 10 s
     assert (done.exit_code, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert f"{nobody} cannot be reached" in line
@@ -162,7 +162,7 @@ def test_the_installed_command_works(target: str, images: list[str]) -> None:
 
 def test_ctrl_c_is_quiet(target: str, service: FakeService, images: list[str]) -> None:
     """Exit code 130, nothing printed."""
-    service.delay_seconds = 3.0
+    service.delay_seconds = 5.0
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background it would be ignored
     try:
         process = subprocess.Popen(
@@ -173,10 +173,10 @@ def test_ctrl_c_is_quiet(target: str, service: FakeService, images: list[str]) -
         )
     finally:
         signal.signal(signal.SIGINT, before)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not service.requests:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGINT)
-    assert process.communicate(timeout=10) == ("", "")
+    assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 130

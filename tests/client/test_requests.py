@@ -33,6 +33,14 @@ def test_a_precision_goes_with_the_model() -> None:
     assert selector(model="m", version=2, alias=None).precision == ""
 
 
+@pytest.mark.parametrize("name", ["top_k", "version"])
+def test_numbers_that_no_message_can_carry_are_refused_by_name(name: str) -> None:
+    """In the client's own words, before anything is sent."""
+    given = {"top_k": 5, "version": 1} | {name: 2**63}
+    with pytest.raises(ValueError, match=rf"{name} must be at most [0-9,]+, not 9,223,372,036,854,775,808"):
+        question(selector(model="m", version=given["version"], alias=None), top_k=given["top_k"], min_confidence=None)
+
+
 def test_a_version_and_an_alias_are_alternatives() -> None:
     """The message could carry only the one that was set last."""
     assert selector(model="m", version=2, alias=None).version == 2

@@ -39,9 +39,9 @@ class RunningService:
 
     def wait(self) -> int:
         """The exit code, when the process has ended by itself."""
-        code = self.process.wait(timeout=40)
+        code = self.process.wait(timeout=100)
         if self.reader is not None:
-            self.reader.join(timeout=5)
+            self.reader.join(timeout=60)
         return code
 
 
@@ -63,7 +63,7 @@ def running_service(
             process.kill()
         process.wait()
         if service.reader is not None:
-            service.reader.join(timeout=5)
+            service.reader.join(timeout=60)
         if process.stderr is not None:
             process.stderr.close()
 

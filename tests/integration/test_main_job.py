@@ -61,7 +61,7 @@ def test_the_command_line_classifies_lists_and_checks(service: RunningService, t
 
 def test_the_metrics_are_scraped_over_http(service: RunningService) -> None:
     """The metrics port answers with the model's facts."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{service.metrics_port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.metrics_port}/metrics", timeout=30) as answer:
         text = answer.read().decode()
     assert 'recognition_model_ready{model="fashion_cnn",version="1"} 1.0' in text
     assert "recognition_golden_max_abs_difference" in text

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="needs a browser: the Debian packages chromium and chromium-driver"
 )
 
-SECONDS = 15
+SECONDS = 60
 OPTIONS = (
     "--headless",
     "--no-sandbox",
@@ -96,7 +97,9 @@ class Page:
         return self.browser.find_element(By.CSS_SELECTOR, selector)
 
     def until(self, condition: Callable[[], Any]) -> None:
-        WebDriverWait(self.browser, SECONDS, poll_frequency=0.05).until(lambda _: condition())
+        passing = (NoSuchElementException, StaleElementReferenceException)  # the page is drawing itself anew
+        wait = WebDriverWait(self.browser, SECONDS, poll_frequency=0.05, ignored_exceptions=passing)
+        wait.until(lambda _: condition())
 
     def labels(self, panel: int = 0) -> list[str]:
         """The ranked labels of a panel; none while it waits."""

@@ -43,13 +43,14 @@ class Collector:
         parts = re.split(r"\nSpan #\d+\n", self.output.read_text(encoding="utf-8"))[1:]
         return [span_of(part) for part in parts]
 
-    def wait_for(self, name: str, *, count: int = 1, seconds: float = 20.0) -> list[Span]:
+    def wait_for(self, name: str, *, count: int = 1, seconds: float = 60.0) -> list[Span]:
         """All spans, as soon as there are so many of that name."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             spans = self.spans()
             if sum(span.name == name for span in spans) >= count:
-                return spans
+                time.sleep(0.2)  # the rest of what is being written
+                return self.spans()
             time.sleep(0.1)
         raise AssertionError(f"the collector has no span {name}: {self.output.read_text(encoding='utf-8')[-3000:]}")
 
@@ -82,7 +83,7 @@ def free_port() -> int:
 
 
 def wait_until_open(port: int, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(200):
+    for _ in range(1200):
         assert process.poll() is None, "the collector ended"
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

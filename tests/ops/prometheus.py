@@ -47,7 +47,7 @@ class Prometheus:
 
     def get(self, path: str, **query: str) -> Any:
         url = f"{self._root}{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - this process's own server
+        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - this process's own server
             body = json.load(answer)
         assert body["status"] == "success"
         return body["data"]
@@ -60,7 +60,7 @@ class Prometheus:
         (sample,) = self.query(expression)
         return float(sample["value"][1])
 
-    def wait_for(self, expression: str, *, seconds: float = 30.0) -> None:
+    def wait_for(self, expression: str, *, seconds: float = 90.0) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
@@ -92,4 +92,4 @@ def running_prometheus(scratch: Path, metrics_port: int) -> Iterator[Prometheus]
         yield Prometheus(port)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)

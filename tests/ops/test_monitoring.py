@@ -39,7 +39,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 
 def exposed(service: RunningService) -> str:
-    with urllib.request.urlopen(f"http://localhost:{service.metrics_port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://localhost:{service.metrics_port}/metrics", timeout=30) as answer:
         text: str = answer.read().decode()
     return text
 

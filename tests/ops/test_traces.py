@@ -67,7 +67,7 @@ def test_metrics_and_log_lead_to_the_trace(collector: Collector, service: Runnin
     request = urllib.request.Request(
         f"http://localhost:{service.metrics_port}/metrics", headers={"Accept": "application/openmetrics-text"}
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
         lines = answer.read().decode().splitlines()
     for metric in ("recognition_request_duration_seconds", "recognition_stage_duration_seconds"):
         exemplars = [line for line in lines if line.startswith(metric) and "trace_id" in line]

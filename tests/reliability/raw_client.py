@@ -41,6 +41,10 @@ def headers(port: int) -> bytes:
     )
 
 
+OPENING = PREFACE + frame(SETTINGS, 0, 0, b"")
+"""What HTTP/2 says first."""
+
+
 def call_bytes(port: int, number: int, *, stream: int = 1) -> bytes:
     """Everything that one call sends: headers and a ClassifyRequest whose field `image` is a numbered picture."""
     image = picture_of(number)
@@ -51,9 +55,8 @@ def call_bytes(port: int, number: int, *, stream: int = 1) -> bytes:
 
 
 def connect(port: int) -> socket.socket:
-    """A connection that has said what HTTP/2 says first."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=30)
-    connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b""))
+    connection.sendall(OPENING)
     return connection
 
 

@@ -10,14 +10,16 @@ from tests.integration.running_service import ROOT, RunningService
 from tests.reliability.figures import Size, record, sizes
 from tests.reliability.load import channel_to, classify, closed_loop, codes_of
 from tests.reliability.observed import Holdings, adds_up, until_at_rest
-from tests.reliability.raw_client import call_bytes, connect
+from tests.reliability.raw_client import OPENING, call_bytes
 
 
 async def throughput(service: RunningService, *, seconds: float) -> float:
     """Answers a second of a normal client; every call must be answered."""
     async with channel_to(service.target) as channel:
         end = time.monotonic() + seconds
-        outcomes = await closed_loop(lambda n: classify(channel, n), callers=4, until=lambda _: time.monotonic() > end)
+        outcomes = await closed_loop(
+            lambda n: classify(channel, n), callers=4, until=lambda calls: calls >= 4 and time.monotonic() > end
+        )
     assert set(codes_of(outcomes)) == {"OK"}
     return len(outcomes) / seconds
 
@@ -28,10 +30,12 @@ async def slow_clients(service: RunningService, count: int) -> AsyncIterator[Non
 
     async def trickle(number: int) -> None:
         while True:
-            connection = await asyncio.to_thread(connect, service.grpc_port)
-            with connection, contextlib.suppress(OSError):
+            _, connection = await asyncio.open_connection("127.0.0.1", service.grpc_port)
+            with contextlib.closing(connection), contextlib.suppress(OSError):
+                connection.write(OPENING)
                 for byte in call_bytes(service.grpc_port, number):
-                    connection.send(bytes([byte]))
+                    connection.write(bytes([byte]))
+                    await connection.drain()
                     await asyncio.sleep(1.0)
 
     tasks = [asyncio.create_task(trickle(number)) for number in range(count)]

@@ -15,6 +15,8 @@ from tests.reliability.numbered import publish
 from tests.service.in_process import serving, until
 
 WORK = 300
+SLACK_SECONDS = 0.005
+"""For a machine that takes the processor away between the batcher's look at the clock and ours."""
 
 
 class Starts:
@@ -29,7 +31,7 @@ class Starts:
         async def watched(batcher: BatchQueue[Any, Any], batch: list[Any], closed: Any) -> None:
             now = time.monotonic()
             self.images += len(batch)
-            self.late += sum(item.deadline is not None and item.deadline < now for item in batch)
+            self.late += sum(item.deadline is not None and item.deadline < now - SLACK_SECONDS for item in batch)
             self.without_deadline += sum(item.deadline is None for item in batch)
             await execute(batcher, batch, closed)
 
@@ -43,9 +45,13 @@ async def test_nothing_is_begun_after_its_deadline(tmp_path: Path, size: Size, m
     starts = Starts(monkeypatch)
     async with serving(tmp_path, max_batch_size=4, max_queue_images=64) as service:
         async with channel_to(f"127.0.0.1:{service.grpc_port}") as channel:
-            end = time.monotonic() + size.seconds / 4
-            full = await closed_loop(lambda n: classify(channel, n), callers=8, until=lambda _: time.monotonic() > end)
-            rate = 2 * sum(one.code == "OK" for one in full) / (size.seconds / 4)
+            began = time.monotonic()
+            full = await closed_loop(
+                lambda n: classify(channel, n),
+                callers=8,
+                until=lambda calls: calls >= 8 and time.monotonic() > began + size.seconds / 4,
+            )
+            rate = 2 * sum(one.code == "OK" for one in full) / (time.monotonic() - began)
             outcomes = await at_rate(
                 lambda n: classify(channel, n, within=random.uniform(0.001, 0.050)),
                 rate=rate,

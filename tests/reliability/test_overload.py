@@ -19,6 +19,7 @@ WORK = 300
 """Makes an image cost milliseconds, so that computing is what is short, as with a real model."""
 OPTIONS = ("--threads", "1", "--decode-threads", "1", "--max-batch-size", "4", "--max-queue-images", "16")
 FACTORS = (2, 5)
+"""The short test has the last of them."""
 CHANNELS = 4
 REFUSALS = {"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}
 
@@ -35,7 +36,7 @@ def probed(service: RunningService) -> Iterator[list[float]]:
             for path in ("livez", "readyz"):
                 began = time.monotonic()
                 try:
-                    with urllib.request.urlopen(url + path, timeout=10) as answer:  # noqa: S310 - http, as above  # noqa: S310 - http, as above
+                    with urllib.request.urlopen(url + path, timeout=10) as answer:  # noqa: S310 - http, as above
                         answer.read()
                     seconds.append(time.monotonic() - began)
                 except OSError:
@@ -64,17 +65,17 @@ class Caller:
         return await classify(self._channels[number % CHANNELS], number)  # type: ignore[arg-type] # they are channels
 
 
-async def back_to(call: Caller, *, rate: float, limit: float) -> float:
-    """Seconds until the p95 of a second's calls is below a limit; at most 60."""
+async def back_to(call: Caller, *, rate: float, limit: float, within: float) -> float:
+    """Seconds until the p95 of a second's calls is below a limit, or until the time is up."""
     began = time.monotonic()
-    while time.monotonic() - began < 60:
+    while time.monotonic() - began < within:
         outcomes = await at_rate(call, rate=rate, seconds=1)
         if set(codes_of(outcomes)) == {"OK"} and seconds_of(outcomes, percentile=95) <= limit:
             break
     return time.monotonic() - began
 
 
-@sizes(Size(seconds=1.5, count=1), Size(seconds=120, count=1, strict=True))
+@sizes(Size(seconds=1.0, count=1), Size(seconds=120, count=1, strict=True))
 async def test_what_can_be_computed_is_computed_under_overload(tmp_path: Path, size: Size) -> None:
     """At twice and five times the capacity: goodput 0.9 of it, refusals within 50 ms, probes 100 %, soon over."""
     publish(tmp_path, 1, work=WORK)
@@ -88,15 +89,16 @@ async def test_what_can_be_computed_is_computed_under_overload(tmp_path: Path, s
 
 async def measured_overload(call: Caller, service: RunningService, size: Size) -> None:
     seconds = max(1.0, size.seconds / 8)
-    end = time.monotonic() + seconds
-    full = await closed_loop(call, callers=12, until=lambda _: time.monotonic() > end)
-    capacity = sum(one.code == "OK" for one in full) / seconds
-    calm = await at_rate(call, rate=capacity / 2, seconds=seconds)
+    began = time.monotonic()
+    full = await closed_loop(call, callers=12, until=lambda calls: calls >= 12 and time.monotonic() > began + seconds)
+    capacity = sum(one.code == "OK" for one in full) / (time.monotonic() - began)
+    calm = await at_rate(call, rate=capacity / 2, seconds=seconds) if size.strict else full
     before = Holdings.of(service)
-    for factor in FACTORS:
+    for factor in FACTORS if size.strict else FACTORS[-1:]:
         with probed(service) as probes:
             outcomes = await at_rate(call, rate=factor * capacity, seconds=size.seconds)
-        back = await back_to(call, rate=capacity / 2, limit=2 * seconds_of(calm, percentile=95))
+        limit = 2 * seconds_of(calm, percentile=95)
+        back = await back_to(call, rate=capacity / 2, limit=limit, within=60 if size.strict else 1)
         answered = [one for one in outcomes if one.code == "OK"]
         refused = [one for one in outcomes if one.code in REFUSALS]
         goodput = len(answered) / max(size.seconds, max(one.began for one in outcomes) - outcomes[0].began) / capacity

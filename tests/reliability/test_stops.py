@@ -74,12 +74,15 @@ async def test_no_accepted_request_is_lost_when_a_signal_comes(tmp_path: Path, s
 
 
 async def test_a_lost_device_ends_the_process(tmp_path: Path) -> None:
-    """With the runtime's own words, from a CPU: calls end as UNAVAILABLE, the exit code is 1, all within 5 seconds."""
+    """With the runtime's own words, from a CPU: calls end as UNAVAILABLE, the exit code is 1, nobody waits for a drain.
+
+    A machine that does nothing else needs less than 5 seconds.
+    """
     marker = tmp_path / "lost"
     models = tmp_path / "models"
     publish(models, 1)
     script = LOST_WHEN_THE_FILE_IS_THERE.format(marker=str(marker))
-    with running_service(models, "--drain-seconds", "60", command=(sys.executable, "-c", script)) as service:
+    with running_service(models, "--drain-seconds", "600", command=(sys.executable, "-c", script)) as service:
         ready = asyncio.Event()
         flowing = asyncio.create_task(flow_until_refused(service.target, ready))
         await asyncio.wait_for(ready.wait(), 60)
@@ -92,7 +95,7 @@ async def test_a_lost_device_ends_the_process(tmp_path: Path) -> None:
     record("R14 device lost", Size(seconds=0, count=1), exit_code=code, seconds=round(seconds, 2), ends=sorted(ends))
     assert code == 1
     assert ends == {"UNAVAILABLE"}
-    assert seconds < 15  # 5 on a machine that does nothing else
+    assert seconds < 60
     assert "CUDA failure 700" in service.log[-1]
 
 

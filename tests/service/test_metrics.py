@@ -40,7 +40,7 @@ PROMISED = {
 
 def scrape(port: int) -> dict[str, Metric]:
     """The metrics by name, read over HTTP and parsed as Prometheus does."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         text = answer.read().decode()
     return {family.name: family for family in text_string_to_metric_families(text)}
 
@@ -177,7 +177,7 @@ def inventions(service: InProcess, name: str) -> list[Awaitable[object]]:
 
 
 def http_status(port: int, path: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     with contextlib.closing(connection):
         connection.request("GET", path)
         return connection.getresponse().status

@@ -15,7 +15,7 @@ from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 
 from service.api.rest import server as rest_server
 from tests.service.api.house import classify
-from tests.service.in_process import InProcess, serving
+from tests.service.in_process import InProcess, serving, until
 from tests.service.packages import encode, picture
 
 IMAGE = encode(picture(2))
@@ -64,8 +64,7 @@ async def test_an_old_connection_is_left_without_losing_a_call(models: Path) -> 
             await stream.write(pb.ClassifyStreamRequest(id="a", image=IMAGE))
             assert (await stream.read()).id == "a"
         await stream.done_writing()
-        await asyncio.sleep(0.7)
-        assert service.channel.get_state() is grpc.ChannelConnectivity.IDLE
+        await until(lambda: service.channel.get_state() is grpc.ChannelConnectivity.IDLE)
 
 
 async def test_who_pings_too_often_is_sent_away(service: InProcess) -> None:
@@ -95,13 +94,13 @@ async def test_headers_must_come_in_time(models: Path, monkeypatch: pytest.Monke
 
 async def test_a_connection_that_is_kept_waits_for_each_request(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its second request must come to the point as the first did; one that does is answered."""
-    monkeypatch.setattr(rest_server, "HEADER_SECONDS", 0.5)
+    monkeypatch.setattr(rest_server, "HEADER_SECONDS", 1.2)
     async with serving(models, http=True) as service:
         reader, writer = await asyncio.open_connection("127.0.0.1", service.http_port)
         for _ in range(3):
             writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
             assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.5)
         writer.write(b"GET /li")
         assert await asyncio.wait_for(reader.read(), 20) == b""
         writer.close()

@@ -593,8 +593,8 @@ class ModelInferRequest(_message.Message):
     """Comes back with the answer."""
     @_builtins.property
     def parameters(self) -> _containers.MessageMap[_builtins.str, Global___InferParameter]:
-        """`timeout` in microseconds, an int64, shortens the call's deadline. `priority`, 0 or higher, is taken and makes no
-        difference. Names that begin with `triton_` are reserved.
+        """`timeout` in microseconds, an int64, shortens the call's deadline. `priority`: 1 goes first, 0 and 2 are normal, and
+        whatever is higher goes last. Names that begin with `triton_` are reserved.
         """
 
     @_builtins.property

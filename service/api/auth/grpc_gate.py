@@ -1,4 +1,4 @@
-"""The gate of the gRPC door: no method of any service is reached without a token, but for the one named here."""
+"""The gate of the gRPC door: no method of any service is reached without a token, but for those named here."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -11,8 +11,8 @@ from service.api.calls import Calls
 from service.api.interceptors import Context, Continuation, RpcHandler, Translate, abort
 from service.errors import ServiceError
 
-OPEN = frozenset({"/grpc.health.v1.Health/Check"})
-"""The liveness of the server; of a model it says nothing without a token (service/api/auth/health.py)."""
+OPEN = frozenset({"/grpc.health.v1.Health/Check", "/inference.GRPCInferenceService/ServerLive"})
+"""The liveness of the server, as over HTTP; of a model it says nothing without a token (service/api/auth/health.py)."""
 UNCHARGED = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
 
@@ -44,7 +44,7 @@ class GrpcGate(grpc.aio.ServerInterceptor):
             if method in OPEN:
                 return NOBODY
             raise
-        if not method.startswith(UNCHARGED):
+        if method not in OPEN and not method.startswith(UNCHARGED):
             caller.charge()
         return caller
 

@@ -29,11 +29,12 @@ def build_open_inference(
     metrics: Metrics,
     *,
     max_batch_size: int,
+    max_images: int,
     default_deadline_seconds: float,
     explicit_control: bool,
 ) -> OpenInference:
     """`max_batch_size` is that of packages; `explicit_control` lets callers load and unload models."""
-    models = Models(registry, max_batch_size=max_batch_size)
+    models = Models(registry, max_batch_size=max_batch_size, max_images=max_images)
     return OpenInference(
         inference=Inference(
             models,

@@ -45,7 +45,7 @@ class Inference:
             self._statistics.observe_failure(model.name, model.version, time.monotonic() - began)
             raise
         self._count_images(model, computed)
-        self._statistics.observe_success(model.name, model.version, computed, time.monotonic() - began)
+        self._statistics.observe_success(model.name, model.version, computed.work, time.monotonic() - began)
         return InferAnswer(model=model.name, version=model.version, id=request.id, outputs=outputs)
 
     async def _compute(

@@ -13,10 +13,13 @@ from service.models.tensor_model import TensorModel
 class Models:
     """Every live version as a TensorModel."""
 
-    def __init__(self, registry: Registry, *, max_batch_size: int) -> None:
-        """`max_batch_size` is that of packages; plain models bring their own."""
+    def __init__(self, registry: Registry, *, max_batch_size: int, max_images: int) -> None:
+        """`max_batch_size` is that of packages, plain models bring their own; `max_images` is the limit of encoded ones
+        in a request.
+        """
         self._registry = registry
         self._max_batch_size = max_batch_size
+        self._max_images = max_images
         self._seen: dict[tuple[str, int, Precision], PackagedTensors] = {}
 
     def find(self, name: str, version: str = "", precision: Precision | None = None) -> TensorModel:
@@ -76,7 +79,7 @@ class Models:
         key = (entry.name, entry.version, live.precision)
         seen = self._seen.get(key)
         if seen is None or seen.live is not live:
-            seen = PackagedTensors(live=live, max_batch_size=self._max_batch_size)
+            seen = PackagedTensors(live=live, max_batch_size=self._max_batch_size, max_images=self._max_images)
             self._forget_released()
             self._seen[key] = seen
         return seen

@@ -26,7 +26,7 @@ def checked_inputs(request: InferRequest, model: TensorModel) -> Mapping[str, An
         given[tensor.name] = tensor.tensor
     _check_count(given, specs, model)
     if model.max_batch_size > 0:
-        _check_batch(list(given.values()), model)
+        _check_batch([(tensor, specs[tensor.name]) for tensor in request.inputs], model)
     return given
 
 
@@ -78,8 +78,8 @@ def _check(tensor: GivenTensor, spec: TensorSpec, model: TensorModel) -> None:
         raise ArgumentInvalid(_unexpected_shape(spec.name, model, spec.shape, shape), field="inputs")
 
 
-def _check_batch(tensors: Sequence[AnyTensor], model: TensorModel) -> None:
-    sizes = {len(tensor) for tensor in tensors}
+def _check_batch(inputs: Sequence[tuple[GivenTensor, TensorSpec]], model: TensorModel) -> None:
+    sizes = {len(given.tensor) for given, _ in inputs}
     if len(sizes) > 1:
         raise ArgumentInvalid(
             f"all inputs of a request for model '{model.name}' must have the same batch-size, got {sorted(sizes)}",
@@ -87,10 +87,10 @@ def _check_batch(tensors: Sequence[AnyTensor], model: TensorModel) -> None:
         )
     if sizes == {0}:
         raise ArgumentInvalid(f"inference request batch-size must be >= 1 for '{model.name}'", field="inputs")
-    if sizes and max(sizes) > model.max_batch_size:
-        raise BatchTooLarge(
-            f"inference request batch-size must be <= {model.max_batch_size} for '{model.name}'", field="inputs"
-        )
+    of_images = [spec.most_images for given, spec in inputs if spec.takes_images and given.datatype is Datatype.BYTES]
+    most = max(of_images, default=model.max_batch_size)
+    if sizes and max(sizes) > most:
+        raise BatchTooLarge(f"inference request batch-size must be <= {most} for '{model.name}'", field="inputs")
 
 
 def _unexpected_shape(name: str, model: TensorModel, expected: Sequence[int], got: Sequence[int]) -> str:

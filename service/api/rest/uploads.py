@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from service.api.rest.encoding import Inflater
 from service.api.rest.form import Form, Upload, too_large
 from service.errors import ArgumentInvalid, CallerGone, DeadlineUnreachable, ImageTooLarge, ServiceError
 
@@ -35,10 +36,6 @@ class UploadReader:
 
     def __init__(self, limits: UploadLimits) -> None:
         self._limits = limits
-
-    @property
-    def max_body_bytes(self) -> int:
-        return self._limits.max_body_bytes
 
     async def image(self, request: Request) -> bytes:
         """The one image of a call: the raw body, or the only file of a form. Raises a ServiceError."""
@@ -94,17 +91,23 @@ class UploadReader:
             raise CallerGone("The caller hung up before the body was whole.") from error
 
     async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
-        """The body as it comes. Raises ImageTooLarge as soon as more is announced or sent than may be."""
+        """The body as it comes, inflated where it is compressed.
+
+        Raises ImageTooLarge as soon as more is announced, sent or inflated than may be.
+        """
         limit = self._limits.max_body_bytes
         announced = request.headers.get("content-length", "")
         if announced.isdecimal() and (len(announced) > LONGEST_NUMBER or int(announced) > limit):
             raise self._body_too_large()
+        inflater = Inflater(request.headers.get("content-encoding", ""), max_bytes=limit)
         read = 0
         async for chunk in request.stream():
             read += len(chunk)
             if read > limit:
                 raise self._body_too_large()
-            yield chunk
+            for piece in inflater.feed(chunk):
+                yield piece
+        inflater.finish()
 
     def _body_too_large(self) -> ImageTooLarge:
         limit = self._limits.max_body_bytes

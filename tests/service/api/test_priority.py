@@ -10,6 +10,7 @@ from recognition.oip import open_inference_pb2
 from recognition.oip.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from recognition.v1 import recognition_pb2 as pb
 
+from service.engine.batch_queue import BatchQueue
 from service.engine.priority import Priority
 from service.engine.scheduler import Scheduler
 from tests.service.in_process import InProcess, held, serving, until, until_at_work
@@ -35,17 +36,30 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Priority]:
     return priorities
 
 
-async def test_urgent_images_overtake(tmp_path: Path) -> None:
-    """While one is computed, three wait: they are answered by priority and not in the order of their arrival."""
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[Priority]:
+    """The priorities of images in the order in which they are computed from now on."""
+    priorities: list[Priority] = []
+    execute = BatchQueue._execute
+
+    async def noting(self: BatchQueue[Any, Any], items: list[Any], closed: Any) -> None:
+        priorities.extend(item.priority for item in items)
+        await execute(self, items, closed)
+
+    monkeypatch.setattr(BatchQueue, "_execute", noting)
+    return priorities
+
+
+async def test_urgent_images_overtake(tmp_path: Path, computed: list[Priority]) -> None:
+    """While one is computed, three wait: they are taken by priority and not in the order of their arrival."""
     PackageRecipe().write(tmp_path)
-    order: list[str] = []
 
     async def ask(service: InProcess, priority: pb.Priority.ValueType) -> None:
         await service.stub.Classify(pb.ClassifyRequest(image=encode(picture(0)), priority=priority))
-        order.append(pb.Priority.Name(priority))
 
     async with serving(tmp_path, max_batch_size=1) as service:
         live = service.live()
+        computed.clear()
         with held(live):
             tasks = [asyncio.create_task(ask(service, pb.PRIORITY_UNSPECIFIED))]
             await until_at_work(live)
@@ -53,7 +67,7 @@ async def test_urgent_images_overtake(tmp_path: Path) -> None:
                 tasks.append(asyncio.create_task(ask(service, priority)))
                 await until(lambda: live.batcher.waiting == place + 1)  # noqa: B023 - it is awaited at once
         await asyncio.gather(*tasks)
-    assert order == ["PRIORITY_UNSPECIFIED", "PRIORITY_HIGH", "PRIORITY_UNSPECIFIED", "PRIORITY_LOW"]
+    assert computed == [Priority.NORMAL, Priority.HIGH, Priority.NORMAL, Priority.LOW]
 
 
 async def test_every_door_hands_the_priority_on(tmp_path: Path, seen: list[Priority]) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from service.api.calls import Call, current_call
+from service.api.oip.statistics import Statistics
 from service.api.recogniser import Recogniser
 from service.engine.pipeline import Answer, Embedded
 from service.errors import BatchTooLarge, ImageTooLarge, ImageUnreadable, ModelNotFound, ServiceError
@@ -14,7 +15,13 @@ from tests.service.packages import encode, expected_logits, picture
 @pytest.fixture
 def recogniser(service: InProcess) -> Recogniser:
     current_call.set(Call())
-    return Recogniser(service.server._registry, service.server._metrics, max_images=4, default_deadline_seconds=10.0)
+    return Recogniser(
+        service.server._registry,
+        service.server._metrics,
+        Statistics(),
+        max_images=4,
+        default_deadline_seconds=10.0,
+    )
 
 
 async def test_the_model_is_noted_for_the_metrics(recogniser: Recogniser) -> None:
@@ -42,6 +49,21 @@ async def test_embeddings_come_one_for_each_image(service: InProcess, recogniser
     assert isinstance(good, Embedded)
     np.testing.assert_allclose(good.vector, expected_logits(picture(1)) / 10.0, atol=1e-6)
     assert isinstance(bad, ImageUnreadable)
+
+
+async def test_every_kind_of_request_is_in_the_statistics(service: InProcess, recogniser: Recogniser) -> None:
+    """One each, with the images that were computed for it; one without any answer has failed."""
+    live, image = service.live(), encode(picture(1))
+    await recogniser.classify(live, image, top_k=1)
+    await recogniser.classify_many(live, [image, b"bad", image], top_k=1)
+    await recogniser.embed_many(live, [image])
+    await recogniser.explain(live, image)
+    with pytest.raises(ImageUnreadable):
+        await recogniser.classify(live, b"bad", top_k=1)
+    await recogniser.classify_many(live, [b"bad"], top_k=1)
+    told = recogniser._statistics.message("thirds", 1)
+    assert (told.inference_stats.success.count, told.inference_stats.fail.count) == (4, 2)
+    assert (told.inference_stats.queue.count, told.inference_count) == (4, 5)
 
 
 async def test_too_many_images_are_refused_as_a_whole(service: InProcess, recogniser: Recogniser) -> None:

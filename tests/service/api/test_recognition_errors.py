@@ -130,13 +130,13 @@ async def test_a_full_queue_says_when_to_come_back(house: InProcess, image: byte
 
 async def test_a_deadline_that_passes_in_the_queue(models: Path, image: bytes) -> None:
     """Refused without being computed; the one before it is answered."""
-    async with serving(models, default_deadline_seconds=0.2) as service:
+    async with serving(models, default_deadline_seconds=1.0) as service:
         with held(service.live()) as release:
             first = asyncio.ensure_future(service.stub.Classify(pb.ClassifyRequest(image=image)))
             await until_at_work(service.live())
             late = asyncio.ensure_future(service.stub.Classify(pb.ClassifyRequest(image=image)))
             await until(lambda: service.live().batcher.waiting == 1)
-            await asyncio.sleep(0.25)  # the deadline itself
+            await asyncio.sleep(1.05)  # the deadline itself
             release.set()
             found = await refused(late)
         assert (await first).times.batch_size == 1

@@ -215,6 +215,7 @@ async def test_when_the_door_closes_what_was_read_is_answered_and_no_more_is_rea
     """A stream that would go on for ever ends with ShuttingDown after the answers that it owes."""
     closing = asyncio.Event()
     read: list[int] = []
+    at_work: list[int] = []
 
     async def endless() -> AsyncIterator[int]:
         for number in itertools.count():
@@ -223,13 +224,16 @@ async def test_when_the_door_closes_what_was_read_is_answered_and_no_more_is_rea
             await asyncio.sleep(0)
 
     async def slow(number: int) -> int:
+        at_work.append(number)
+        if len(at_work) == 3:
+            closing.set()
         await closing.wait()
         return number
 
     answered: list[int] = []
 
     async def take_all() -> None:
-        async for answer in answers_as_ready(endless(), slow, limit=3, closing=_set_soon(closing)):
+        async for answer in answers_as_ready(endless(), slow, limit=3, closing=closing):
             answered.append(answer)  # noqa: PERF401 - what came before the end counts
 
     with pytest.raises(ShuttingDown):
@@ -255,8 +259,3 @@ async def test_a_stream_that_waits_for_its_sender_ends_when_the_door_closes() ->
     closing.set()
     with pytest.raises(ShuttingDown):
         await anext(answers)
-
-
-def _set_soon(event: asyncio.Event) -> asyncio.Event:
-    asyncio.get_running_loop().call_later(0.05, event.set)
-    return event

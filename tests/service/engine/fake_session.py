@@ -45,12 +45,12 @@ class FakeSession:
         )
 
     async def wait_until_busy(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.started.wait()
 
 
 async def wait_until_queued(batcher: Batcher, count: int) -> None:
     """Lets the other tasks run until so many images are in the queue."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while batcher.waiting != count:  # noqa: ASYNC110 - the batcher announces no newcomers
             await asyncio.sleep(0)

@@ -31,7 +31,7 @@ async def started(
     """A batcher at work; at the end it must be able to drain."""
     batcher = Batcher(run, policy, observe=observe)
     await batcher.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         yield batcher
         await batcher.drain()
 
@@ -106,14 +106,14 @@ async def test_the_delay_runs_from_the_first_image_and_never_restarts() -> None:
         tasks = submit_all(batcher, range(1, 2))
         while not session.started.is_set():  # a newcomer every 20 ms, so that a wait that restarts would never end
             tasks.append(asyncio.create_task(batcher.submit(image(len(tasks) + 1))))
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 30
             await asyncio.sleep(0.02)
         waited = time.monotonic() - began
         await asyncio.gather(*tasks)
-    assert 0.29 < waited < 2
+    assert waited > 0.29
     assert len(session.batches[0]) > 1
     assert reports[0].closed is Closed.DELAY
-    assert 0.29 < max(reports[0].queue_seconds) < 2
+    assert 0.29 < max(reports[0].queue_seconds) <= waited
 
 
 @pytest.mark.parametrize("gone", range(4))
@@ -168,7 +168,7 @@ async def test_an_image_whose_deadline_passed_in_the_queue_is_never_run() -> Non
     """It is refused when the batch is cut; its mates are computed without it."""
     session = FakeSession()
     async with busy(session) as (batcher, _):
-        deadline = time.monotonic() + 0.05
+        deadline = time.monotonic() + 0.5  # both must have joined the queue by then
         late = asyncio.create_task(batcher.submit(image(1), deadline=deadline))
         patient = asyncio.create_task(batcher.submit(image(2), deadline=deadline + 60))
         await wait_until_queued(batcher, 2)
@@ -213,10 +213,10 @@ async def test_one_slow_batch_does_not_lock_out_short_deadlines_for_ever() -> No
     """An idle session is tried whatever the last batch cost, for only new batches mend the estimate."""
     session = FakeSession()
     async with busy(session) as (batcher, first):
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.8)
         session.gate.set()
         await first
-        assert value_of(await batcher.submit(image(7), deadline=time.monotonic() + 0.25)) == 7
+        assert value_of(await batcher.submit(image(7), deadline=time.monotonic() + 0.75)) == 7
 
 
 async def test_a_full_queue_refuses_at_once() -> None:
@@ -368,7 +368,7 @@ async def test_a_delay_does_not_outlast_a_deadline() -> None:
     session, reports = FakeSession(), list[BatchReport]()
     policy = BatchPolicy(max_delay_seconds=3600)
     async with started(session.run, policy, observe=reports.append) as batcher:
-        assert value_of(await batcher.submit(image(1), deadline=time.monotonic() + 1.0)) == 1
+        assert value_of(await batcher.submit(image(1), deadline=time.monotonic() + 2.0)) == 1
     assert [report.closed for report in reports] == [Closed.DEADLINE]
 
 
@@ -448,7 +448,7 @@ async def test_the_observer_learns_what_happened() -> None:
     async with busy(session, BatchPolicy(max_batch_size=2), observe=reports.append) as (batcher, first):
         tasks = submit_all(batcher, range(1, 4))
         await wait_until_queued(batcher, 3)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
         session.gate.set()
         rows = await asyncio.gather(first, *tasks)
     assert [(report.size, report.closed) for report in reports] == [
@@ -458,8 +458,8 @@ async def test_the_observer_learns_what_happened() -> None:
     ]
     assert [row.batch_size for row in rows] == [1, 2, 2, 1]
     assert [wait for report in reports for wait in report.queue_seconds] == [row.queue_seconds for row in rows]
-    assert reports[0].queue_seconds[0] < 0.05 <= reports[0].inference_seconds
-    assert all(row.queue_seconds >= 0.05 for row in rows[1:])
+    assert reports[0].queue_seconds[0] < 0.3 <= reports[0].inference_seconds
+    assert all(row.queue_seconds >= 0.3 for row in rows[1:])
     assert [row.inference_seconds for row in rows] == [
         reports[0].inference_seconds,
         *[reports[1].inference_seconds] * 2,

@@ -93,5 +93,5 @@ async def test_a_chosen_version_is_in_use_until_the_task_is_done(root: Path, loa
     await asyncio.sleep(0.05)
     assert not unloading.done()
     go.set()
-    await asyncio.wait_for(unloading, 10)
+    await asyncio.wait_for(unloading, 60)
     await task

@@ -33,9 +33,19 @@ def test_open_first_dimensions_are_a_batch() -> None:
     """Dims are told without it, shapes with it."""
     found = signature([spec("x", -1, 3)], [spec("y", -1, 2)])
     assert found.max_batch_size == 16
-    assert found.config.HasField("dynamic_batching")
+    batching = found.config.dynamic_batching
+    assert (batching.priority_levels, batching.default_priority_level) == (3, 2)
     assert (list(found.config.input[0].dims), found.inputs[0].shape) == ([3], (-1, 3))
     assert (found.config.platform, found.config.backend) == ("onnxruntime_onnx", "onnxruntime")
+
+
+def test_priorities_are_those_of_the_service() -> None:
+    """Whatever the file says; a model that shares no batches says nothing of them."""
+    text = "max_batch_size: 4 %s"
+    found = signature([spec("x", -1)], [spec("y", -1)], text % "dynamic_batching { priority_levels: 7 }")
+    assert found.config.dynamic_batching.priority_levels == 3
+    alone = signature([spec("x", -1)], [spec("y", -1)], text % "")
+    assert not alone.config.HasField("dynamic_batching")
 
 
 @pytest.mark.parametrize(("given", "got"), [((1, 3), (-1, 2)), ((-1, 3), (1, 2)), ((), (-1,))])

@@ -160,7 +160,7 @@ async def test_it_looks_every_few_seconds_and_when_asked(root: Path, loader: Mod
             await asyncio.sleep(0.1)
             assert followed.ends == []
             followed.reloader.ask()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not followed.ends:  # noqa: ASYNC110 - the reloader announces nothing else
                 await asyncio.sleep(0.01)
         work.cancel()

@@ -22,10 +22,10 @@ async def test_a_version_is_in_use_until_the_last_task_is_done() -> None:
     await asyncio.wait({tasks[0]})
     assert not quiet.done()
     go.set()
-    await asyncio.wait_for(quiet, 10)
+    await asyncio.wait_for(quiet, 60)
     assert usage.users == 0
 
 
 async def test_nobody_is_waited_for_where_nobody_uses_it() -> None:
     """From the beginning."""
-    await asyncio.wait_for(Usage().quiet(), 10)
+    await asyncio.wait_for(Usage().quiet(), 60)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 
 from service.api.oip.inference import Inference
-from service.api.oip.rest.compression import deflated, inflated
+from service.api.oip.rest.compression import deflated
 from service.api.oip.rest.messages import RestRequest, answer_body, rest_request_of
 from service.api.oip.rest.schemas import InferAnswerBody, InferBody, inlined_schema
 from service.api.oip.rest.selection import MODEL, VERSION, Selected, Selection
@@ -40,9 +40,7 @@ def add_infer(router: APIRouter, inference: Inference, uploads: UploadReader) ->
     @router.post(VERSION + "/infer", openapi_extra=BODY, responses=ANSWER)
     async def infer(request: Request, selected: Selected, json_bytes: JsonBytes = None) -> Response:
         """Has the model computed for one request."""
-        body = inflated(
-            await uploads.body(request), request.headers.get("content-encoding", ""), max_bytes=uploads.max_body_bytes
-        )
+        body = await uploads.body(request)
         asked = _request_of(inference, selected, body, json_bytes)
         content, head = answer_body(await inference.infer(asked.request), asked)
         content, headers = await deflated(content, request.headers.get("accept-encoding", ""))

@@ -14,6 +14,7 @@ from service.api.oip.requests import (
     InferAnswer,
     InferRequest,
     OutputTensor,
+    Parameters,
     WantedTensor,
     best_of,
     datatype_of,
@@ -78,13 +79,12 @@ def rest_request_of(body: bytes, json_bytes: int, *, model: str, version: str) -
         outputs=tuple(outputs),
     )
     binary = {
-        output.name: bool(output.parameters["binary_data"])
+        output.name: _flag(output.parameters, "binary_data", field="outputs")
         for output in message.outputs
         if "binary_data" in output.parameters
     }
-    return RestRequest(
-        request=request, binary=binary, all_binary=bool(message.parameters.get("binary_data_output", False))
-    )
+    all_binary = _flag(message.parameters, "binary_data_output", field="parameters")
+    return RestRequest(request=request, binary=binary, all_binary=all_binary)
 
 
 def answer_body(answer: InferAnswer, request: RestRequest) -> tuple[bytes, int | None]:
@@ -108,6 +108,13 @@ def answer_body(answer: InferAnswer, request: RestRequest) -> tuple[bytes, int |
         fields["id"] = answer.id
     head = json.dumps(fields, separators=(",", ":"), allow_nan=False).encode()
     return b"".join((head, *parts)), len(head) if parts else None
+
+
+def _flag(parameters: Parameters, name: str, *, field: str) -> bool:
+    value = parameters.get(name, False)
+    if not isinstance(value, bool):
+        raise ArgumentInvalid(f"parameter '{name}' must be true or false", field=field)
+    return value
 
 
 class _Parts:
@@ -142,11 +149,10 @@ def _given(tensor: RequestInput, parts: _Parts, model: str) -> GivenTensor:
     size = tensor.parameters.get("binary_data_size")
     try:
         if size is not None:
-            return GivenTensor(
-                name=tensor.name,
-                datatype=datatype,
-                tensor=decode_raw(datatype, shape, parts.take(int(size), tensor.name)),
-            )
+            if isinstance(size, bool) or not isinstance(size, int):
+                raise EncodingInvalid("binary_data_size must be a whole number")
+            raw = parts.take(size, tensor.name)
+            return GivenTensor(name=tensor.name, datatype=datatype, tensor=decode_raw(datatype, shape, raw))
         if datatype in ONLY_BINARY:
             raise _only_binary(datatype, f"input '{tensor.name}'")
         if tensor.data is None:
@@ -155,9 +161,8 @@ def _given(tensor: RequestInput, parts: _Parts, model: str) -> GivenTensor:
             )
         elements = _elements(datatype, tensor.data)
         return GivenTensor(name=tensor.name, datatype=datatype, tensor=decode_elements(datatype, shape, elements))
-    except (EncodingInvalid, ValueError) as error:
-        reason = error if isinstance(error, EncodingInvalid) else EncodingInvalid("binary_data_size must be a number")
-        raise size_mismatch(reason, tensor=tensor.name, model=model) from error
+    except EncodingInvalid as error:
+        raise size_mismatch(error, tensor=tensor.name, model=model) from error
 
 
 def _elements(datatype: Datatype, data: list[Any]) -> Sequence[Any]:

@@ -77,7 +77,7 @@ class InferBody(_Schema):
 
     id: str = ""
     parameters: FreeParameters = Field(default_factory=dict)
-    """`binary_data_output`: whether outputs come after the JSON; `timeout` in microseconds; `priority` is taken."""
+    """`binary_data_output`: whether outputs come after the JSON; `timeout` in microseconds; `priority`: 1 is first."""
     inputs: list[RequestInput]
     outputs: list[RequestOutput] = Field(default_factory=list)
 

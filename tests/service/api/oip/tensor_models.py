@@ -8,11 +8,12 @@ from recognition.oip.model_config_pb2 import ModelConfig
 from service.engine.datatypes import AnyTensor, Datatype
 from service.engine.priority import Priority
 from service.engine.tensor_session import TensorSpec
+from service.engine.times import Work
 from service.models.tensor_model import Computed, TensorModel
 
 
-def spec(name: str, *shape: int, datatype: Datatype = Datatype.FP32, takes_images: bool = False) -> TensorSpec:
-    return TensorSpec(name=name, datatype=datatype, shape=shape, takes_images=takes_images)
+def spec(name: str, *shape: int, datatype: Datatype = Datatype.FP32, most_images: int = 0) -> TensorSpec:
+    return TensorSpec(name=name, datatype=datatype, shape=shape, most_images=most_images)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +43,8 @@ class Doubling:
     ) -> Computed:
         self.priorities.append(priority)
         self.deadlines.append(deadline)
-        return Computed(outputs=dict.fromkeys(wanted, next(iter(tensors.values())) * 2))
+        given = next(iter(tensors.values()))
+        return Computed(outputs=dict.fromkeys(wanted, given * 2), work=Work(items=len(given)))
 
 
 def as_model(model: Doubling) -> TensorModel:

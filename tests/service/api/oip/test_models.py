@@ -13,7 +13,7 @@ from tests.service.in_process import InProcess
 async def test_packages_and_plain_models_are_found_alike(service: InProcess) -> None:
     """And noted for the metrics."""
     current_call.set(Call())
-    models = Models(service.server._registry, max_batch_size=8)
+    models = Models(service.server._registry, max_batch_size=8, max_images=256)
     assert isinstance(models.find("thirds"), PackagedTensors)
     assert isinstance(models.find("pair", "1"), LivePlainModel)
     assert (current_call.get().model, current_call.get().version) == ("pair", "1")
@@ -25,7 +25,7 @@ async def test_packages_and_plain_models_are_found_alike(service: InProcess) -> 
 async def test_what_is_unknown_is_not_ready(service: InProcess) -> None:
     """To be asked for it is an error all the same."""
     current_call.set(Call())
-    models = Models(service.server._registry, max_batch_size=8)
+    models = Models(service.server._registry, max_batch_size=8, max_images=256)
     assert models.is_ready("pair", "")
     for name, version in (("pair", "2"), ("nobody", ""), ("", "")):
         assert not models.is_ready(name, version)

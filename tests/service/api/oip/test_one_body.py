@@ -9,7 +9,7 @@ from service.errors import ArgumentInvalid
 from tests.service.api.oip.tensor_models import Doubling, spec
 from tests.service.packages import encode, picture
 
-IMAGES = Doubling(inputs=(spec("image", -1, 8, 12, 1, datatype=Datatype.UINT8, takes_images=True),))
+IMAGES = Doubling(inputs=(spec("image", -1, 8, 12, 1, datatype=Datatype.UINT8, most_images=256),))
 
 
 def test_an_image_file_is_one_image() -> None:

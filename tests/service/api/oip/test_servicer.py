@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import httpx
 import numpy as np
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from recognition.oip import open_inference_pb2 as pb
 from recognition.oip.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from recognition.v1 import recognition_pb2
 
 from tests.service.in_process import InProcess, held, serving, until, until_at_work
 from tests.service.packages import encode, picture
@@ -68,6 +70,7 @@ async def test_models_describe_themselves(stub: "GRPCInferenceServiceAsyncStub")
     assert [tensor.name for tensor in plain.outputs] == ["sum", "difference"]
     config = (await stub.ModelConfig(pb.ModelConfigRequest(name="thirds"))).config
     assert config.max_batch_size == 8
+    assert (config.dynamic_batching.priority_levels, config.dynamic_batching.default_priority_level) == (3, 2)
     assert (await stub.ModelReady(pb.ModelReadyRequest(name="pair", version="1"))).ready
     assert not (await stub.ModelReady(pb.ModelReadyRequest(name="pair", version="2"))).ready
 
@@ -133,6 +136,48 @@ async def test_refusals_have_code_reason_and_text(
     assert text in got[1]
 
 
+async def test_more_images_than_a_batch_holds_are_split(models: Path) -> None:
+    """As those of BatchClassify, and up to the same number; a tensor is one batch."""
+    async with serving(models, max_batch_size=8, max_request_images=20) as service:
+        stub: GRPCInferenceServiceAsyncStub = GRPCInferenceServiceStub(service.channel)
+        for count in (20, 21):
+            request = pb.ModelInferRequest(
+                model_name="thirds", inputs=[Input(name="image", datatype="BYTES", shape=[count])]
+            )
+            request.inputs[0].contents.bytes_contents.extend(encode(picture(place % 3)) for place in range(count))
+            if count == 21:
+                code, text, reason = await refusal(stub.ModelInfer(request))
+                assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BATCH_TOO_LARGE")
+                assert "batch-size must be <= 20 for 'thirds'" in text
+            else:
+                answer = await stub.ModelInfer(request)
+                logits = np.frombuffer(answer.raw_output_contents[0], dtype=np.float32).reshape(20, 3)
+                assert logits.argmax(axis=1).tolist() == [place % 3 for place in range(20)]
+
+
+async def test_the_statistics_are_those_of_every_door(models: Path) -> None:
+    """Requests, items and batches tell one story, the cache included; golden samples are nobody's requests."""
+    async with serving(models, http=True, cache_bytes=2**20) as service:
+        stub: GRPCInferenceServiceAsyncStub = GRPCInferenceServiceStub(service.channel)
+        image = encode(picture(1))
+        await service.server._upkeep.golden_watch.look()
+        for _ in range(3):
+            await service.stub.Classify(recognition_pb2.ClassifyRequest(image=image))
+        await stub.ModelInfer(infer_request(images=4))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}") as client:
+            await client.post("/v1/models/thirds:embed", content=encode(picture(2)))
+        stream = service.stub.ClassifyStream(iter([recognition_pb2.ClassifyStreamRequest(image=encode(picture(0)))]))
+        assert len([answer async for answer in stream]) == 1
+        told = (await stub.ModelStatistics(pb.ModelStatisticsRequest(name="thirds"))).model_stats[0]
+        batches = service.sum("recognition_batch_size_count") - 1  # that of the golden sample
+    stats = told.inference_stats
+    assert (told.inference_count, told.execution_count) == (7, batches)
+    assert (stats.success.count, stats.queue.count, stats.compute_infer.count, stats.fail.count) == (6, 6, 4, 0)
+    assert (stats.cache_hit.count, stats.cache_miss.count) == (2, 3)
+    assert stats.cache_hit.ns > 0
+    assert sum(batch.batch_size * batch.compute_infer.count for batch in told.batch_stats) == 7
+
+
 async def test_a_full_queue_is_unavailable(models: Path) -> None:
     """As the protocol has it, though recognition.v1 calls it RESOURCE_EXHAUSTED."""
     async with serving(models, max_queue_images=1) as service:
@@ -156,6 +201,7 @@ async def test_the_timeout_parameter_is_kept(service: InProcess, stub: "GRPCInfe
         blocking = asyncio.ensure_future(stub.ModelInfer(infer_request()))
         await service.until_inside(1)
         late = asyncio.ensure_future(refusal(stub.ModelInfer(request)))
+        await until(lambda: service.inside == 2 or late.done())
         await asyncio.sleep(0.1)
     assert (await late)[0] is grpc.StatusCode.UNAVAILABLE
     await blocking
@@ -248,8 +294,6 @@ async def test_compressed_messages_are_refused(stub: "GRPCInferenceServiceAsyncS
 
 async def test_a_plain_model_is_no_classifier(service: InProcess) -> None:
     """recognition.v1 says where it answers instead."""
-    from recognition.v1 import recognition_pb2
-
     request = recognition_pb2.ClassifyRequest(model=recognition_pb2.ModelSelector(name="pair"), image=b"x")
     code, text, _ = await refusal(service.stub.Classify(request))
     assert code is grpc.StatusCode.INVALID_ARGUMENT

@@ -10,7 +10,7 @@ from service.errors import ArgumentInvalid, BatchTooLarge
 from tests.service.api.oip.tensor_models import Doubling, spec
 
 PAIR = Doubling(inputs=(spec("a", -1, 2), spec("b", -1, -1)))
-IMAGES = Doubling(inputs=(spec("image", -1, 8, 12, 1, datatype=Datatype.UINT8, takes_images=True),))
+IMAGES = Doubling(inputs=(spec("image", -1, 8, 12, 1, datatype=Datatype.UINT8, most_images=256),))
 
 
 def tensor(name: str, *shape: int, datatype: Datatype = Datatype.FP32) -> GivenTensor:
@@ -58,13 +58,15 @@ def test_what_does_not_fit_is_named(model: Doubling, tensors: list[GivenTensor],
 
 
 def test_a_batch_has_its_limit() -> None:
-    """That of the model's configuration, for images too."""
+    """That of the model's configuration; encoded images have their own, since they need not be one batch."""
     assert check(Doubling(), tensor("x", 4, 3)) == ["x"]
     with pytest.raises(BatchTooLarge, match="inference request batch-size must be <= 4 for 'm'"):
         check(Doubling(), tensor("x", 5, 3))
-    assert check(IMAGES, tensor("image", 4, 1, datatype=Datatype.BYTES)) == ["image"]
-    with pytest.raises(BatchTooLarge):
-        check(IMAGES, tensor("image", 5, datatype=Datatype.BYTES))
+    assert check(IMAGES, tensor("image", 256, 1, datatype=Datatype.BYTES)) == ["image"]
+    with pytest.raises(BatchTooLarge, match="batch-size must be <= 256 for 'm'"):
+        check(IMAGES, tensor("image", 257, datatype=Datatype.BYTES))
+    with pytest.raises(BatchTooLarge, match="batch-size must be <= 4 for 'm'"):
+        check(IMAGES, tensor("image", 5, 8, 12, 1, datatype=Datatype.UINT8))
 
 
 def test_outputs_that_are_not_named_are_those_of_the_metadata() -> None:

@@ -1,5 +1,6 @@
 """:classify over HTTP: raw bodies and forms."""
 
+import gzip
 from pathlib import Path
 
 import httpx
@@ -56,6 +57,27 @@ async def test_options_that_mean_nothing_are_named(client: httpx.AsyncClient, na
     assert answer.status_code == 400
     assert answer.json()["error"]["reason"] == "ARGUMENT_INVALID"
     assert answer.json()["error"]["details"]["field"] == name
+
+
+async def test_a_name_that_is_no_parameter_is_refused(client: httpx.AsyncClient) -> None:
+    """By its name, with those that there are: a slip would else be passed over in silence."""
+    answer = await client.post(URL, content=encode(picture(0)), params={"topk": 3, "top_k": 1})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["reason"], error["details"]) == (400, "ARGUMENT_INVALID", {"field": "query"})
+    assert "no parameter 'topk'; it takes min_confidence, precision, priority, top_k, version." in error["message"]
+    assert "'x'; it takes none." in (await client.get("/v1/models?x=1")).json()["error"]["message"]
+
+
+async def test_a_body_may_come_compressed(client: httpx.AsyncClient) -> None:
+    """Answered as if it had come as it is; an encoding that is not read is named."""
+    image = encode(picture(2))
+    answer = await client.post(URL, content=gzip.compress(image), headers={"Content-Encoding": "gzip"})
+    assert answer.json()["classification"]["predictions"][0]["label"] == "right"
+    answer = await client.post(URL, content=image, headers={"Content-Encoding": "br"})
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (501, "NOT_OFFERED")
+    assert "'br'" in answer.json()["error"]["message"]
+    answer = await client.post(URL, content=image, headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "the body is not gzip")
 
 
 async def test_one_bad_file_among_64_has_its_own_error(client: httpx.AsyncClient) -> None:

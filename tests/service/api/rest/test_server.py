@@ -38,11 +38,10 @@ async def test_answers_do_not_wait_for_acknowledgements() -> None:
     port = listener.getsockname()[1]
     await server.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        await client.get("/openapi.json")
         seconds = []
-        for _ in range(20):
+        for _ in range(50):
             began = time.monotonic()
-            await client.get("/openapi.json")
+            await client.get("/not-there")
             seconds.append(time.monotonic() - began)
         await server.stop()
     assert min(seconds) < 0.03

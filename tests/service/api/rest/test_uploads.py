@@ -1,6 +1,8 @@
 """Bodies, read within limits."""
 
 import asyncio
+import gzip
+import zlib
 
 import pytest
 from starlette.requests import Request
@@ -53,6 +55,25 @@ async def test_a_body_that_announces_nothing_ends_where_it_becomes_too_large() -
         await UploadReader(LIMITS).image(request(*[bytes(60)] * 20))
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate"])
+async def test_bodies_may_come_compressed(encoding: str) -> None:
+    """Images, forms and any other body, by one rule; the limits are those of what is in them."""
+    reader, compress = UploadReader(LIMITS), zlib.compress if encoding == "deflate" else gzip.compress
+    assert await reader.image(request(*cut(compress(b"one")), content_encoding=encoding)) == b"one"
+    assert await reader.body(request(*cut(compress(b"all")), content_encoding=encoding)) == b"all"
+    kind = "multipart/form-data; boundary=f"
+    files = request(*cut(compress(form_body(b"one"))), content_encoding=encoding, content_type=kind)
+    assert await reader.image(files) == b"one"
+    with pytest.raises(ImageTooLarge, match="100"):
+        await reader.image(request(*cut(compress(bytes(101))), content_encoding=encoding))
+    with pytest.raises(ImageTooLarge, match="inflates to more than 1,000 bytes"):
+        await reader.image(request(*cut(compress(bytes(10_000_000)))[:9], content_encoding=encoding))
+
+
+def cut(body: bytes) -> list[bytes]:
+    return [body[at : at + 7] for at in range(0, len(body), 7)] + [b""]
+
+
 async def test_a_body_that_dawdles_is_refused() -> None:
     """It may not keep its place for ever."""
     hasty = UploadReader(UploadLimits(max_image_bytes=100, max_images=3, max_body_bytes=1000, seconds=0.05))
@@ -78,6 +99,9 @@ async def test_calls_for_one_image_take_a_form_of_one_file() -> None:
 
 
 def form(*contents: bytes) -> Request:
+    return request(form_body(*contents), b"", content_type="multipart/form-data; boundary=f")
+
+
+def form_body(*contents: bytes) -> bytes:
     head = b'--f\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
-    body = b"".join(head + content + b"\r\n" for content in contents) + b"--f--\r\n"
-    return request(body, b"", content_type="multipart/form-data; boundary=f")
+    return b"".join(head + content + b"\r\n" for content in contents) + b"--f--\r\n"

@@ -73,7 +73,19 @@ def test_bytes_after_the_json_belong_to_the_inputs_in_order() -> None:
     assert [tensor.tensor.tolist() for tensor in asked.request.inputs] == [[2.0], [7.0], [b"hi"]]
 
 
-@pytest.mark.parametrize(("size", "binary"), [(4, b""), (4, b"12345678"), (-1, b"1234"), ("x", b"1234"), (2, b"12")])
+@pytest.mark.parametrize(
+    ("size", "binary"),
+    [
+        (4, b""),
+        (4, b"12345678"),
+        (-1, b"1234"),
+        ("x", b"1234"),
+        (2, b"12"),
+        ("4", b"1234"),
+        (True, b"1"),
+        (4.0, b"1234"),
+    ],
+)
 def test_bytes_that_do_not_add_up_are_refused(size: object, binary: bytes) -> None:
     """Too few, too many, or not those of the shape."""
     given = {"name": "a", "datatype": "FP32", "shape": [1], "parameters": {"binary_data_size": size}}
@@ -88,6 +100,16 @@ def test_outputs_say_how_they_are_wanted() -> None:
     assert [asked.is_binary(name) for name in ("a", "b", "c")] == [True, False, True]
     assert asked.request.outputs[1].best == 2
     assert asked.request.timeout_seconds == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "parameters"),
+    [([{"name": "a", "parameters": {"binary_data": "no"}}], {}), ([], {"binary_data_output": 1})],
+)
+def test_what_is_neither_true_nor_false_is_refused(outputs: list[object], parameters: dict[str, object]) -> None:
+    """A text is not taken for true because it is there."""
+    with pytest.raises(ArgumentInvalid, match="must be true or false"):
+        read({"inputs": [], "outputs": outputs, "parameters": parameters})
 
 
 @pytest.mark.parametrize(
