@@ -86,13 +86,14 @@ class OpenTelemetryTracing(Tracing):
         if call is None or not call.span.is_recording() or call.images >= MAX_IMAGES_PER_CALL:
             return
         call.images += 1
-        batch = {"recognition.batch.size": times.batch_size}
         prepared = times.decode + times.preprocess
-        queued = times.computed_at - times.queue
-        done = times.computed_at + times.inference
         self._stage(call, "decode", times.began_at, prepared, {"recognition.preprocess.seconds": times.preprocess})
-        self._stage(call, "queue", queued, times.queue, {})
-        self._stage(call, "inference", times.computed_at, times.inference, batch)
+        done = times.began_at + prepared
+        if times.batch_size > 0:  # else the answer was kept from an earlier image, and so are its times
+            done = times.computed_at + times.inference
+            batch = _batch_attributes(times.batch_size, times.padding)
+            self._stage(call, "queue", times.computed_at - times.queue, times.queue, {})
+            self._stage(call, "inference", times.computed_at, times.inference, batch)
         self._stage(call, "postprocess", done, times.postprocess, {})
 
     def batch(self, name: str, version: int, report: BatchReport) -> None:
@@ -101,6 +102,7 @@ class OpenTelemetryTracing(Tracing):
         links = [Link(span) for span in spans.values() if span.trace_flags.sampled]
         if not links:
             return
+        start = self._monotonic_zero + int(report.computed_at * 1e9)
         span = self._batches.start_span(
             "batch",
             otel_context.Context(),
@@ -108,12 +110,12 @@ class OpenTelemetryTracing(Tracing):
             attributes={
                 "recognition.model": name,
                 "recognition.version": str(version),
-                "recognition.batch.size": report.size,
                 "recognition.batch.closed": report.closed,
+                **_batch_attributes(report.size, report.padding),
             },
-            start_time=time.time_ns() - int(report.inference_seconds * 1e9),
+            start_time=start,
         )
-        span.end()
+        span.end(start + int(report.inference_seconds * 1e9))
 
     def ids(self) -> Mapping[str, str]:
         call = _current.get()
@@ -128,6 +130,11 @@ class OpenTelemetryTracing(Tracing):
             name, trace.set_span_in_context(call.span), attributes=attributes, start_time=start
         )
         span.end(start + int(seconds * 1e9))
+
+
+def _batch_attributes(size: int, padding: int) -> dict[str, int]:
+    """How many images were asked for, and how many were computed: the bucket that was filled up."""
+    return {"recognition.batch.size": size, "recognition.batch.bucket": size + padding}
 
 
 def _tracer(processor: SpanProcessor, resource: Resource, sampler: Sampler) -> Tracer:

@@ -62,6 +62,7 @@ class Timed(Generic[Result]):
     queue_seconds: float
     inference_seconds: float
     batch_size: int
+    padding: int
     computed_at: float
 
 

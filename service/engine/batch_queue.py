@@ -28,6 +28,8 @@ class BatchReport:
     queue_seconds: tuple[float, ...]
     inference_seconds: float
     padding: int = 0
+    computed_at: float = 0.0
+    """When it began, on the clock of `time.monotonic`."""
     callers: tuple[contextvars.Context, ...] = ()
     """In which each of the items was submitted, so that whoever watches can say for whom the batch ran."""
 
@@ -182,6 +184,7 @@ class BatchQueue(Generic[Payload, Result]):
                         queue_seconds=wait,
                         inference_seconds=seconds,
                         batch_size=size,
+                        padding=computed.padding,
                         computed_at=began,
                     )
                 )
@@ -192,6 +195,7 @@ class BatchQueue(Generic[Payload, Result]):
             queue_seconds=waits,
             inference_seconds=seconds,
             padding=computed.padding,
+            computed_at=began,
             callers=callers,
         )
         tell(self._observe, report)

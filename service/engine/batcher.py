@@ -33,6 +33,8 @@ class Row:
     queue_seconds: float
     inference_seconds: float
     batch_size: int
+    padding: int = 0
+    """Images that were computed besides, to fill the batch up to its bucket."""
     computed_at: float = 0.0
     """When the batch began, on the clock of `time.monotonic`."""
 
@@ -151,6 +153,7 @@ def _rows(timed: Timed[Outputs]) -> list[Row]:
             queue_seconds=timed.queue_seconds,
             inference_seconds=timed.inference_seconds,
             batch_size=timed.batch_size,
+            padding=timed.padding,
             computed_at=timed.computed_at,
         )
         for place, logits in enumerate(outputs.logits)

@@ -29,6 +29,8 @@ class Times:
     postprocess: float = 0.0
     batch_size: int = 0
     """0 where the outputs were known already."""
+    padding: int = 0
+    """Images that were computed besides, to fill the batch up to its bucket."""
     began_at: float = 0.0
     """When decoding began, on the clock of `time.monotonic`."""
     computed_at: float = 0.0
@@ -62,6 +64,7 @@ def times_of(prepared: Prepared, row: Row, *, postprocess_seconds: float = 0.0) 
         inference=row.inference_seconds,
         postprocess=postprocess_seconds,
         batch_size=row.batch_size,
+        padding=row.padding,
         began_at=prepared.began_at,
         computed_at=row.computed_at,
         lookup=prepared.lookup_seconds,

@@ -52,11 +52,14 @@ def test_one_request_has_five_spans_and_its_batch_size(collector: Collector, ser
     assert call.start < begins["decode"] < begins["queue"] < begins["inference"] < begins["postprocess"] < call.end
     (inference,) = [span for span in stages if span.name == "inference"]
     assert inference.attributes["recognition.batch.size"] == "1"
+    assert inference.attributes["recognition.batch.bucket"] == "1"
     many, stages_of_many = trace_of(spans, "BatchClassify")
     sizes = [s.attributes["recognition.batch.size"] for s in stages_of_many if s.name == "inference"]
     assert sizes == ["5"] * 5
     (batch,) = [s for s in spans if s.name == "batch" and s.attributes["recognition.batch.size"] == "5"]
     assert batch.links == ((many.trace_id, many.span_id),)
+    (times,) = {(span.start, span.end) for span in stages_of_many if span.name == "inference"}
+    assert (batch.start, batch.end) == times
 
 
 def test_metrics_and_log_lead_to_the_trace(collector: Collector, service: RunningService) -> None:

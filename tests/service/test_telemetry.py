@@ -1,6 +1,7 @@
 """Spans as OpenTelemetry's own exporter receives them (service/telemetry.py)."""
 
 import contextvars
+from dataclasses import replace
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -13,8 +14,8 @@ from service.engine.times import Times
 from service.telemetry import MAX_IMAGES_PER_CALL, OpenTelemetryTracing
 
 TIMES = Times(
-    decode=0.002, preprocess=0.001, queue=0.004, inference=0.01, postprocess=0.001, batch_size=8, began_at=10.0,
-    computed_at=10.008,
+    decode=0.002, preprocess=0.001, queue=0.004, inference=0.01, postprocess=0.001, batch_size=7, padding=1,
+    began_at=10.0, computed_at=10.008,
 )  # fmt: skip
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -27,17 +28,22 @@ class Traced:
         self.tracing = OpenTelemetryTracing(SimpleSpanProcessor(self.exporter), share=share, version="1")
 
     def call(
-        self, *, images: int = 1, code: str = "OK", metadata: tuple[tuple[str, str | bytes], ...] = ()
+        self,
+        *,
+        images: int = 1,
+        times: Times = TIMES,
+        code: str = "OK",
+        metadata: tuple[tuple[str, str | bytes], ...] = (),
     ) -> contextvars.Context:
         """Answers a call; the context in which its images were submitted."""
         context = contextvars.copy_context()
-        context.run(self._call, images, code, metadata)
+        context.run(self._call, [times] * images, code, metadata)
         return context
 
-    def _call(self, images: int, code: str, metadata: tuple[tuple[str, str | bytes], ...]) -> None:
+    def _call(self, images: list[Times], code: str, metadata: tuple[tuple[str, str | bytes], ...]) -> None:
         with self.tracing.request("Classify", metadata):
-            for _ in range(images):
-                self.tracing.image(TIMES)
+            for times in images:
+                self.tracing.image(times)
             self.tracing.end(model="thirds", version="1", code=code)
 
     def spans(self, name: str) -> list[ReadableSpan]:
@@ -61,7 +67,17 @@ def test_the_stages_are_children_with_their_own_times() -> None:
         {"decode": 3.0, "queue": 4.0, "inference": 10.0, "postprocess": 1.0}
     )
     assert stages["queue"].end_time == stages["inference"].start_time
-    assert (stages["inference"].attributes or {})["recognition.batch.size"] == 8
+    assert dict(stages["inference"].attributes or {}) == {"recognition.batch.size": 7, "recognition.batch.bucket": 8}
+
+
+def test_an_answer_that_was_kept_has_no_queue_and_no_inference() -> None:
+    """Its batch was another call's."""
+    traced = Traced()
+    traced.call(times=replace(TIMES, batch_size=0, computed_at=2.0))
+    names = ("Classify", "decode", "queue", "inference", "postprocess")
+    assert [len(traced.spans(name)) for name in names] == [1, 1, 0, 0, 1]
+    (decode,), (postprocess,) = traced.spans("decode"), traced.spans("postprocess")
+    assert postprocess.start_time == pytest.approx(decode.end_time, abs=1000)
 
 
 def test_a_caller_s_trace_is_continued() -> None:
@@ -103,6 +119,8 @@ def test_a_batch_links_to_each_call_once() -> None:
         closed=Closed.FULL,
         queue_seconds=(0.0,) * 4,
         inference_seconds=0.01,
+        padding=4,
+        computed_at=10.0,
         callers=(first, first, second, contextvars.Context()),
     )
     traced.tracing.batch("thirds", 1, report)
@@ -111,6 +129,8 @@ def test_a_batch_links_to_each_call_once() -> None:
         call.context.span_id for call in traced.spans("Classify") if call.context is not None
     }
     assert len(batch.links) == 2
+    assert milliseconds(batch) == pytest.approx(10.0)
+    assert (batch.attributes or {})["recognition.batch.bucket"] == 8
 
 
 def test_a_stream_of_many_images_does_not_flood_the_collector() -> None:
