@@ -57,22 +57,33 @@ class Collector:
 
 @contextmanager
 def running_collector(scratch: Path) -> Iterator[Collector]:
-    """With the configuration that the compose file mounts, on a free port. Skips the test where otelcol is missing."""
-    program = tool("otelcol")
+    """On a free port: the OpenTelemetry Collector, or rotel, which prints alike. Skips the test without either."""
+    program = tool("otelcol", "rotel-agent")
     port = free_port()
-    configuration = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
-    configuration["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"] = f"127.0.0.1:{port}"
-    configuration["service"]["telemetry"] = {"metrics": {"level": "none"}}
-    (scratch / "collector.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    options = rotel_options(port) if program.endswith("rotel-agent") else otelcol_options(port, scratch)
     output = scratch / "collector.log"
     with output.open("w", encoding="utf-8") as stream:
-        process = subprocess.Popen([program, "--config", scratch / "collector.yaml"], stdout=stream, stderr=stream)
+        process = subprocess.Popen([program, *options], stdout=stream, stderr=stream)
         try:
             wait_until_open(port, process)
             yield Collector(endpoint=f"http://127.0.0.1:{port}", output=output)
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+def otelcol_options(port: int, scratch: Path) -> list[str]:
+    """The configuration that the compose file mounts; only the port is this test's."""
+    configuration = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
+    configuration["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"] = f"127.0.0.1:{port}"
+    configuration["service"]["telemetry"] = {"metrics": {"level": "none"}}
+    (scratch / "collector.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    return ["--config", str(scratch / "collector.yaml")]
+
+
+def rotel_options(port: int) -> list[str]:
+    places = [f"--otlp-grpc-endpoint=127.0.0.1:{port}", f"--otlp-http-endpoint=127.0.0.1:{free_port()}"]
+    return ["start", *places, "--exporter=blackhole", "--debug-log=traces", "--debug-log-verbosity=detailed"]
 
 
 def free_port() -> int:
@@ -93,7 +104,7 @@ def wait_until_open(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 def span_of(text: str) -> Span:
-    fields = dict(re.findall(r"^    ([A-Z][A-Za-z ]*?) +: (.*)$", text, flags=re.MULTILINE))
+    fields = dict(re.findall(r"^ *([A-Z][A-Za-z ]*?) *: (.*)$", text, flags=re.MULTILINE))
     attributes = dict(re.findall(r"^     -> ([a-z._]+): \w+\((.*)\)$", text.partition("Links:")[0], flags=re.MULTILINE))
     links = re.findall(r"-> Trace ID: (\w+)\n\s+-> ID: (\w+)", text.partition("Links:")[2])
     return Span(

@@ -11,14 +11,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = (Path("/usr/libexec/docker/cli-plugins"), Path("/usr/lib/docker/cli-plugins"))
 
 
-def tool(name: str) -> str:
-    """Path of a program: beside the interpreter, on the PATH, or among Docker's plugins. Skips the test without it."""
+def tool(*names: str) -> str:
+    """Path of the first of these programs that is here. Skips the test without any of them."""
+    for name in names:
+        if (found := path_of(name)) is not None:
+            return found
+    pytest.skip(f"{' or '.join(names)} is not installed here")
+
+
+def path_of(name: str) -> str | None:
+    """Beside the interpreter, among Docker's plugins, or on the PATH."""
     beside = Path(sys.executable).parent / name
     places = [beside, *(plugins / name for plugins in PLUGINS)]
-    found = next((str(place) for place in places if place.exists()), None) or shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed here")
-    return found
+    return next((str(place) for place in places if place.exists()), None) or shutil.which(name)
 
 
 def run(*line: str | Path, input_text: str | None = None) -> str:
