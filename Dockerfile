@@ -3,7 +3,7 @@
 #   docker build -t recognition:cpu .                                 the service on the CPU
 #   docker build -t recognition:gpu --build-arg DEVICE=gpu .          the same with CUDA and cuDNN; the host brings the driver
 #   docker build -t recognition-training --target training .          recognition-train and recognition-export
-#   docker build -t recognition-batch --target batch .                recognition-batch with all of its engines
+#   docker build -t recognition-batch --target batch .                recognition-batch with all of its engines; DEVICE too
 #
 # CUDA comes as Python packages, so that one small base carries both. Packages are installed by hash from locks/.
 
@@ -44,6 +44,7 @@ COPY batch batch
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels .
 
 # --- the environments: a venv without pip, filled from outside ------------------------------------------------------
+# Without tests, and without ONNX Runtime's library for programs in C: Python's module has all of it inside.
 FROM ${PYTHON} AS service-packages
 WORKDIR /build
 ARG DEVICE=cpu
@@ -52,7 +53,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/recognition \
     && python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps \
         --only-binary :all: --require-hashes --requirement packages.lock \
-    && find /opt/recognition -type d -name tests -prune -exec rm -r {} +
+    && find /opt/recognition \( -type d -name tests -o -name 'libonnxruntime.so*' \) -prune -exec rm -r {} +
 COPY --from=wheel /wheels /wheels
 RUN python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps --no-index \
         --no-cache-dir /wheels/*.whl
@@ -64,19 +65,20 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/recognition \
     && python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps \
         --only-binary :all: --require-hashes --requirement packages.lock \
-    && find /opt/recognition -type d -name tests -prune -exec rm -r {} +
+    && find /opt/recognition \( -type d -name tests -o -name 'libonnxruntime.so*' \) -prune -exec rm -r {} +
 COPY --from=wheel /wheels /wheels
 RUN python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps --no-index \
         --no-cache-dir /wheels/*.whl
 
 FROM ${PYTHON} AS batch-packages
 WORKDIR /build
-COPY locks/batch.lock packages.lock
+ARG DEVICE=cpu
+COPY locks/batch-${DEVICE}.lock packages.lock
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/recognition \
     && python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps \
         --only-binary :all: --require-hashes --requirement packages.lock \
-    && find /opt/recognition -type d -name tests -prune -exec rm -r {} +
+    && find /opt/recognition \( -type d -name tests -o -name 'libonnxruntime.so*' \) -prune -exec rm -r {} +
 COPY --from=wheel /wheels /wheels
 RUN python -m pip --python /opt/recognition/bin/python install --disable-pip-version-check --no-deps --no-index \
         --no-cache-dir /wheels/*.whl

@@ -6,7 +6,7 @@ READY := $(VENV)/.installed
 CONFORMANCE := $(VENV)/conformance
 
 .DEFAULT_GOAL := help
-.PHONY: sbom fuzz help setup data demo serve conformance test test-long lint check format lock proto monitoring clean
+.PHONY: sbom fuzz help setup data demo serve conformance test test-ops test-long lint check format lock proto monitoring clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ $(CONFORMANCE)/.installed: tests/integration/conformance/requirements.lock | $(R
 test: setup conformance  ## every test that needs no network
 	@$(BIN)/python -m pytest
 
+test-ops: setup  ## those of images, compose, Kubernetes and traces, with the programs that tests/ops/fetch_tools.sh fetches
+	@PATH="$(CURDIR)/var/ops-tools/bin:$$PATH" $(BIN)/python -m pytest tests/ops
+
 test-long: setup  ## the counts of docs/reliability.md: within an hour, nothing else running; figures in var/reliability.json
 	@mkdir -p var && RELIABILITY_FIGURES=var/reliability.json $(BIN)/python -m pytest tests/reliability -m long --timeout 1800
 
@@ -69,7 +72,9 @@ lock:  ## resolve requirements.lock and the image's locks/ anew (needs uv)
 	$(RESOLVE) pyproject.toml --extra cuda --extra otel --constraint requirements.lock -o locks/service-gpu.lock
 	$(RESOLVE) pyproject.toml --extra export --constraint requirements.lock -o locks/training.lock
 	echo 'ray[default]' | $(RESOLVE) pyproject.toml - --extra service-cpu --extra ray --extra s3 --extra gcs \
-		--constraint requirements.lock -o locks/batch.lock
+		--constraint requirements.lock -o locks/batch-cpu.lock
+	echo 'ray[default]' | $(RESOLVE) pyproject.toml - --extra cuda --extra ray --extra s3 --extra gcs \
+		--constraint requirements.lock -o locks/batch-gpu.lock
 	echo hatchling | $(RESOLVE) - --constraint requirements.lock -o locks/build.lock
 
 sbom: setup  ## what is in the images, as CycloneDX, into var/sbom

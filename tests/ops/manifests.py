@@ -1,6 +1,7 @@
 """Renders the combinations of overlays and components that the README names, with the kustomize inside kubectl."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,13 @@ import yaml
 from tests.ops.tools import ROOT, run, tool
 
 K8S = ROOT / "k8s"
+CHOICES = {
+    "overlay": ("overlays/cpu", "overlays/gpu"),
+    "models": (None, "models-pvc", "models-init", "models-image"),
+    "scaler": (None, "hpa", "keda"),
+}
+"""One each; everything below goes with everything."""
+ADDITIONS = ("pod-monitor", "prometheus-rule", "tls", "tls-pod", "tokens", "tracing")
 COMBINATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cpu": ("overlays/cpu", ()),
     "cpu with a claim": ("overlays/cpu", ("models-pvc",)),
@@ -19,9 +27,10 @@ COMBINATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "gpu": ("overlays/gpu", ()),
     "gpu with a claim": ("overlays/gpu", ("models-pvc", "keda")),
+    "gpu with models from a bucket": ("overlays/gpu", ("models-init", "keda", "pod-monitor")),
     "gpu with everything": (
         "overlays/gpu",
-        ("models-image", "keda", "pod-monitor", "prometheus-rule", "tls", "tracing"),
+        ("models-image", "keda", "pod-monitor", "prometheus-rule", "tls", "tls-pod", "tokens", "tracing"),
     ),
     "kserve": ("components/kserve", ()),
     "monitoring": ("monitoring", ()),
@@ -42,7 +51,11 @@ def rendered(combination: str, scratch: Path) -> tuple[dict[str, Any], ...]:
 @cache
 def rendered_text(combination: str, scratch: Path) -> str:
     overlay, components = COMBINATIONS[combination]
-    place = scratch / combination.replace(" ", "-")
+    return render(overlay, components, scratch / combination.replace(" ", "-"))
+
+
+def render(overlay: str, components: Sequence[str], place: Path) -> str:
+    """What `kubectl apply -k` would apply of an overlay that is written to `place`."""
     place.mkdir(exist_ok=True)
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -64,3 +77,14 @@ def pod_specs(document: dict[str, Any]) -> list[dict[str, Any]]:
                 found += [part] if isinstance(part.get("containers"), list) else []
                 found += pod_specs(part)
     return found
+
+
+def pod_templates(part: Any) -> list[dict[str, Any]]:
+    """The pod templates anywhere inside: specifications with their metadata."""
+    if isinstance(part, list | tuple):
+        return [found for item in part for found in pod_templates(item)]
+    if not isinstance(part, dict):
+        return []
+    if isinstance(part.get("spec"), dict) and "containers" in part["spec"]:
+        return [part]
+    return [found for value in part.values() for found in pod_templates(value)]

@@ -98,7 +98,7 @@ def test_every_source_directory_of_the_wheel_is_copied() -> None:
                 assert f"!{package.split('/')[0]}" in ignored
 
 
-@pytest.mark.parametrize("lock", ["service-cpu", "service-gpu", "batch", "training", "build"])
+@pytest.mark.parametrize("lock", ["service-cpu", "service-gpu", "batch-cpu", "batch-gpu", "training", "build"])
 def test_a_lock_pins_what_the_project_was_tested_with(lock: str) -> None:
     """Packages of an image's lock that requirements.lock has too stand there in the same version."""
     tested = pins(ROOT / "requirements.lock")

@@ -1,5 +1,6 @@
 """The Kubernetes manifests: every combination renders, is valid for three versions, and passes the security scan."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -12,7 +13,17 @@ import yaml
 
 from service.config import PREFIX, Settings
 from tests.ops.crd import validate_custom
-from tests.ops.manifests import COMBINATIONS, K8S, pod_specs, rendered, rendered_text
+from tests.ops.manifests import (
+    ADDITIONS,
+    CHOICES,
+    COMBINATIONS,
+    K8S,
+    pod_specs,
+    pod_templates,
+    render,
+    rendered,
+    rendered_text,
+)
 from tests.ops.tools import run, tool
 
 VERSIONS = ("1.35", "1.36", "1.37")
@@ -60,6 +71,22 @@ def test_custom_objects_are_valid(combination: str, scratch: Path) -> None:
             validate_custom(document)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("chosen", list(itertools.product(*CHOICES.values())))
+@pytest.mark.parametrize("additions", [(), ADDITIONS, tuple(reversed(ADDITIONS))])
+def test_whatever_may_be_combined_is_valid(
+    chosen: tuple[str | None, ...], additions: tuple[str, ...], tmp_path: Path
+) -> None:
+    """One of each choice and everything else, in either order; the newest version and the operators' definitions."""
+    overlay, *parts = [name for name in chosen if name is not None]
+    for document in yaml.safe_load_all(render(overlay, [*additions, *parts], tmp_path / "combined")):
+        if is_custom(document):
+            validate_custom(document)
+        else:
+            kubernetes_validate.validate(document, VERSIONS[-1], strict=True)
+
+
 def test_the_validators_see_a_misspelt_field(scratch: Path) -> None:
     """The negative control of the two tests above."""
     deployment = dict(of_kind(rendered("cpu", scratch), "Deployment"))
@@ -81,6 +108,30 @@ def test_pods_keep_service_variables_away_from_the_settings(combination: str, sc
         for pod in pod_specs(document):
             assert pod["enableServiceLinks"] is False, document["kind"]
             assert pod["automountServiceAccountToken"] is False, document["kind"]
+
+
+@combinations
+def test_pods_are_admitted_where_restricted_is_enforced(combination: str, scratch: Path) -> None:
+    """Those that operators make too: what the base's namespace asks for, and a read-only root."""
+    for document in rendered(combination, scratch):
+        for pod in pod_specs(document):
+            for container in [*pod["containers"], *pod.get("initContainers", [])]:
+                context = pod.get("securityContext", {}) | container["securityContext"]
+                assert context["runAsNonRoot"] is True, container["name"]
+                assert context["seccompProfile"] == {"type": "RuntimeDefault"}, container["name"]
+                assert context["allowPrivilegeEscalation"] is False, container["name"]
+                assert context["readOnlyRootFilesystem"] is True, container["name"]
+                assert context["capabilities"] == {"drop": ["ALL"]}, container["name"]
+
+
+def test_the_namespace_s_policy_is_opened_for_every_pod_that_talks(scratch: Path) -> None:
+    """The base closes the whole namespace; what is applied beside it brings a policy for its pods."""
+    for combination in ("batch by an indexed job", "batch by Ray", "training on several nodes"):
+        documents = rendered(combination, scratch)
+        (policy,) = [document for document in documents if document["kind"] == "NetworkPolicy"]
+        chosen = policy["spec"]["podSelector"]["matchLabels"].items()
+        for template in pod_templates(documents):
+            assert chosen <= template["metadata"]["labels"].items(), combination
 
 
 @combinations
