@@ -23,6 +23,7 @@ from service.children import Children
 from service.engine.batcher import BatchReport
 from service.engine.response_cache import Lookup
 from service.engine.times import Stage
+from service.histogram import observe_all
 from service.model_metrics import ModelMetrics
 from service.models.manifest import Manifest
 
@@ -173,8 +174,9 @@ class Metrics(ModelMetrics):
         for children in (self._requests, self._predictions):
             children.remove(model=name, version=version)
 
-    def observe_stage(self, manifest: Manifest, stage: Stage, seconds: float) -> None:
-        self._stage_seconds[stage, manifest.name].observe(seconds, self._trace())
+    def observe_stage(self, manifest: Manifest, stage: Stage, seconds: Sequence[float]) -> None:
+        """Of each image of a request."""
+        observe_all(self._stage_seconds[stage, manifest.name], seconds, self._trace())
 
     def _trace(self) -> dict[str, str] | None:
         ids = self._exemplar()
@@ -205,11 +207,10 @@ class Metrics(ModelMetrics):
         for label in set(labels):
             self._predictions[manifest.name, version, label].inc(labels.count(label))
         self.observe_image("ok", len(indices))
-        confidence = self._confidences[manifest.name,]
+        observe_all(self._confidences[manifest.name,], probabilities)
         drift = self._drifts.get((manifest.name, manifest.version))
-        for index, probability in zip(indices, probabilities, strict=True):
-            confidence.observe(probability)
-            if drift is not None:
+        if drift is not None:
+            for index, probability in zip(indices, probabilities, strict=True):
                 drift.observe(index, probability)
 
     def observe_cache_lookup(self, model: str, lookup: Lookup) -> None:

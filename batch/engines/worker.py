@@ -4,6 +4,7 @@ It ends with the pipe, so nothing stays behind when the job is killed. Its threa
 ahead while the main thread computes.
 """
 
+import gc
 import signal
 import traceback
 from collections.abc import Iterator
@@ -52,6 +53,8 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
             max_image_bytes=settings.question.max_image_bytes,
         )
         computation = Computation(model, settings.question, decode_threads=settings.decode_threads)
+        gc.collect()
+        gc.freeze()  # what is there now stays to the end, and need not be looked through again and again
         connection.send(model.facts)
         for ready in _prepared(connection, computation):
             connection.send(computation.compute(ready))

@@ -27,7 +27,8 @@ CHUNKS_OF_A_REQUEST = 8
 """Most parts that a large request is decoded in, side by side: to hand one to a thread costs as much as two images."""
 
 Result = TypeVar("Result")
-ObserveStage = Callable[[Stage, float], None]
+ObserveStage = Callable[[Stage, Sequence[float]], None]
+"""Told of a stage of several images, in seconds."""
 Computed: TypeAlias = tuple[Prepared, Row]
 """An image as the model took it, and what the model says of it."""
 
@@ -211,26 +212,24 @@ class Classifier:
             min_confidence=self._calibration.unknown_threshold if min_confidence is None else min_confidence,
         )
         seconds = (time.monotonic() - began) / len(computed)
-        answers = []
-        for (prepared, row), classification in zip(computed, classifications, strict=True):
-            times = times_of(prepared, row, postprocess_seconds=seconds)
-            self._note(times)
-            answers.append(Answer(classification=classification, times=times))
-        return answers
+        times = [times_of(prepared, row, postprocess_seconds=seconds) for prepared, row in computed]
+        self._note(times)
+        return [Answer(classification=one, times=its) for one, its in zip(classifications, times, strict=True)]
 
     def _embedded(self, computed: Sequence[Computed]) -> list[Embedded]:
+        times = [times_of(prepared, row) for prepared, row in computed]
+        self._note(times)
         results = []
-        for prepared, row in computed:
+        for (_, row), its in zip(computed, times, strict=True):
             assert row.embedding is not None  # noqa: S101 - asked only of models whose manifest names the output
-            times = times_of(prepared, row)
-            self._note(times)
-            results.append(Embedded(vector=row.embedding, times=times))
+            results.append(Embedded(vector=row.embedding, times=its))
         return results
 
-    def _note(self, times: Times) -> None:
-        self._observe(Stage.DECODE, times.decode)
-        self._observe(Stage.PREPROCESS, times.preprocess)
-        self._observe(Stage.QUEUE, times.queue)
-        self._observe(Stage.INFERENCE, times.inference)
-        self._observe(Stage.POSTPROCESS, times.postprocess)
-        self._observe_image(times)
+    def _note(self, times: Sequence[Times]) -> None:
+        self._observe(Stage.DECODE, [one.decode for one in times])
+        self._observe(Stage.PREPROCESS, [one.preprocess for one in times])
+        self._observe(Stage.QUEUE, [one.queue for one in times])
+        self._observe(Stage.INFERENCE, [one.inference for one in times])
+        self._observe(Stage.POSTPROCESS, [one.postprocess for one in times])
+        for one in times:
+            self._observe_image(one)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -40,7 +40,8 @@ from service.models.variant import PrecisionChoice
 class LoadObserver:
     """Who wants to know of stages and batches of a model, for the metrics."""
 
-    stage: Callable[[Manifest, Stage, float], None]
+    stage: Callable[[Manifest, Stage, Sequence[float]], None]
+    """Told of the seconds of each image of a request."""
     batch: Callable[[Manifest, BatchReport], None]
     image: Callable[[Times], None] = lambda _times: None
     row: Callable[[Manifest, Prepared, Row], None] = lambda _manifest, _prepared, _row: None

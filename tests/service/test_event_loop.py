@@ -1,12 +1,13 @@
 """The event loop: the one that the settings ask for, or a refusal before anything is started."""
 
 import asyncio
+import gc
 import importlib.util
 
 import pytest
 import uvloop
 
-from service.event_loop import EventLoop, EventLoopUnavailable, run
+from service.event_loop import NEW_OBJECTS, EventLoop, EventLoopUnavailable, run
 
 
 async def note_loop(seen: list[type]) -> None:
@@ -19,6 +20,7 @@ def test_the_chosen_loop_runs(choice: EventLoop) -> None:
     seen: list[type] = []
     run(note_loop(seen), choice)
     assert issubclass(seen[0], uvloop.Loop) is (choice is not EventLoop.ASYNCIO)
+    assert gc.get_threshold()[0] == NEW_OBJECTS
 
 
 def test_without_uvloop_auto_takes_asyncios_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -57,7 +58,7 @@ class Subject:
             batcher=self.batcher,
             workers=self.workers,
             chunk_images=chunk_images,
-            observe=lambda stage, seconds: self.stages.append((stage, seconds)),
+            observe=lambda stage, seconds: self.stages.extend((stage, one) for one in seconds),
         )
 
     async def stop(self) -> None:
@@ -187,7 +188,7 @@ async def test_the_time_of_inference_and_of_waiting_is_told_apart(subject: Subje
 async def test_stages_are_not_told_of_bad_images(subject: Subject) -> None:
     """Two good ones among three: ten figures."""
     await subject.classifier.classify_many([file(1), b"no image", file(2)], top_k=1)
-    assert [stage for stage, _ in subject.stages] == [*Stage, *Stage]
+    assert Counter(stage for stage, _ in subject.stages) == dict.fromkeys(Stage, 2)
 
 
 async def test_more_labels_than_there_are_give_all(subject: Subject) -> None:
@@ -258,7 +259,7 @@ async def test_embeddings_come_in_order(subject: Subject) -> None:
     results = await subject.classifier.embed_many([file(3), b"no image", file(250)])
     vectors = [result.vector.tolist() if isinstance(result, Embedded) else type(result) for result in results]
     assert vectors == [[3.0], ImageUnreadable, [250.0]]
-    assert [stage for stage, _ in subject.stages] == [*Stage, *Stage]
+    assert Counter(stage for stage, _ in subject.stages) == dict.fromkeys(Stage, 2)
 
 
 async def test_compute_gives_the_input_beside_the_outputs(subject: Subject) -> None:

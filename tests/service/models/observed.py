@@ -1,5 +1,7 @@
 """Notes what a loaded model tells its observer."""
 
+from collections.abc import Sequence
+
 from service.engine.batcher import BatchReport
 from service.engine.times import Stage
 from service.models.manifest import Manifest
@@ -12,9 +14,9 @@ class Observed:
         self.stages: list[tuple[str, Stage]] = []
         self.batches: list[tuple[str, int]] = []
 
-    def stage(self, manifest: Manifest, stage: Stage, seconds: float) -> None:
-        assert seconds >= 0
-        self.stages.append((manifest.name, stage))
+    def stage(self, manifest: Manifest, stage: Stage, seconds: Sequence[float]) -> None:
+        assert min(seconds) >= 0
+        self.stages.extend([(manifest.name, stage)] * len(seconds))
 
     def batch(self, manifest: Manifest, report: BatchReport) -> None:
         self.batches.append((manifest.name, report.size))

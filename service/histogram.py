@@ -1,0 +1,20 @@
+"""Many values into a histogram at once: one by one, the five times of an image cost more than ranking its labels."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+
+from prometheus_client import Histogram
+
+
+def observe_all(histogram: Histogram, values: Sequence[float], exemplar: dict[str, str] | None = None) -> None:
+    """What `observe` does with each of the values, with a lock for each bucket instead of two for each value."""
+    if len(values) < 2 or exemplar is not None:
+        for value in values:
+            histogram.observe(value, exemplar)
+        return
+    # Of the library's own state, for it offers no such thing; a test compares the two.
+    bounds, buckets = histogram._upper_bounds, histogram._buckets  # noqa: SLF001
+    histogram._sum.inc(sum(values))  # noqa: SLF001
+    for place, count in Counter(bisect_left(bounds, value) for value in values).items():
+        buckets[place].inc(count)
