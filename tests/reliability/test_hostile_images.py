@@ -10,6 +10,7 @@ import pytest
 from google.rpc import code_pb2
 from recognition.v1 import recognition_pb2 as pb
 
+from tests.reliability.figures import Size, record
 from tests.reliability.hostile_images import bombs, mutated, text_bomb
 from tests.service.api.refusals import refusal_of
 from tests.service.in_process import InProcess, serving
@@ -61,14 +62,13 @@ async def test_mutated_images_are_answered_or_refused(models: Path) -> None:
     assert outcomes["INVALID_ARGUMENT"] > 500
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.long
 async def test_ten_thousand_mutated_images_are_answered_or_refused(models: Path) -> None:
     """Others than those of the fast test."""
     outcomes = await mutations(models, 10_000, seed=1)
+    record("R8 mutated images", Size(seconds=0, count=10_000, strict=True), outcomes=outcomes)
     assert set(outcomes) == {"OK", "INVALID_ARGUMENT"}
     assert outcomes.total() == 10_000
-    print(f"\nmutated images: {dict(outcomes)}")  # noqa: T201 - the figure for docs/reliability.md
 
 
 async def refusals(models: Path) -> tuple[list[float], list[float], int]:
@@ -96,11 +96,17 @@ async def test_a_hundred_bombs_are_refused_at_once(models: Path) -> None:
     assert growth <= MOST_GROWTH_BYTES
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_hundred_bombs_are_refused_within_20_ms(models: Path) -> None:
     """By the clock, from call to answer; for a machine that has nothing else to do."""
     clock, _, growth = await refusals(models)
-    print(f"\n100 bombs: p99 {clock[98] * 1000:.1f} ms, memory {growth / 2**20:+.1f} MiB")  # noqa: T201
+    record(
+        "R9 bombs",
+        Size(seconds=0, count=len(clock), strict=True),
+        refused=len(clock),
+        p99_ms=round(1e3 * clock[98], 1),
+        growth_megabytes=round(growth / 2**20, 1),
+    )
     assert clock[98] <= REFUSED_WITHIN_SECONDS
     assert growth <= MOST_GROWTH_BYTES
 
