@@ -1,6 +1,7 @@
 """The door `recognition.v1.RecognitionService`: messages in, engine calls, messages out. It knows gRPC and no ONNX."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -96,11 +97,15 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def ClassifyStream(  # noqa: N802
         self,
         request_iterator: AsyncIterator[pb.ClassifyStreamRequest],
-        context: Context,  # noqa: ARG002
+        context: Context,
     ) -> AsyncIterator[pb.ClassifyStreamResponse]:
-        images = _filled_in(request_iterator)
+        remaining = cast("float | None", context.time_remaining())
+        deadline = None if remaining is None else self._recogniser.deadline(remaining)
         answers = answers_as_ready(
-            images, self._answer_in_stream, limit=self._recogniser.max_images, closing=self._closing
+            _filled_in(request_iterator),
+            lambda request: self._answer_in_stream(request, deadline),
+            limit=self._recogniser.max_images,
+            closing=self._closing,
         )
         async for answer in answers:
             yield answer
@@ -127,11 +132,13 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         )
         return explain_response(live, explanation)
 
-    async def _answer_in_stream(self, request: pb.ClassifyStreamRequest) -> pb.ClassifyStreamResponse:
+    async def _answer_in_stream(
+        self, request: pb.ClassifyStreamRequest, deadline: float | None
+    ) -> pb.ClassifyStreamResponse:
         """Whatever is wrong with an item is its own error: the stream goes on."""
         response = pb.ClassifyStreamResponse(id=request.id)
         try:
-            answer = await self._answer_item(request, response)
+            answer = await self._answer_item(request, response, deadline)
         except ServiceError as error:
             self._recogniser.count_error(error)
             response.result.error.CopyFrom(status_of(error))
@@ -140,8 +147,12 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             response.times.CopyFrom(stage_times_message([answer.times]))
         return response
 
-    async def _answer_item(self, request: pb.ClassifyStreamRequest, response: pb.ClassifyStreamResponse) -> Answer:
-        """Waits where a single call would be refused: the stream itself is what holds the sender back."""
+    async def _answer_item(
+        self, request: pb.ClassifyStreamRequest, response: pb.ClassifyStreamResponse, deadline: float | None
+    ) -> Answer:
+        """Waits where a single call would be refused, as long as the stream's deadline allows: the stream itself is
+        what holds the sender back.
+        """
         if len(request.id.encode()) > LONGEST_ID_BYTES:
             raise ArgumentInvalid(f"An id may have at most {LONGEST_ID_BYTES} bytes.", field="id")
         live = self._live_model(request.model)
@@ -154,9 +165,12 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
                         request.image,
                         top_k=top_k,
                         min_confidence=min_confidence,
+                        deadline=deadline,
                         priority=priority_of(request.priority),
                     )
                 except QueueFull as error:
+                    if deadline is not None and time.monotonic() + error.retry_seconds >= deadline:
+                        raise
                     await asyncio.sleep(error.retry_seconds)
                 else:
                     times.append(answer.times)

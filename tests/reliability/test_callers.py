@@ -1,6 +1,7 @@
 """R4, R24, R22: callers that go away, and answers that must belong to who asked, through chaos."""
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from pathlib import Path

@@ -93,9 +93,10 @@ class RecognitionServiceServicer:
 
     def ClassifyStream(self, request_iterator, context):
         """Images as they come, answers as they are ready, matched by id and not by order. For batch jobs: the server takes
-        no more than it can hold, so a fast sender is slowed down and never refused. Whatever is wrong with one message (its
-        image, its model, its options, its id) is the error of that answer; the stream ends early only where the server
-        shuts down or fails, or where a message is none or larger than the server takes.
+        no more than it can hold, so a fast sender is slowed down, and an image refused only where the stream's deadline
+        leaves it no time. Whatever is wrong with one message (its image, its model, its options, its id, its time) is the
+        error of that answer; the stream ends early only where the server shuts down or fails, or where a message is none
+        or larger than the server takes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,9 +57,10 @@ class RecognitionServiceStub:
     """
     ClassifyStream: _grpc.StreamStreamMultiCallable[_recognition_pb2.ClassifyStreamRequest, _recognition_pb2.ClassifyStreamResponse]
     """Images as they come, answers as they are ready, matched by id and not by order. For batch jobs: the server takes
-    no more than it can hold, so a fast sender is slowed down and never refused. Whatever is wrong with one message (its
-    image, its model, its options, its id) is the error of that answer; the stream ends early only where the server
-    shuts down or fails, or where a message is none or larger than the server takes.
+    no more than it can hold, so a fast sender is slowed down, and an image refused only where the stream's deadline
+    leaves it no time. Whatever is wrong with one message (its image, its model, its options, its id, its time) is the
+    error of that answer; the stream ends early only where the server shuts down or fails, or where a message is none
+    or larger than the server takes.
     """
     Embed: _grpc.UnaryUnaryMultiCallable[_recognition_pb2.EmbedRequest, _recognition_pb2.EmbedResponse]
     """Images in, embedding vectors out: the activations that the last layer of the model sees."""
@@ -83,9 +84,10 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
     """
     ClassifyStream: _aio.StreamStreamMultiCallable[_recognition_pb2.ClassifyStreamRequest, _recognition_pb2.ClassifyStreamResponse]  # type: ignore[assignment]
     """Images as they come, answers as they are ready, matched by id and not by order. For batch jobs: the server takes
-    no more than it can hold, so a fast sender is slowed down and never refused. Whatever is wrong with one message (its
-    image, its model, its options, its id) is the error of that answer; the stream ends early only where the server
-    shuts down or fails, or where a message is none or larger than the server takes.
+    no more than it can hold, so a fast sender is slowed down, and an image refused only where the stream's deadline
+    leaves it no time. Whatever is wrong with one message (its image, its model, its options, its id, its time) is the
+    error of that answer; the stream ends early only where the server shuts down or fails, or where a message is none
+    or larger than the server takes.
     """
     Embed: _aio.UnaryUnaryMultiCallable[_recognition_pb2.EmbedRequest, _recognition_pb2.EmbedResponse]  # type: ignore[assignment]
     """Images in, embedding vectors out: the activations that the last layer of the model sees."""
@@ -124,9 +126,10 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_recognition_pb2.ClassifyStreamResponse], _abc.AsyncIterator[_recognition_pb2.ClassifyStreamResponse]]:
         """Images as they come, answers as they are ready, matched by id and not by order. For batch jobs: the server takes
-        no more than it can hold, so a fast sender is slowed down and never refused. Whatever is wrong with one message (its
-        image, its model, its options, its id) is the error of that answer; the stream ends early only where the server
-        shuts down or fails, or where a message is none or larger than the server takes.
+        no more than it can hold, so a fast sender is slowed down, and an image refused only where the stream's deadline
+        leaves it no time. Whatever is wrong with one message (its image, its model, its options, its id, its time) is the
+        error of that answer; the stream ends early only where the server shuts down or fails, or where a message is none
+        or larger than the server takes.
         """
 
     @_abc_1.abstractmethod

@@ -9,6 +9,7 @@ import pytest
 from recognition.v1 import recognition_pb2 as pb
 from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 
+from service.engine.batch_costs import BatchCosts
 from service.models.registry import Registry
 from tests.service.api.house import THIRDS
 from tests.service.api.refusals import refusal, refusal_of
@@ -174,6 +175,48 @@ async def test_a_fast_sender_is_held_back_and_never_refused(models: Path) -> Non
             await reader
         assert sorted(map(int, got)) == list(range(300))
         assert service.sum("recognition_rejected_total") == 0
+
+
+@pytest.mark.parametrize(
+    ("most_waiting", "refused"),
+    [(64, ("DEADLINE_EXCEEDED", "DEADLINE_UNREACHABLE")), (1, ("RESOURCE_EXHAUSTED", "QUEUE_FULL"))],
+)
+async def test_an_image_without_time_is_refused_alone(
+    models: Path, monkeypatch: pytest.MonkeyPatch, most_waiting: int, refused: tuple[str, str]
+) -> None:
+    """What could not be answered within the stream's deadline, or would have to wait until then for room in the queue:
+    at once, and the images before and after it are answered.
+    """
+    async with serving(models, max_queue_images=most_waiting) as service:
+        call = service.stub.ClassifyStream(timeout=SECONDS)
+        with held(service.live()) as release:
+            await call.write(request(0))
+            await until_at_work(service.live())
+            if most_waiting == 1:
+                await call.write(request(1))
+                await until(lambda: service.live().batcher.waiting == 1)
+            with monkeypatch.context() as slow:
+                slow.setattr(BatchCosts, "expected", lambda _costs, _size: 10 * SECONDS)
+                await call.write(request(2))
+                answer = await call.read()
+            release.set()
+            assert isinstance(answer, pb.ClassifyStreamResponse)
+            found = refusal_of(answer.result.error)
+            assert (answer.id, found.code, found.reason) == ("2", *refused)
+            assert (found.retry_seconds is None) is (found.code == "DEADLINE_EXCEEDED")
+        await call.write(request(3))
+        await call.done_writing()
+        others = {"0", "3"} if most_waiting > 1 else {"0", "1", "3"}
+        assert {await answered_id(call) for _ in others} == others
+        assert await call.read() is grpc.aio.EOF
+        assert service.sum("recognition_rejected_total") == 1
+
+
+async def answered_id(call: "grpc.aio.StreamStreamCall[pb.ClassifyStreamRequest, pb.ClassifyStreamResponse]") -> str:
+    answer = await call.read()
+    assert isinstance(answer, pb.ClassifyStreamResponse)
+    assert answer.result.HasField("classification")
+    return answer.id
 
 
 async def collect(
