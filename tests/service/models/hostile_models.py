@@ -36,13 +36,17 @@ def branching() -> bytes:
     )
 
 
+def varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes(encoded) + bytes([value])
+
+
 def prefixed(field: int, content: bytes) -> bytes:
-    length, size = bytearray(), len(content)
-    while True:
-        length.append(size & 0x7F | (0x80 if size > 0x7F else 0))
-        size >>= 7
-        if not size:
-            return bytes([field << 3 | 2]) + bytes(length) + content
+    """A field of protobuf that says how long it is."""
+    return varint(field << 3 | 2) + varint(len(content)) + content
 
 
 def nested() -> bytes:
