@@ -31,6 +31,8 @@ from service.models.manifest import PixelFormat
 
 START_SECONDS = 60.0
 """For Python and the decoders' libraries to be there, on a machine that is busy."""
+MOST_STARTS = 5
+"""In a row: a process that ends before it was given anything says nothing of the image."""
 ERRORS: Mapping[str, type[ServiceError]] = MappingProxyType(
     {kind.reason: kind for kind in (ImageUnreadable, ImageUnsupported, ImageTooLarge)}
 )
@@ -64,7 +66,11 @@ class _Worker:
             )
         finally:
             os.close(descriptor)
-        self._read_line(START_SECONDS)
+        try:
+            self._read_line(START_SECONDS)
+        except BaseException:
+            self.end()
+            raise
 
     @property
     def pid(self) -> int:
@@ -132,7 +138,7 @@ class DecodePool:
         worker = self._places.get()
         try:
             for last in (False, True):
-                worker = worker or _Worker(self._limits)
+                worker = worker or self._started()
                 try:
                     return worker.decode(data, pixel_format, at_least, seconds=self._seconds)
                 except _Lost as lost:
@@ -146,6 +152,15 @@ class DecodePool:
         raise ImageUnreadable(
             f"The image could not be decoded within {self._seconds:g} s, or broke its decoder; save it anew."
         )
+
+    def _started(self) -> _Worker:
+        """Raises _Lost where none can be started, which is no fault of the image."""
+        for attempt in range(1, MOST_STARTS + 1):
+            try:
+                return _Worker(self._limits)
+            except _Lost as lost:
+                log.warning("decoder did not start", cause=str(lost), attempt=attempt)
+        raise _Lost("no process could be started")
 
     def pids(self) -> list[int]:
         """Of the processes that are there."""

@@ -72,30 +72,41 @@ def check_graph(content: bytes, *, packaged: bool) -> None:
 
 def _nodes(content: bytes) -> Iterator[tuple[str, str]]:
     """Domain and operator of every node, those of functions and inner graphs included. Raises OnnxFileInvalid."""
-    pending = [(_Part.MODEL, memoryview(content), 0)]
+    unread = [_Unread(_Part.MODEL, content)]  # each inside of the one before it, so that they are never many
     nodes = fields = 0
-    while pending:
-        part, message, depth = pending.pop()
-        names = {OPERATOR: "", DOMAIN: ""}
-        for number, value in _fields(message):
+    while unread:
+        here = unread[-1]
+        for number, value in here.fields:
             fields += 1
             if fields > MOST_FIELDS:
                 raise OnnxFileInvalid(f"has more than {MOST_FIELDS:,} fields; save its weights as raw data")
-            _check_tensor(part, number, value)
-            inner = PARTS[part].get(number)
+            _check_tensor(here.part, number, value)
+            inner = PARTS[here.part].get(number)
             if inner is not None:
                 if isinstance(value, int):
                     raise OnnxFileInvalid("is not an ONNX model")
-                if depth >= DEEPEST:
+                if len(unread) > DEEPEST:
                     raise OnnxFileInvalid("has graphs inside of graphs, deeper than any classifier")
                 nodes += inner is _Part.NODE
                 if nodes > MOST_NODES:
                     raise OnnxFileInvalid(f"has more than {MOST_NODES:,} nodes")
-                pending.append((inner, value, depth + 1))
-            elif part is _Part.NODE and number in names and not isinstance(value, int):
-                names[number] = bytes(value[:200]).decode("utf-8", errors="replace")
-        if part is _Part.NODE:
-            yield names[DOMAIN], names[OPERATOR]
+                unread.append(_Unread(inner, value))
+                break
+            if here.part is _Part.NODE and number in here.names and not isinstance(value, int):
+                here.names[number] = bytes(value[:200]).decode("utf-8", errors="replace")
+        else:
+            unread.pop()
+            if here.part is _Part.NODE:
+                yield here.names[DOMAIN], here.names[OPERATOR]
+
+
+class _Unread:
+    """A message that is being read, and what was found in it."""
+
+    def __init__(self, part: _Part, content: bytes | memoryview) -> None:
+        self.part = part
+        self.fields = _fields(memoryview(content))
+        self.names = {OPERATOR: "", DOMAIN: ""}
 
 
 def _check_tensor(part: _Part, number: int, value: memoryview | int) -> None:

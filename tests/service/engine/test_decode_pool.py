@@ -11,6 +11,8 @@ import numpy as np
 import psutil
 import pytest
 
+from service.engine import decode_pool
+from service.engine.child import child_environment
 from service.engine.decode import ImageLimits, decode
 from service.engine.decode_pool import DecodePool
 from service.errors import ImageUnreadable, ServiceError
@@ -57,6 +59,21 @@ def test_a_killed_process_is_replaced_and_costs_nothing(pool: DecodePool) -> Non
     os.kill(before, signal.SIGKILL)
     assert pool.decode(IMAGE, pixel_format=PixelFormat.GRAY8, limits=LIMITS).shape == (8, 12)
     assert pool.pids() != [before]
+
+
+def test_a_process_that_ends_while_it_starts_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one does not even begin; the image waits for the second."""
+    starts: list[dict[str, str]] = []
+
+    def environment() -> dict[str, str]:
+        starts.append(child_environment())
+        return starts[-1] if len(starts) > 1 else starts[-1] | {"PYTHONHASHSEED": "none"}
+
+    monkeypatch.setattr(decode_pool, "child_environment", environment)
+    pool = DecodePool(1, LIMITS, seconds=30)
+    assert pool.decode(IMAGE, pixel_format=PixelFormat.GRAY8, limits=LIMITS).shape == (8, 12)
+    assert len(starts) == 2
+    pool.close()
 
 
 def test_an_image_that_takes_too_long_is_refused_and_its_process_ended() -> None:

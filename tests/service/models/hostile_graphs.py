@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ def summed(*nodes: onnx.NodeProto) -> bytes:
     return of_nodes(*nodes, total, helper.make_node("Add", ["x", "sum"], ["y"]))
 
 
-def grown(operator: str, *others: onnx.NodeProto, **attributes: object) -> Make:
+def grown(operator: str, *others: onnx.NodeProto, **attributes: Any) -> Make:
     """One operator that makes a number into terabytes; `x` is not known before the run, so nothing is folded away."""
     inputs = ["x", *(node.output[0] for node in others)]
     return lambda: summed(*others, helper.make_node(operator, inputs, ["large"], **attributes))
@@ -42,7 +43,7 @@ def doubled(operator: str, times: int) -> Make:
 
     def make() -> bytes:
         names = ["x", *(f"twice{step}" for step in range(times - 1)), "large"]
-        more = {"axis": 0} if operator == "Concat" else {}
+        more: dict[str, Any] = {"axis": 0} if operator == "Concat" else {}
         nodes = [
             helper.make_node(operator, [before, before], [after], **more) for before, after in itertools.pairwise(names)
         ]

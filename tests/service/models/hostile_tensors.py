@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
@@ -109,7 +110,7 @@ def parts() -> Iterator[tuple[str, onnx.ModelProto]]:
     yield "a training's step", model
 
 
-def _node(**attribute: object) -> onnx.NodeProto:
+def _node(**attribute: Any) -> onnx.NodeProto:
     return onnx.NodeProto(op_type="Constant", output=["w"], attribute=[onnx.AttributeProto(name="value", **attribute)])
 
 

@@ -1,0 +1,73 @@
+"""R12: processes that decode images are killed again and again, and cost no more than the image they were at."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.integration.running_service import RunningService, running_service
+from tests.reliability.figures import Size, record
+from tests.reliability.load import at_rate, channel_to, classify, closed_loop, codes_of, seconds_of
+from tests.reliability.numbered import publish
+from tests.reliability.observed import Holdings, adds_up
+from tests.reliability.versions import Versions
+
+OPTIONS = ("--decode-isolation", "process", "--decode-threads", "2", "--threads", "1")
+
+
+def decoders_of(service: RunningService) -> list[psutil.Process]:
+    """Those that are there now, at work or not; the service has no other children."""
+    children = psutil.Process(service.process.pid).children()
+    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+
+
+async def kill_each_second(service: RunningService, done: Callable[[], bool]) -> int:
+    """Gives how many were killed."""
+    killed = 0
+    while not done():
+        await asyncio.sleep(1.0)
+        if decoders := decoders_of(service):
+            random.choice(decoders).kill()
+            killed += 1
+    return killed
+
+
+@pytest.mark.long
+async def test_a_kill_each_second_fails_at_most_the_image_at_hand(tmp_path: Path) -> None:
+    """Five minutes at half the capacity: at the very most as many failures as kills, right answers, nothing left."""
+    size = Size(seconds=300, count=1, strict=True)
+    publish(tmp_path, 1)
+    versions = Versions(root=tmp_path)
+    versions.know()
+    with running_service(tmp_path, *OPTIONS) as service:
+        async with channel_to(service.target) as channel:
+            warm = await closed_loop(lambda n: classify(channel, n), callers=4, until=lambda calls: calls >= 400)
+            capacity = len(warm) / (warm[-1].began - warm[0].began)
+            before = Holdings.of(service)
+            flowing = asyncio.create_task(
+                at_rate(lambda n: classify(channel, n), rate=capacity / 2, seconds=size.seconds)
+            )
+            killed = await kill_each_second(service, flowing.done)
+            outcomes = await flowing
+        versions.check(outcomes)
+        failed = sum(one.code != "OK" for one in outcomes)
+        after = Holdings.of(service)
+        record(
+            "R12 killed decoders",
+            size,
+            killed=killed,
+            codes=codes_of(outcomes),
+            p99_ms=round(1e3 * seconds_of(outcomes, percentile=99), 1),
+            slowest_ms=round(1e3 * seconds_of(outcomes, percentile=100), 1),
+            before=before,
+            after=after,
+        )
+        assert killed > 0
+        assert failed <= killed
+        assert adds_up(service)
+        assert after.descriptors <= before.descriptors + 5
+        service.terminate()
+        assert service.wait() == 0
