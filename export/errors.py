@@ -5,6 +5,7 @@
     command     -- CommandUnknown       neither a command nor the directory of a run
     import      -- ImportMisused        an option is missing, or says what no importer knows
                 -- ImportInvalid        labels, preprocessing or images do not go with the model
+    quantise    -- WorkspaceUnusable    there is no room for the files that int8 is made in
     verify      -- DifferenceTooLarge   the graph does not compute what torch computes
     measure     -- SkewTooLarge         the service's way to the logits loses accuracy
     sign        -- KeyInvalid           a signing key cannot be read or made
@@ -44,6 +45,10 @@ class ImportMisused(ExportError):
 
 
 class DifferenceTooLarge(ExportError):
+    pass
+
+
+class WorkspaceUnusable(ExportError):
     pass
 
 

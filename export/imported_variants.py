@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import onnx
 from onnx import version_converter
 
+from export.errors import WorkspaceUnusable
 from export.graph import to_bytes
 from export.quantize import quantize
 from export.source import Source
@@ -80,6 +81,8 @@ def _int8(source: Source, images: Images, reference: Logits, calibration: Pixels
         quantised = quantize(
             graph, calibration=calibration, validation=images.pixels, reference=reference, outputs=source.outputs
         )
+    except WorkspaceUnusable:
+        raise
     except Exception as error:  # noqa: BLE001 - the converter and the quantiser know many graphs, not all
         return f"the graph cannot be quantised: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
     return examine(

@@ -45,8 +45,7 @@ def plain_logits(model: ForeignModel, spec: InputSpec, pixels: Pixels) -> Logits
     try:
         runtime = open_runtime(to_bytes(plain(model)), provider="CPUExecutionProvider", threads=1)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        raise GraphUnsupported(f"ONNX Runtime cannot load the model: {reason}") from error
+        raise GraphUnsupported(f"ONNX Runtime cannot load the model: {_reason(error)}") from error
     mean, std = np.array(spec.mean, dtype=np.float32), np.array(spec.std, dtype=np.float32)
     tensors = (pixels.astype(np.float32) / np.float32(255) - mean) / std
     tensors = tensors if model.channels_last else tensors.transpose(0, 3, 1, 2)
@@ -55,3 +54,9 @@ def plain_logits(model: ForeignModel, spec: InputSpec, pixels: Pixels) -> Logits
         for tensor in tensors
     ]
     return np.concatenate(rows)
+
+
+def _reason(error: Exception) -> str:
+    """What the runtime says, without the place in its source. It does not read the newest format that onnx writes."""
+    reason = str(error).strip().splitlines()[0].rpartition(") ")[2]
+    return f"{reason}; save it with `model.ir_version = 10`" if "max supported IR version" in reason else reason

@@ -16,9 +16,11 @@ from typing import Literal
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from export.errors import WorkspaceUnusable
 from export.graph import INPUT, OUTPUTS, to_bytes
 from export.verify import Logits, Pixels, load_session, logits_of
 from service.models.manifest import OutputSpec
@@ -90,9 +92,12 @@ def quantize(
     reference: Logits,
     outputs: OutputSpec = OUTPUTS,
 ) -> Quantised:
-    """The setting that agrees best with `reference`, the float32 logits of the validation images (N, labels)."""
+    """The setting that agrees best with `reference`, the float32 logits of the validation images (N, labels).
+
+    Raises WorkspaceUnusable.
+    """
     tried: dict[tuple[Method, tuple[Layer, ...]], tuple[float, onnx.ModelProto]] = {}
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with _workspace() as folder, _quiet():
         original, prepared = Path(folder) / "original.onnx", Path(folder) / "prepared.onnx"
         content = to_bytes(_named(graph))  # in a file: of a graph in memory the library would move the weights out
         original.write_bytes(content)
@@ -156,6 +161,20 @@ def _quantized(prepared: Path, method: Method, layers: tuple[Layer, ...], images
     quantized.opset_import.extend(declared)
     onnx.checker.check_model(quantized, full_check=True)
     return quantized
+
+
+@contextmanager
+def _workspace() -> Iterator[str]:
+    """The library works on files. Raises WorkspaceUnusable where there is no room for them."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield folder
+    except (OSError, DecodeError) as error:  # the second: the library wrote a part of a file and did not notice
+        reason = "a file came back cut short" if isinstance(error, DecodeError) else error.strerror
+        raise WorkspaceUnusable(
+            f"int8 is made in files below {tempfile.gettempdir()}, which cannot be used: {reason}. "
+            "Nothing was published; make room there, or name another directory with TMPDIR"
+        ) from error
 
 
 @contextmanager

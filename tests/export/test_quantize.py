@@ -1,10 +1,14 @@
 """The int8 form of a graph (export/quantize.py)."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
 
+from export.errors import WorkspaceUnusable
 from export.graph import OPSET, OUTPUTS, to_bytes
 from export.quantize import FLOAT_LAYERS, METHODS, Quantised, calibration_images, quantize
 from export.verify import load_session, logits_of
@@ -77,3 +81,13 @@ def test_calibration_images_are_spread_over_the_split() -> None:
     pixels = np.arange(10_000, dtype=np.int64).reshape(-1, 1, 1, 1).astype(np.uint8)
     assert len(calibration_images(pixels)) == 512
     assert len(calibration_images(pixels[:7])) == 7
+
+
+def test_a_full_disk_is_said_in_one_line(
+    graph: onnx.ModelProto, splits: Splits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where the files are made, and how to have them made elsewhere."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    images = splits.test.pixels[:4]
+    with pytest.raises(WorkspaceUnusable, match=r"below .*not there, which cannot be used: .*TMPDIR"):
+        quantize(graph, calibration=images, validation=images, reference=np.zeros((4, 10), dtype=np.float32))
