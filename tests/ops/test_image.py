@@ -8,69 +8,34 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from recognition_client import RecognitionClient
 
+from tests.ops.images import Image, built_image
 from tests.ops.tools import ROOT, run, tool
 from tests.service.packages import PackageRecipe, encode, picture
 
 MEGABYTE = 10**6
 LARGEST_IMAGE = 400 * MEGABYTE
-STORE = ("--storage-driver", "vfs")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """The built image, mounted."""
-
-    root: Path
-    config: dict[str, Any]
-    size: int
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    """The service's image for the CPU. IMAGE_SCRATCH names a directory that keeps the base from run to run."""
-    for name in ("buildah", "debootstrap", "unshare", "setpriv"):
-        tool(name)
-    if os.geteuid() != 0:
-        pytest.skip("building an image and mounting it needs root")
-    scratch = Path(os.environ.get("IMAGE_SCRATCH") or tmp_path_factory.mktemp("image"))
-    run(ROOT / "tests" / "ops" / "build_image.sh", scratch, "--target", "service")
-    buildah = ["buildah", "--root", str(scratch / "store"), "--runroot", str(scratch / "run"), *STORE]
-    described = json.loads(run(*buildah, "images", "--json", "localhost/recognition:test"))[0]
-    container = run(*buildah, "from", "--pull-never", "localhost/recognition:test").strip()
-    root = Path(run(*buildah, "mount", container).strip())
-    config = json.loads(run(*buildah, "inspect", "--type", "image", "localhost/recognition:test"))["Docker"]["config"]
-    yield Image(root=root, config=config, size=sum_of_sizes(root))
-    run(*buildah, "rm", container)
-    assert described["names"]
-
-
-def sum_of_sizes(root: Path) -> int:
-    """Bytes of all files, links counted once."""
-    seen = {}
-    for path in root.rglob("*"):
-        state = path.lstat()
-        seen[state.st_ino] = state.st_size
-    return sum(seen.values())
+    """The service's, for the CPU."""
+    with built_image(tmp_path_factory.mktemp("image"), "service") as built:
+        yield built
 
 
 @contextmanager
 def container(image: Image, models: Path) -> Iterator["subprocess.Popen[str]"]:
     """The image's own command with its own environment, on free ports of this machine."""
-    command = [*image.config["Entrypoint"], "--host", "127.0.0.1"]
     ports = [option for name in ("grpc", "http", "metrics") for option in (f"--{name}-port", "0")]
-    script = [str(ROOT / "tests" / "ops" / "run_image.sh"), str(image.root), str(models)]
-    process = subprocess.Popen(
-        ["unshare", "--mount", "--pid", "--fork", "--kill-child", *script, *image.config["Env"], *command, *ports],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = [*image.config["Entrypoint"], "--host", "127.0.0.1", *ports]
+    line = image.line(command, volumes=[f"{models}:/models:ro"])
+    process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -123,7 +88,7 @@ class TestBuiltImage:
     def test_it_is_small_and_brings_no_tools(self, image: Image) -> None:
         """At most 400 MB; no torch, compiler, pip of its own or pip cache."""
         assert image.size <= LARGEST_IMAGE, image.size
-        packages = {path.name for path in (image.root / "opt/recognition/lib/python3.11/site-packages").iterdir()}
+        packages = {path.name for path in image.packages.iterdir()}
         assert "onnxruntime" in packages
         assert not packages & {"torch", "pip", "hatchling", "onnx"}
         assert not (image.root / "usr/bin/gcc").exists()
