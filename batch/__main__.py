@@ -3,6 +3,7 @@
 Exit code 0 when every image was answered, 3 when some could not be read, 1 when the job failed, 2 for wrong use.
 """
 
+import os
 import signal
 import sys
 from enum import StrEnum
@@ -18,6 +19,9 @@ from batch.kinds import Format
 if TYPE_CHECKING:
     from batch.job import Outcome
     from batch.options import Options
+
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+"""Arrow's own allocator keeps what was freed: a job's memory grew with its images. Arrow reads this at its import."""
 
 SOME_UNREADABLE = 3
 PEM: dict[str, Any] = {"metavar": "FILE", "exists": True, "dir_okay": False}

@@ -32,6 +32,7 @@ from batch.store import Store
 from batch.summary import Summary, summarise
 from batch.table import table_of
 from batch.writer import Writer
+from service.machine import give_back_memory
 
 LISTING_FILE = "_listing.parquet"
 SUMMARY_FILE = "_summary.json"
@@ -188,6 +189,7 @@ class Job:
     def _write_shard(self, plan: Plan, shard: OpenShard) -> None:
         table = table_of(shard.images, shard.parts, plan.question, plan.model)
         self._store.write(part_name(shard.number, self._kind), lambda path: CODECS[self._kind].write(table, path))
+        give_back_memory()
 
     def _summary(self, plan: Plan, listing: Listing) -> Summary | None:
         missing = {part_name(shard, self._kind) for shard in range(listing.shards)} - self._store.names()

@@ -137,7 +137,7 @@ class Listing:
         return int(self._parquet.metadata.row_group(shard).num_rows)
 
     def shard(self, number: int) -> ListedShard:
-        return ListedShard(self._parquet.read_row_group(number))
+        return ListedShard(self._parquet.read_row_group(number, use_threads=False))
 
     def images(self) -> Iterator[Named]:
         for number in range(self.shards):

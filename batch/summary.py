@@ -19,6 +19,7 @@ from batch.store import Store
 from batch.table import OK, schema
 
 LEAST_CERTAIN = 48
+SUMMARISED = frozenset({"id", "status", "error", "label_1", "probability_1", "unknown"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -68,7 +69,7 @@ class Summary:
 def summarise(store: Store, plan: Plan, *, least_certain: int = LEAST_CERTAIN) -> Summary:
     """Of all parts, which must be there."""
     kind = Format(plan.format)
-    rows = schema(plan.question, plan.model)
+    columns = pa.schema([field for field in schema(plan.question, plan.model) if field.name in SUMMARISED])
     summary = Summary(model=plan.model.name, version=plan.model.version, digest=plan.model.digest)
     labels: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -76,7 +77,7 @@ def summarise(store: Store, plan: Plan, *, least_certain: int = LEAST_CERTAIN) -
     doubtful: list[Doubtful] = []
     for shard in range(plan.shards):
         with store.fetched(part_name(shard, kind)) as path:
-            table = CODECS[kind].read(path, rows)
+            table = CODECS[kind].read(path, columns)
         summary.images += len(table)
         _count(labels, table.column("label_1"))
         _count(reasons, table.column("error"))

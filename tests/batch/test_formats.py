@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -15,6 +16,7 @@ from batch.table import schema, table_of
 from tests.batch.fake_engine import MODEL, answer
 
 QUESTION = Question(top_k=2, embeddings=True)
+NAMES = ("id", "path", "status", "error", "label_1", "unknown", "width")
 IMAGES = [Named(name, Item(path=f'/p/with "quotes", {name}.png')) for name in ("a0", "b1", "c2x", "Ä 3")]
 
 
@@ -26,8 +28,10 @@ def test_what_was_written_is_read_again(tmp_path: Path, kind: Format) -> None:
     codec.write(table, tmp_path / "a")
     codec.write(table, tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    again = codec.read(tmp_path / "a", schema(QUESTION, MODEL))
-    for name in ("id", "path", "status", "error", "label_1", "unknown", "width"):
+    columns = [schema(QUESTION, MODEL).field(name) for name in (*NAMES, "probability_1")]
+    again = codec.read(tmp_path / "a", pa.schema(columns))
+    assert again.schema.names == [*NAMES, "probability_1"]
+    for name in NAMES:
         assert again.column(name).to_pylist() == table.column(name).to_pylist(), name
     assert pc.max(pc.abs(pc.subtract(again.column("probability_1"), table.column("probability_1")))).as_py() < 1e-6
 
