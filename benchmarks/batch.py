@@ -37,7 +37,8 @@ sys.path[0] = str(ROOT)  # run as a script, `import batch` would find this very 
 from batch.engines import Engine
 from batch.engines.loaded_model import LoadedModel, ModelChoice
 from batch.engines.local import LocalEngine
-from batch.engines.remote import RemoteEngine, ServedChoice
+from batch.engines.remote import RemoteEngine
+from batch.engines.served_choice import ServedChoice
 from batch.job import Job, JobSettings
 from batch.plan import Question
 from batch.store import FolderStore

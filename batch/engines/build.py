@@ -43,7 +43,8 @@ def _local(settings: EngineSettings) -> Engine:
 
 
 def _remote(settings: EngineSettings) -> Engine:
-    from batch.engines.remote import RemoteEngine, ServedChoice
+    from batch.engines.remote import RemoteEngine
+    from batch.engines.served_choice import ServedChoice
 
     choice = ServedChoice(
         servers=settings.servers,

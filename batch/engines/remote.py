@@ -7,17 +7,15 @@ is asked again, with growing pauses, for as long as the job's patience lasts; an
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Event
 
 from recognition_client import (
+    AccessDenied,
     Classification,
     DeadlineExceeded,
     Embedding,
     ImageError,
     InferenceFailed,
-    ModelInfo,
     ModelNotFound,
     ModelState,
     Overloaded,
@@ -25,9 +23,11 @@ from recognition_client import (
     RecognitionClient,
     RecognitionError,
     ServedModel,
+    ServerUnreachable,
     Unavailable,
 )
 
+from batch.engines.served_choice import ServedChoice, model_of
 from batch.errors import EngineFailed, ModelRefused
 from batch.fault import Fault
 from batch.item import Chunk
@@ -41,37 +41,9 @@ IMAGES_PER_REQUEST = 256
 """As many as a chunk has, and as a server takes unless it is told otherwise; one that takes fewer is sent halves."""
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
-TIMEOUT_SECONDS = 60.0
 OF_THE_IMAGE = ("IMAGE_", "ARGUMENT_", "FILE_")
 """Reasons that begin so will be the same whenever the image is sent; all others are worth another try."""
 PASSING = (Unavailable, Overloaded, DeadlineExceeded, InferenceFailed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedChoice:
-    """Which model of which servers."""
-
-    servers: tuple[str, ...]
-    name: str | None = None
-    version: int | None = None
-    alias: str | None = None
-    patience_seconds: float = 300.0
-    """How long a chunk is tried before the job gives up."""
-    token: str | None = field(default=None, repr=False)
-    tls: bool = False
-    root_certificates: Path | None = None
-    client_certificate: tuple[Path, Path] | None = None
-
-    def client(self, server: str) -> RecognitionClient:
-        """Of one of the servers; nothing is connected yet."""
-        return RecognitionClient(
-            server,
-            timeout_seconds=TIMEOUT_SECONDS,
-            token=self.token,
-            tls=self.tls,
-            root_certificates=self.root_certificates,
-            client_certificate=self.client_certificate,
-        )
 
 
 class RemoteEngine:
@@ -123,7 +95,7 @@ class RemoteEngine:
         except ModelNotFound as error:
             raise ModelRefused(f"{server}: {error}") from error
         except RecognitionError as error:
-            raise EngineFailed(f"{error}. Start a server, or name another with --server.") from error
+            raise EngineFailed(f"{error}. {_advice(error)}") from error
         if info.state is not ModelState.READY:
             raise EngineFailed(f"{server}: {info.name} version {info.version} is {info.state}: {info.state_reason}")
         return model_of(info)
@@ -172,7 +144,7 @@ class RemoteEngine:
         except PASSING as error:
             return dict.fromkeys(places, error)
         except RecognitionError as error:
-            raise EngineFailed(f"the server refuses: {error}") from error
+            raise EngineFailed(f"the server refuses: {error}. {_advice(error)}") from error
         return self._enter(results, places, outcomes, vectors)
 
     def _enter(
@@ -234,16 +206,12 @@ class RemoteEngine:
             raise EngineFailed("the job was stopped") from trouble
 
 
-def model_of(info: ModelInfo) -> Model:
-    return Model(
-        name=info.name,
-        version=info.version,
-        digest=info.digest,
-        precision=info.precision,
-        provider=info.provider,
-        labels=info.labels,
-        embedding_size=info.embedding_size,
-    )
+def _advice(error: RecognitionError) -> str:
+    if isinstance(error, AccessDenied):
+        return "Put a token with enough rights into RECOGNITION_TOKEN."
+    if isinstance(error, ServerUnreachable):
+        return "Start a server, or name another with --server; one that speaks TLS wants --tls or --root-certificates."
+    return "Run the same command again to go on."
 
 
 def _named(model: Model) -> str:

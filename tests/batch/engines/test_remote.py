@@ -11,7 +11,8 @@ from recognition.v1 import recognition_pb2 as pb
 from batch.engines import remote
 from batch.engines.loaded_model import ModelChoice
 from batch.engines.local import LocalEngine
-from batch.engines.remote import RemoteEngine, ServedChoice
+from batch.engines.remote import RemoteEngine
+from batch.engines.served_choice import ServedChoice
 from batch.errors import EngineFailed, ModelRefused
 from batch.item import Chunk, Item
 from batch.job import Job, JobSettings
