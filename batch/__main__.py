@@ -72,7 +72,10 @@ TrustedKeys = Annotated[
 ChosenEngine = Annotated[EngineName | None, typer.Option(help="Default: remote with --server, else local.")]
 TopK = Annotated[int, typer.Option(min=1, help="How many labels a row has, best first.")]
 ShardSize = Annotated[int, typer.Option(min=1, help="Rows of one part file.")]
-Kind = Annotated[Format, typer.Option("--format", help="What the rows are written as.")]
+Kind = Annotated[
+    Format | None,
+    typer.Option("--format", help="What the rows are written as. Default: by the ending of DIR, else parquet."),
+]
 MinConfidence = Annotated[
     float | None, typer.Option(min=0.0, max=1.0, help="Below it: unknown. Default: the model's own threshold.")
 ]
@@ -124,7 +127,7 @@ def batch(
     engine: ChosenEngine = None,
     top_k: TopK = 5,
     shard_size: ShardSize = 10_000,
-    format: Kind = Format.PARQUET,  # noqa: A002 - named after its option
+    format: Kind = None,  # noqa: A002 - named after its option
     min_confidence: MinConfidence = None,
     embeddings: Embeddings = False,
     timings: Timings = False,
@@ -193,6 +196,7 @@ def _report(outcome: "Outcome", *, as_json: bool) -> None:
 def main() -> None:
     """A stop by signal is no error of ours, but the job is not done: exit code 1."""
     from batch.errors import BatchError
+    from batch.sources.location import storage_error
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -203,8 +207,11 @@ def main() -> None:
     except BatchError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
-    except OSError as error:
-        typer.echo(f"error: {error.filename or 'storage'}: {error.strerror or error}", err=True)
+    except Exception as error:
+        known = error if isinstance(error, OSError) else storage_error(error)
+        if known is None:
+            raise
+        typer.echo(f"error: {known.filename or 'storage'}: {known.strerror or known}", err=True)
         sys.exit(1)
 
 

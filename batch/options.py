@@ -9,6 +9,7 @@ from batch.job import JobSettings
 from batch.kinds import Format
 from batch.plan import Question
 from batch.share import Share
+from batch.sources.location import Location
 from batch.sources.manifest import ManifestColumns
 
 
@@ -31,7 +32,7 @@ class Options:
     engine: EngineName | None
     top_k: int
     shard_size: int
-    format: Format
+    format: Format | None
     min_confidence: float | None
     embeddings: bool
     timings: bool
@@ -68,6 +69,8 @@ class Options:
             raise OptionsInvalid(f"--engine {name} asks no server; leave --server out, or choose --engine remote")
         if name is EngineName.REMOTE and self.timings:
             raise OptionsInvalid("--timings is for the engines local and ray: a server times whole requests")
+        if odd := [server for server in self.servers if not server or server.startswith(("http:", "https:"))]:
+            raise OptionsInvalid(f"--server is HOST:PORT or a target such as dns:///NAME:PORT, and not {odd[0]!r}")
         if self.version is not None and self.alias is not None:
             raise OptionsInvalid("name a --version or an --alias, not both")
         return EngineSettings(
@@ -91,7 +94,8 @@ class Options:
 
     @property
     def job_settings(self) -> JobSettings:
-        """Raises OptionsInvalid for options that contradict each other."""
+        """Raises OptionsInvalid for options that contradict each other, SourceInvalid for unknown storage."""
+        self._check_output()
         return JobSettings(
             source=self.source,
             question=Question(
@@ -102,12 +106,30 @@ class Options:
                 max_image_bytes=self.max_image_bytes,
                 batch_size=self.batch_size,
             ),
-            format=self.format,
+            format=self._format,
             shard_size=self.shard_size,
             columns=ManifestColumns(path=self.path_column, id=self.id_column),
             share=self._share,
             restart=self.restart,
         )
+
+    @property
+    def _format(self) -> Format:
+        """Who writes to `labels.csv` wants CSV."""
+        if self.format is not None:
+            return self.format
+        ending = self.output.rstrip("/").rpartition(".")[2].lower()
+        return Format(ending) if ending in set(Format) else Format.PARQUET
+
+    def _check_output(self) -> None:
+        """Inside the source, the parts of one run would be images of the next one."""
+        source, output = (Location.of(text) for text in (self.source, self.output))
+        if source.is_local and output.is_local:
+            inside = Path(output.path).resolve().is_relative_to(Path(source.path).resolve())
+        else:
+            inside = f"{output.url}/".startswith(f"{source.url.rstrip('/')}/")
+        if inside:
+            raise OptionsInvalid(f"--output {self.output} lies inside the source {self.source}; choose another place")
 
     @property
     def _client_certificate(self) -> tuple[Path, Path] | None:

@@ -1,6 +1,7 @@
 """The service's own model in this process: read, proved with its golden samples, warmed up. No server, no queue."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,17 +56,26 @@ def open_package(choice: ModelChoice) -> Package:
         repository = ModelRepository(Path(choice.models), trusted=read_trusted_keys(keys))
         name = choice.name or _only(repository)
         if name not in repository.names():
-            raise ModelRefused(f"{choice.models} has no model {name}, only {', '.join(repository.names()) or 'none'}")
+            raise ModelRefused(f"{choice.models} has no model {name}{_only_these(repository.names())}")
         aliases = repository.aliases(name)
         if choice.alias is not None and choice.alias not in aliases:
-            raise ModelRefused(f"{name} has no alias {choice.alias}, only {', '.join(sorted(aliases)) or 'none'}")
+            raise ModelRefused(f"{name} has no alias {choice.alias}{_only_these(sorted(aliases))}")
         versions = repository.versions(name)
         version = choice.version or aliases.get(choice.alias or STABLE, versions[-1])
         if version not in versions:
             raise ModelRefused(f"{name} has no version {version}, only {', '.join(map(str, versions))}")
-        return repository.open(name, version)
+        package = repository.open(name, version)
     except (PackageRefused, KeysInvalid) as error:
         raise ModelRefused(str(error)) from error
+    variants = [str(precision) for precision in package.manifest.variants]
+    if choice.precision is not PrecisionChoice.AUTO and choice.precision.value not in variants:
+        there = _only_these(sorted(variants))
+        raise ModelRefused(f"{name} version {version} has no {choice.precision}{there}; choose with --precision")
+    return package
+
+
+def _only_these(names: Sequence[str]) -> str:
+    return f", only {', '.join(names)}" if names else " and no other either"
 
 
 def _only(repository: ModelRepository) -> str:

@@ -16,6 +16,7 @@ from batch.errors import BatchError, EngineFailed
 from batch.item import Chunk
 from batch.plan import Model, Question
 from batch.results import Results
+from batch.sources.location import storage_error
 from service.engine.providers import CUDA_PROVIDER
 
 CHUNKS_PER_ACTOR = 2
@@ -165,7 +166,7 @@ class RayEngine:
         try:
             return ray.get(reference)
         except ray.exceptions.RayTaskError as error:
-            cause = error.cause
+            cause = storage_error(error.cause) or error.cause
             if isinstance(cause, BatchError | OSError):
                 raise cause from error
             raise EngineFailed(f"the model could not be run: {cause}") from error

@@ -18,6 +18,7 @@ from batch.engines.loaded_model import LoadedModel, ModelChoice
 from batch.errors import BatchError
 from batch.item import Chunk
 from batch.plan import Question
+from batch.sources.location import storage_error
 
 READ_AHEAD = 1
 """Chunks that are decoded and wait for the session."""
@@ -101,6 +102,7 @@ def _tell(connection: Connection, error: Exception) -> None:
 
 def _portable(error: Exception) -> Exception:
     """Our own errors and those of the system as they are; of others the text, since they may not survive the pipe."""
+    error = storage_error(error) or error
     if isinstance(error, BatchError):
         return type(error)(str(error))
     if isinstance(error, OSError):

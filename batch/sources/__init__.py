@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from batch.errors import SourceInvalid
 from batch.item import Named
-from batch.sources.archive import ARCHIVES, COMPRESSED, members
+from batch.sources.archive import ARCHIVES, COMPRESSED, IMAGE_SUFFIXES, members
 from batch.sources.folder import walk
 from batch.sources.location import Location
 from batch.sources.manifest import MANIFESTS, ManifestColumns, rows
@@ -31,8 +31,12 @@ def _found(source: str, columns: ManifestColumns) -> Iterator[Named]:
         raise SourceInvalid(f"{source}: there is no such file or folder")
     elif place.suffix in MANIFESTS:
         yield from rows(place, columns)
-    else:
+    elif place.suffix in {"", *IMAGE_SUFFIXES} or place.path.endswith((*ARCHIVES, *COMPRESSED)):
         yield from _opened(iter((place.as_named(),)), alone=True)
+    else:
+        raise SourceInvalid(
+            f"{source} is no image, no archive ({', '.join(ARCHIVES)}) and no manifest ({', '.join(MANIFESTS)})"
+        )
 
 
 def _opened(found: Iterator[Named], *, alone: bool = False) -> Iterator[Named]:

@@ -1,5 +1,6 @@
 """A place in a file system or in object storage: `/data/images`, `s3://bucket/images`, `gs://bucket/a.tar`."""
 
+import errno
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Self
@@ -11,6 +12,17 @@ from batch.item import Item, Named
 
 TAGS = ("ETag", "etag", "generation", "mtime", "LastModified", "last_modified", "updated", "created")
 """What storages call the thing that changes with the content; the first one that is there counts."""
+
+
+LIBRARIES = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "s3fs"})
+"""Of object storage; beside OSError they raise kinds of their own."""
+
+
+def storage_error(error: BaseException) -> OSError | None:
+    """What a storage's library raised, as an error of the system; None for anything else."""
+    if isinstance(error, OSError) or type(error).__module__.partition(".")[0] not in LIBRARIES:
+        return None
+    return OSError(errno.EIO, f"{error}. Look after credentials, address and network; then run the same command again")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "engine": None,
     "top_k": 5,
     "shard_size": 10_000,
-    "format": Format.PARQUET,
+    "format": None,
     "min_confidence": None,
     "embeddings": False,
     "timings": False,
@@ -58,6 +58,26 @@ def test_a_server_makes_the_engine_remote() -> None:
     assert "secret" not in repr(options(server=["a:1"], token="secret").engine_settings)  # noqa: S106
 
 
+@pytest.mark.parametrize(
+    ("output", "format", "written"),
+    [
+        ("labels", None, Format.PARQUET),
+        ("labels.parquet", None, Format.PARQUET),
+        ("a/labels.csv/", None, Format.CSV),
+        ("s3://b/labels.jsonl", None, Format.JSONL),
+        ("labels.csv", Format.PARQUET, Format.PARQUET),
+    ],
+)
+def test_the_ending_of_the_output_says_the_format(output: str, format: Format | None, written: Format) -> None:  # noqa: A002
+    """Unless it is named."""
+    assert options(output=output, format=format).job_settings.format is written
+
+
+@pytest.mark.parametrize(("source", "output"), [("photos", "photos-labels"), ("photos/2026", "photos/labels")])
+def test_an_output_beside_the_source(source: str, output: str) -> None:
+    assert options(source=source, output=output).job_settings.source == source
+
+
 def test_a_share_of_the_job() -> None:
     assert options(shares=4, share=2).job_settings.share == Share(index=2, of=4)
     assert options(share=2).job_settings.share == Share()
@@ -69,6 +89,11 @@ def test_a_share_of_the_job() -> None:
         ({"engine": EngineName.REMOTE}, "needs --server"),
         ({"engine": EngineName.LOCAL, "server": ["a:1"]}, "asks no server"),
         ({"server": ["a:1"], "timings": True}, "--timings"),
+        ({"server": ["http://a:1"]}, "--server is HOST:PORT"),
+        ({"server": ["a:1,"]}, "--server is HOST:PORT"),
+        ({"output": "photos/labels"}, "lies inside the source"),
+        ({"output": "photos"}, "lies inside the source"),
+        ({"source": "memory://b/in", "output": "memory://b/in/out"}, "lies inside the source"),
         ({"version": 1, "alias": "stable"}, "not both"),
         ({"server": ["a:1"], "client_key": Path("key.pem")}, "belong together"),
         ({"shares": 4}, "JOB_COMPLETION_INDEX"),

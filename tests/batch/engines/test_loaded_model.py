@@ -47,8 +47,8 @@ def test_which_version_is_taken(tmp_path: Path) -> None:
     [
         (ModelChoice(name="fourths"), "has no model fourths, only thirds"),
         (ModelChoice(version=9), "has no version 9, only 1"),
-        (ModelChoice(alias="canary"), "has no alias canary, only none"),
-        (ModelChoice(precision=PrecisionChoice.INT8), "there is no int8 variant"),
+        (ModelChoice(alias="canary"), "has no alias canary and no other"),
+        (ModelChoice(precision=PrecisionChoice.INT8), "has no int8, only fp32; choose with --precision"),
         (ModelChoice(trusted_keys="/nowhere.pub"), "trusted keys"),
     ],
 )

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from batch.errors import SourceInvalid
-from batch.sources.location import Location, item_of
+from batch.sources.location import Location, item_of, storage_error
 
 
 def test_a_local_place(tmp_path: Path) -> None:
@@ -38,3 +39,12 @@ def test_the_tag_of_an_object_is_its_version() -> None:
     place = Location.of("memory://bucket/a.png")
     assert item_of(place, {"size": 3, "ETag": '"abc"', "LastModified": "today"}).version == '"abc"'
     assert item_of(place, {"size": 3}).version is None
+
+
+def test_what_a_storage_library_raises_is_an_error_of_the_system() -> None:
+    """In one line with what to do; a mistake of our own stays what it is."""
+    known = storage_error(NoCredentialsError())
+    assert known is not None
+    assert str(known.strerror).startswith("Unable to locate credentials. Look after credentials")
+    assert storage_error(OSError(5, "as it is")) is None
+    assert storage_error(ValueError("ours")) is None

@@ -35,6 +35,12 @@ def test_nothing_there(tmp_path: Path) -> None:
         ids(tmp_path)
 
 
+def test_a_file_of_another_kind(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"a.png")
+    with pytest.raises(SourceInvalid, match=r"no image, no archive .*\.csv"):
+        ids(tmp_path / "list.txt")
+
+
 def test_a_compressed_tar_is_refused(tmp_path: Path) -> None:
     (tmp_path / "some.tar.gz").write_bytes(b"")
     with pytest.raises(SourceInvalid, match="compressed tar"):
