@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from training.models.classifier import Classifier
 from training.models.initialise import initialise
+from training.models.local_response import LocalResponseNorm
 
 SMALL = 64
 """Up to so many pixels a side the first convolution keeps the size, since there is little to throw away."""
@@ -30,7 +31,7 @@ class AlexNet2012(Classifier):
         self.conv3 = nn.Conv2d(widths[1], widths[2], kernel_size=3, padding=1)
         self.conv4 = nn.Conv2d(widths[2], widths[3], kernel_size=3, padding=1, groups=2)
         self.conv5 = nn.Conv2d(widths[3], widths[4], kernel_size=3, padding=1, groups=2)
-        self.norm = nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=2.0)
+        self.norm = LocalResponseNorm(size=5, alpha=1e-4, k=2.0)
         self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
         self.relu = nn.ReLU()
         self.flatten = nn.Flatten()

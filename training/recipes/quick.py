@@ -57,9 +57,9 @@ def alexnet_2012_quick() -> Recipe:
         model=ModelConfig(name="alexnet_2012", arguments={"channels": 1, "classes": 10, "size": 28, "divisor": 8}),
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_INPUT,
-        augmentation=Augmentation(flip=True),
+        augmentation=Augmentation(flip=True, shift=1),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.02, weight_decay=0.0005),
-        epochs=20,
+        epochs=25,
         batch_size=64,
     )
 
