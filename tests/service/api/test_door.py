@@ -63,6 +63,22 @@ async def test_closing_waits_until_nobody_knocks() -> None:
     assert time.monotonic() - knocked >= QUIET_SECONDS
 
 
+async def test_silence_is_looked_for_and_not_only_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that got no time for a while looks again before it believes that nobody is there."""
+    monkeypatch.setattr(door_module, "QUIET_SECONDS", 0.05)
+    door = Door()
+    door.enter()
+    door.leave()
+    closing = asyncio.create_task(door.close(within_seconds=60))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        time.sleep(0.1)  # noqa: ASYNC251 - the machine gives this loop no time
+        with pytest.raises(ShuttingDown):
+            door.enter()
+    assert not closing.done()
+    await asyncio.wait_for(closing, 60)
+
+
 async def test_the_wait_has_an_end() -> None:
     """A call that never leaves does not keep the server."""
     door = Door()
