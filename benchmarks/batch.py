@@ -1,12 +1,12 @@
 """Images per second of batch jobs, next to the limit of the same machine at the same time.
 
 The limit is 1 / (1/a + 1/b): a is the service's decoding alone, of images in memory, one process a core; b is ONNX
-Runtime alone on all cores, as one session or one for each core, at its best batch size. `local` and `remote` are whole
-jobs, from the first file that is read to the last part on the disk. All take turns, so that a busy machine is as unfair
-to one as to another; the ratios are those of a round, and their median is shown.
+Runtime alone on all cores, as one session or one for each core, at its best batch size. `local` and `remote` are jobs
+from the first file that is read to the last part on the disk (a source is listed while the model loads). All take
+turns, so that a busy machine is as unfair to one as to another; the ratios are those of a round, and their median is
+shown. The service runs on the same cores: as one replica, and as so many as --replicas says.
 
-Example: .venv/bin/python benchmarks/batch.py --models var/models --model fashion_cnn --images photos/ --remote
-Memory:  .venv/bin/python benchmarks/batch.py --models var/models --model fashion_cnn --images photos/ --memory
+Example: .venv/bin/python benchmarks/batch.py --models var/models --model fashion_cnn --images photos/ --replicas 2
 """
 
 # ruff: noqa: E402 - the path comes first, see below
@@ -21,14 +21,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from rich.console import Console
 
 ROOT = Path(__file__).parents[1]
@@ -179,53 +178,30 @@ def compare(options: argparse.Namespace, choice: ModelChoice) -> None:
     cores = available_cores()
     files = sorted(str(path) for path in Path(options.images).rglob("*") if path.is_file())
     limit = Limit(choice, files[: options.most], cores=cores, per_batch=options.most)
-    print(f"{len(files):,} images, {cores} cores, best batch sizes {limit.sizes}")
+    print(f"{options.model}: {len(files):,} images, {cores} cores, best batch sizes {limit.sizes}", flush=True)
     rows: list[dict[str, float]] = []
-    with served(options.models, options.replicas if options.remote else 0) as servers:
+    with served(options.models, options.replicas) as servers:
         for number in range(options.rounds):
             a, b = limit.rates()
-            row = {"a": a, "b": b, "limit": 1 / (1 / a + 1 / b)}
+            row = {"decode": a, "infer": b, "limit": 1 / (1 / a + 1 / b)}
             row["local"] = job_rate(LocalEngine(choice), options.images, options.shard_size)
-            if servers:
-                engine = RemoteEngine(ServedChoice(servers=servers, name=options.model))
-                row["remote"] = job_rate(engine, options.images, options.shard_size)
+            for count in sorted({1, options.replicas} - {0} if servers else ()):
+                engine = RemoteEngine(ServedChoice(servers=servers[:count], name=options.model))
+                row[f"remote-{count}"] = job_rate(engine, options.images, options.shard_size)
             rows.append(row)
-            print(f"round {number + 1}: " + ", ".join(f"{name} {value:,.1f}/s" for name, value in row.items()))
-    limit.close()
-    medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
-    print("medians: " + ", ".join(f"{name} {value:,.1f}/s" for name, value in medians.items()))
-    print(f"local / limit: {statistics.median(row['local'] / row['limit'] for row in rows):.2f}")
-    if "remote" in medians:
-        print(f"remote / local: {statistics.median(row['remote'] / row['local'] for row in rows):.2f}")
-
-
-def memory(options: argparse.Namespace) -> None:
-    """Largest sum of what the command and its workers hold, for more and more images."""
-    files = sorted(str(path) for path in Path(options.images).rglob("*") if path.is_file())
-    for count in (1_000, 10_000, 60_000):
-        with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
-            manifest = Path(scratch) / "m.csv"
-            lines = [f"{number},{files[number % len(files)]}" for number in range(count)]
-            manifest.write_text("id,path\n" + "\n".join(lines) + "\n", encoding="utf-8")
-            words = [str(manifest), "--output", f"{scratch}/out", "--models", options.models, "--model", options.model]
-            command = [sys.executable, "-m", "batch", *words, "--shard-size", str(options.shard_size)]
-            process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            peak = 0
-            while process.poll() is None:
-                peak = max(peak, _held_bytes(process.pid))
-                time.sleep(0.1)
             print(
-                f"{count:,} images: at most {peak / 2**20:,.0f} MiB in all processes (exit code {process.returncode})"
+                f"round {number + 1}: " + ", ".join(f"{name} {value:,.1f}/s" for name, value in row.items()), flush=True
             )
+    limit.close()
+    print("medians: " + ", ".join(f"{name} {_median(rows, name):,.1f}/s" for name in rows[0]))
+    print(f"local / limit: {_median(rows, 'local', 'limit'):.3f}")
+    for name in rows[0]:
+        if name.startswith("remote"):
+            print(f"{name} / local: {_median(rows, name, 'local'):.3f}")
 
 
-def _held_bytes(pid: int) -> int:
-    total = 0
-    with suppress(psutil.NoSuchProcess):
-        for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
-            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                total += process.memory_full_info().pss
-    return total
+def _median(rows: Sequence[dict[str, float]], name: str, other: str | None = None) -> float:
+    return statistics.median(row[name] / (row[other] if other else 1.0) for row in rows)
 
 
 def main() -> None:
@@ -236,15 +212,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--most", type=int, default=2000, help="images of one measurement of the limit")
     parser.add_argument("--shard-size", type=int, default=10_000)
-    parser.add_argument("--remote", action="store_true", help="the service over gRPC too")
-    parser.add_argument("--replicas", type=int, default=1, help="of the service")
-    parser.add_argument("--memory", action="store_true", help="only the memory, from 1,000 to 60,000 images")
+    parser.add_argument("--replicas", type=int, default=0, help="of the service, asked over gRPC")
     options = parser.parse_args()
     choice = ModelChoice(models=options.models, name=options.model, device=Device.CPU)
-    if options.memory:
-        memory(options)
-    else:
-        compare(options, choice)
+    compare(options, choice)
 
 
 if __name__ == "__main__":
