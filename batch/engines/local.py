@@ -4,6 +4,7 @@ Processes and not threads, because small pictures are decoded by Python code, wh
 process. Each holds the model and has two chunks: one at the session, one being read and decoded.
 """
 
+import math
 import multiprocessing
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -18,7 +19,7 @@ from batch.plan import Model, Question
 from batch.results import Results
 from service.engine.providers import CUDA_PROVIDER, ProviderUnavailable, choose_provider
 from service.engine.session import available_cores
-from service.machine import available_bytes
+from service.machine import available_bytes, core_quota
 from service.models.variant import Precision
 
 CHUNKS_PER_WORKER = 2
@@ -49,7 +50,7 @@ class LocalEngine:
 
     def start(self, question: Question) -> Model:
         """All workers load and prove the model; they must agree on what it is."""
-        cores = available_cores()
+        cores = usable_cores(available_cores(), core_quota())
         try:
             on_gpu = choose_provider(self._choice.device).name == CUDA_PROVIDER
         except ProviderUnavailable as error:
@@ -116,6 +117,11 @@ class LocalEngine:
                 raise message.error
             raise EngineFailed(f"the model could not be run: {message.error}") from message.error
         return message
+
+
+def usable_cores(cores: int, quota: float | None) -> int:
+    """A container on a large machine sees all of its cores and may use a few."""
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
 def _died(lane: Lane) -> EngineFailed:

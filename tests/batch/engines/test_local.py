@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from batch.engines.loaded_model import ModelChoice
-from batch.engines.local import LocalEngine
+from batch.engines.local import LocalEngine, usable_cores
 from batch.errors import EngineFailed, ModelRefused, SourceChanged
 from batch.item import Chunk, Item
 from batch.job import Job, JobSettings
@@ -100,3 +100,10 @@ def workers_of_this_process() -> list[int]:
             if any("spawn_main" in word for word in child.cmdline()):
                 found.append(child.pid)
     return found
+
+
+@pytest.mark.parametrize(
+    ("cores", "quota", "usable"), [(64, None, 64), (64, 4.0, 4), (64, 2.5, 3), (2, 8.0, 2), (2, 0.1, 1)]
+)
+def test_a_container_uses_what_it_was_given(cores: int, quota: float | None, usable: int) -> None:
+    assert usable_cores(cores, quota) == usable
