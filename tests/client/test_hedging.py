@@ -18,31 +18,36 @@ from recognition_client.hedging import Hedging
 from tests.client.fake_service import FakeService, RunningServer
 
 SLOW_SECONDS = 5.0
-SOON = 0.1
+SOON = 0.25
+LATER = 0.4
+NEVER = 99
 FULL = Ended(grpc.StatusCode.RESOURCE_EXHAUSTED, "Full.", ())
 WRONG = Ended(grpc.StatusCode.INVALID_ARGUMENT, "No image.", ())
 
 
 class Attempts:
-    """Begins attempts that end as the script says, each after its seconds; `begun` has the deadline of each."""
+    """Begins attempts that end as the script says; `begun` has the deadline of each.
 
-    def __init__(self, *script: tuple[float, Any]) -> None:
+    An attempt ends when so many have begun, itself included, and so many seconds later: on a busy machine too.
+    """
+
+    def __init__(self, *script: tuple[int, float, Any]) -> None:
         self._script = list(script)
+        self._futures: list[Future[str]] = []
         self.begun: list[float] = []
         self.cancelled = 0
 
     def __call__(self, seconds: float) -> "grpc.Future[str]":
-        future: Future[str] = Future()
-        after, outcome = self._script[len(self.begun)]
         self.begun.append(seconds)
-        loop = asyncio.get_running_loop()
+        self._futures.append(Future())
+        for future, (count, after, outcome) in zip(self._futures, self._script, strict=False):
+            if max(count, self._futures.index(future) + 1) == len(self.begun):
+                asyncio.get_running_loop().call_later(after, self._end, future, outcome)
+        return cast("grpc.Future[str]", self._futures[-1])
 
-        def end() -> None:
-            if not future.cancelled():
-                future.set_exception(outcome) if isinstance(outcome, Exception) else future.set_result(outcome)
-
-        loop.call_later(after, end)
-        return cast("grpc.Future[str]", future)
+    def _end(self, future: "Future[str]", outcome: Any) -> None:
+        if not future.cancelled():
+            future.set_exception(outcome) if isinstance(outcome, Exception) else future.set_result(outcome)
 
     async def asked(self, seconds: float) -> str:
         try:
@@ -115,15 +120,15 @@ def test_a_bad_image_is_told_at_once(replicas: Replicas) -> None:
 @pytest.mark.parametrize(
     ("script", "outcome", "attempts"),
     [
-        ([(0.0, "a")], "a", 1),
-        ([(2.0, "a"), (0.0, "b")], "b", 2),
-        ([(9.0, "a"), (9.0, "b"), (0.0, "c")], "c", 3),  # two went to the slow replica
-        ([(0.9, "a"), (9.0, "b"), (9.0, "c")], "a", 3),
-        ([(0.9, "a"), (0.0, FULL)], "a", 2),  # who is full gets no more
-        ([(0.9, FULL), (9.0, "b"), (1.2, "c")], "c", 3),  # the others may still answer
-        ([(0.9, FULL), (0.0, FULL)], FULL, 2),
-        ([(0.9, WRONG), (9.0, "b"), (9.0, "c")], WRONG, 3),  # it would be wrong there too
-        ([(0.0, FULL)], FULL, 1),  # gRPC's own retries have had their turn
+        ([(1, 0, "a")], "a", 1),
+        ([(NEVER, 0, "a"), (2, 0, "b")], "b", 2),
+        ([(NEVER, 0, "a"), (NEVER, 0, "b"), (3, 0, "c")], "c", 3),  # two went to the slow replica
+        ([(3, 0, "a"), (NEVER, 0, "b"), (NEVER, 0, "c")], "a", 3),
+        ([(2, LATER, "a"), (2, 0, FULL)], "a", 2),  # who is full gets no more
+        ([(3, 0, FULL), (NEVER, 0, "b"), (3, LATER, "c")], "c", 3),  # the others may still answer
+        ([(2, LATER, FULL), (2, 0, FULL)], FULL, 2),
+        ([(3, 0, WRONG), (NEVER, 0, "b"), (NEVER, 0, "c")], WRONG, 3),  # it would be wrong there too
+        ([(1, 0, FULL)], FULL, 1),  # gRPC's own retries have had their turn
     ],
 )
 @pytest.mark.parametrize("blocking", [True, False])
@@ -154,7 +159,7 @@ async def _begin(given: Attempts, seconds: float) -> "grpc.Future[str]":
 
 async def test_the_loser_is_cancelled() -> None:
     """And all of them, where the caller goes away."""
-    given = Attempts((9.0, "a"), (0.0, "b"), *[(9.0, "c")] * 3)
+    given = Attempts((NEVER, 0, "a"), (2, 0, "b"), *[(NEVER, 0, "c")] * 3)
     policy = Hedging(SOON)
     assert await policy.call_async(given.asked, timeout_seconds=10.0) == "b"
     await asyncio.sleep(0.01)
@@ -174,7 +179,7 @@ async def test_the_budget_ends_the_second_attempts(monkeypatch: pytest.MonkeyPat
     policy = Hedging(0.001)
     begun = 0
     for _ in range(24):
-        given = Attempts((0.02, "a"), *[(9.0, "b")] * 2)
+        given = Attempts((1, 0.02, "a"), *[(NEVER, 0, "b")] * 2)
         assert await policy.call_async(given.asked, timeout_seconds=10.0) == "a"
         begun += len(given.begun)
     assert 24 + 2 <= begun <= 24 + 2 + 3
