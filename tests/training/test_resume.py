@@ -65,25 +65,25 @@ def run_sample(recipe: Recipe, output: Path, progress: SilentProgress, *, save_e
     ).run
 
 
-@pytest.mark.parametrize("killed_after", [2, 7, 10])
-def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(
-    thorough: Recipe, tmp_path: Path, killed_after: int
-) -> None:
+def losses(run: Run) -> list[float]:
+    lines = (run.directory / checkpoint.METRICS_FILE).read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]
+
+
+def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(thorough: Recipe, tmp_path: Path) -> None:
     """In the first epoch, in the middle of the second epoch, at the last step of an epoch (5 steps each)."""
     whole = run_sample(thorough, tmp_path / "whole", SilentProgress())
-    with pytest.raises(Killed):
-        run_sample(thorough, tmp_path / "killed", KillingProgress(killed_after))
-    again = SilentProgress()
-    resumed = run_sample(thorough, tmp_path / "killed", again)
-    assert again.resumed_at == [(killed_after - 1) // 5]
-    assert again.steps == 15 - (killed_after - 1)  # the step that was cut short had not been saved yet
-    assert resumed.record.files == whole.record.files
-    losses = [
-        [json.loads(line)["loss"] for line in (run.directory / checkpoint.METRICS_FILE).read_text().splitlines()]
-        for run in (whole, resumed)
-    ]
-    assert losses[0] == losses[1]
-    assert not (tmp_path / "killed" / FILE).exists()
+    for killed_after in (2, 7, 10):
+        directory = tmp_path / f"killed after {killed_after}"
+        with pytest.raises(Killed):
+            run_sample(thorough, directory, KillingProgress(killed_after))
+        again = SilentProgress()
+        resumed = run_sample(thorough, directory, again)
+        assert again.resumed_at == [(killed_after - 1) // 5]
+        assert again.steps == 15 - (killed_after - 1)  # the step that was cut short had not been saved yet
+        assert resumed.record.files == whole.record.files
+        assert losses(resumed) == losses(whole)
+        assert not (directory / FILE).exists()
 
 
 def test_kill_9_in_the_middle_of_an_epoch(recipe: Recipe, tmp_path: Path) -> None:

@@ -19,20 +19,22 @@ async def test_the_page_lets_nothing_in_from_elsewhere(client: httpx.AsyncClient
     assert not re.search(r"<style|style=|\son\w+=|https?://|<script(?![^>]*\ssrc=)", page.text)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", sorted(path.name for path in DIRECTORY.iterdir()))
-async def test_every_file_is_served_with_its_kind(client: httpx.AsyncClient, name: str) -> None:
+async def test_every_file_is_served_with_its_kind(shared_client: httpx.AsyncClient, name: str) -> None:
     """Kinds that browsers insist on when they may not guess."""
-    answer = await client.get(f"/playground/{name}")
+    answer = await shared_client.get(f"/playground/{name}")
     kinds = {"js": "text/javascript", "css": "text/css", "html": "text/html", "svg": "image/svg+xml"}
     assert answer.content == (DIRECTORY / name).read_bytes()
     assert answer.headers["Content-Type"].startswith(kinds[name.rpartition(".")[2]])
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", ["nothing.js", "..%2F__init__.py", "%2e%2e%2fapp.py", "__init__.py"])
-async def test_nothing_else_can_be_reached(client: httpx.AsyncClient, name: str) -> None:
+async def test_nothing_else_can_be_reached(shared_client: httpx.AsyncClient, name: str) -> None:
     """Only names of files that were read at the start mean anything."""
-    assert (await client.get(f"/playground/{name}")).status_code == 404
+    assert (await shared_client.get(f"/playground/{name}")).status_code == 404
 
 
 async def test_the_page_learns_what_its_snippets_need(open_service: InProcess, client: httpx.AsyncClient) -> None:

@@ -65,6 +65,7 @@ async def test_a_body_may_be_the_image_itself(http: httpx.AsyncClient) -> None:
     assert np.frombuffer(answer.content[head:], dtype=np.float32).argmax() == 1
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("path", "body", "status", "reason"),
     [
@@ -85,19 +86,20 @@ async def test_a_body_may_be_the_image_itself(http: httpx.AsyncClient) -> None:
     ],
 )
 async def test_errors_are_one_text_with_the_protocols_status(
-    http: httpx.AsyncClient, path: str, body: dict[str, Any], status: int, reason: str
+    shared_http: httpx.AsyncClient, path: str, body: dict[str, Any], status: int, reason: str
 ) -> None:
     """Under the key that its clients read, with our code and reason beside it."""
-    answer = await http.post(path, json=body)
+    answer = await shared_http.post(path, json=body)
     assert (answer.status_code, answer.json()["reason"]) == (status, reason)
     assert isinstance(answer.json()["error"], str)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("header", ["-1", "x", "999999", "1" * 20, ""])
-async def test_a_header_that_means_nothing_is_refused(http: httpx.AsyncClient, header: str) -> None:
+async def test_a_header_that_means_nothing_is_refused(shared_http: httpx.AsyncClient, header: str) -> None:
     """Whatever it says."""
     headers = {"Inference-Header-Content-Length": header}
-    answer = await http.post("/v2/models/thirds/infer", content=b"{}", headers=headers)
+    answer = await shared_http.post("/v2/models/thirds/infer", content=b"{}", headers=headers)
     assert answer.status_code == 400
 
 
