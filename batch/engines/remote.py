@@ -119,6 +119,8 @@ class RemoteEngine:
             places = sorted(waiting)
             client = self._clients[turn % len(self._clients)]
             trouble = self._ask(client, results, places, [waiting[place] for place in places])
+            if len(trouble) < len(waiting):  # slow is not away
+                end, pause = time.monotonic() + self._choice.patience_seconds, FIRST_PAUSE_SECONDS
             waiting = {place: waiting[place] for place in trouble}
             if trouble:
                 self._pause(min(trouble.values(), key=str), pause, end)

@@ -19,7 +19,7 @@ class ServedChoice:
     version: int | None = None
     alias: str | None = None
     patience_seconds: float = 300.0
-    """How long a chunk is tried before the job gives up."""
+    """How long nothing of a chunk may be answered before the job gives up."""
     token: str | None = field(default=None, repr=False)
     tls: bool = False
     root_certificates: Path | None = None

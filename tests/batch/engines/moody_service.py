@@ -11,7 +11,10 @@ LABELS = [str(digit) for digit in range(10)]
 
 
 class MoodyService(FakeService):
-    """Pictures begin with the digit that they show; `x` is no picture. `moods` holds a reason for one picture each."""
+    """Pictures begin with the digit that they show; `x` is no picture.
+
+    `moods` holds for one picture each why it has no answer, or OK.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,8 +49,8 @@ class MoodyService(FakeService):
         return pb.BatchClassifyResponse(results=results, model=served)
 
     def _result(self, image: bytes, options: pb.ClassifyOptions) -> pb.ClassifyResult:
-        if self.moods:
-            code, reason = self.moods.popleft()
+        code, reason = self.moods.popleft() if self.moods else (grpc.StatusCode.OK, "")
+        if code is not grpc.StatusCode.OK:
             return pb.ClassifyResult(error=status(code, reason))
         if image.startswith(b"x"):
             return pb.ClassifyResult(error=status(grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_UNREADABLE", "No image."))

@@ -113,6 +113,15 @@ def test_patience_ends(target: str, service: MoodyService, chunk: Chunk) -> None
         ask(chunk, target, patience=0.05)
 
 
+def test_patience_begins_anew_with_every_answer(target: str, service: MoodyService, chunk: Chunk) -> None:
+    """A server that is slow is not away: here it has room for one picture at a time."""
+    for left in range(10, 0, -1):
+        service.moods.extend([(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")] * left)
+        service.moods.append((grpc.StatusCode.OK, ""))
+    check(ask(chunk, target, patience=0.05))
+    assert service.batch_sizes == list(range(11, 0, -1))
+
+
 def test_a_model_that_was_replaced_ends_the_job(target: str, service: MoodyService, chunk: Chunk) -> None:
     engine = RemoteEngine(ServedChoice(servers=(target,)))
     try:
