@@ -1,9 +1,17 @@
-"""What is fuzzed: each target takes any bytes, and whatever it raises is a finding. Expected refusals are none."""
+"""What is fuzzed: each target takes any bytes, and whatever it raises is a finding. Expected refusals are none.
+
+Where the bytes must first be JSON or TOML, few of them get further; so they are also taken as orders to change values
+somewhere in a good file.
+"""
 
 import contextlib
+import copy
+import json
 import tomllib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -18,6 +26,13 @@ from service.errors import ServiceError
 from service.models.manifest import Manifest, ManifestInvalid, PixelFormat
 from service.models.onnx_file import OnnxFileInvalid, check_graph
 
+CORPUS = Path(__file__).parent / "corpus"
+GOOD_MANIFEST = json.loads((CORPUS / "manifest" / "thirds.json").read_bytes())
+GOOD_SETTINGS = tomllib.loads((CORPUS / "config" / "settings.toml").read_text(encoding="utf-8"))
+OTHERS: tuple[Any, ...] = (
+    *(0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**400, 0.0, -0.5, 1e308, 5e-324, float("nan"), float("inf"), True, False),
+    *("", " ", "0", "../x", "/etc/passwd", "\x00", "\ud7ff", "a" * 10_000, [], [[]], [{}], {}, {"": {}}, ["a"] * 300),
+)
 LIMITS = ImageLimits(max_bytes=2**20, max_side=2048, max_pixels=2**20)
 
 
@@ -30,10 +45,38 @@ def image(data: bytes) -> None:
             assert pixels.shape[0] * pixels.shape[1] <= LIMITS.max_pixels
 
 
+def edited(good: Any, data: bytes) -> Any:
+    """Values changed, taken out or put where none was: some bytes lead to one, the next says what becomes of it."""
+    values = here = copy.deepcopy(good)
+    way = iter(data)
+    for step in way:
+        keys = list(here) if isinstance(here, dict) else range(len(here))
+        if not keys:
+            break
+        key = keys[step % len(keys)]
+        if isinstance(here[key], dict | list) and next(way, 0) % 4:
+            here = here[key]
+            continue
+        match next(way, 0) % (len(OTHERS) + 4):
+            case 0:
+                del here[key]
+            case 1:
+                here[key] = data.decode("utf-8", errors="replace")
+            case 2:
+                here[key] = [here[key], here[key]]
+            case 3 if isinstance(here, dict):
+                here[data[:20].decode("latin-1")] = here[key]
+            case number:
+                here[key] = copy.deepcopy(OTHERS[number % len(OTHERS)])
+        here = values
+    return values
+
+
 def manifest(data: bytes) -> None:
     """The manifest of a package."""
-    with contextlib.suppress(ManifestInvalid):
-        Manifest.from_bytes(data)
+    for content in (data, json.dumps(edited(GOOD_MANIFEST, data)).encode()):
+        with contextlib.suppress(ManifestInvalid):
+            Manifest.from_bytes(content)
 
 
 def tensors(data: bytes) -> None:
@@ -50,8 +93,9 @@ def config(data: bytes) -> None:
     with contextlib.suppress(TokensInvalid):
         parse_tokens(data)
     with contextlib.suppress(SettingsInvalid, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        values = tomllib.loads(data.decode())
-        read_settings(values)
+        read_settings(tomllib.loads(data.decode()))
+    with contextlib.suppress(SettingsInvalid):
+        read_settings(edited(GOOD_SETTINGS, data))
 
 
 def graph(data: bytes) -> None:
