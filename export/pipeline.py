@@ -51,7 +51,7 @@ def export_run(
     """
     check_name(name)
     present = repository.newest(name)
-    if not again and present is not None and _is_same(present, run, precisions, max_accuracy_loss):
+    if not again and present is not None and is_same(present, run, precisions, max_accuracy_loss):
         return Outcome(package=present, published=False)
     splits = run.load_splits(data_directory)
     graph = _build(run, progress)
@@ -69,7 +69,7 @@ def export_run(
     return Outcome(package=package, published=True)
 
 
-def _is_same(package: Package, run: Run, precisions: Sequence[Precision], max_accuracy_loss: float) -> bool:
+def is_same(package: Package, run: Run, precisions: Sequence[Precision], max_accuracy_loss: float) -> bool:
     """Whether an export would give the same files again, as far as that can be told without doing it."""
     manifest = package.manifest
     if {Precision.FP32, *precisions} != {*manifest.variants, *manifest.left_out}:
