@@ -79,7 +79,7 @@ class TestTrainingImage:
         data = tmp_path / "data"
         shutil.copytree(FASHION_MNIST, data)
         volumes = [f"{state}:/var/lib/recognition", f"{models}:/models", f"{data}:{FASHION_MNIST}:ro"]
-        done(training, ["fit", "fashion_cnn", "--limit", "2000", "--epochs", "1", "--output", "run"], *volumes)
-        line = training.line(["recognition-export", "run", "--to", "/models"], volumes=volumes)
+        done(training, ["fit", "fashion_cnn", "--limit", "2000", "--epochs", "1", "--output", "runs/trial"], *volumes)
+        line = training.line(["recognition-export", "runs/trial", "--to", "/models"], volumes=volumes)
         subprocess.run(line, check=True, capture_output=True)
         assert (models / "fashion_cnn" / "1" / "manifest.json").exists()
