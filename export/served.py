@@ -17,7 +17,7 @@ from service.engine.preprocess import preprocess
 from service.errors import ServiceError
 from service.models.manifest import InputSpec
 from training.data import Images, Splits
-from training.data.files import read_picture
+from training.data.picture import read_picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,19 @@
 """Images as the service gets them (export/served.py)."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from export.assemble import input_spec
-from export.served import Pictures, serve, serve_splits
+from export.served import Pictures, prepare_image, serve, serve_splits
 from training.checkpoint import Run
 from training.config import Preprocessing
 from training.data import Images, Splits, load
-from training.data.geometry import fit_picture
+from training.data.geometry import fit_picture, turn_polarity
+from training.data.picture import read_picture
 
 PREPROCESSING = Preprocessing(
     pixel_format="rgb8", height=32, width=32, resize="shorter_side", resize_to=36, mean=(0.5,) * 3, std=(0.5,) * 3
@@ -64,3 +66,29 @@ def test_other_pixels_than_in_training_are_counted(run: Run, splits: Splits) -> 
     pictures = serve_splits(changed, changed, input_spec(run.record.preprocessing))
     assert 0 < pictures.test.differing <= 300
     assert f"{pictures.test.differing} have other pixels than in training" in str(pictures)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P", "1", "I;16", "CMYK"])
+@pytest.mark.parametrize("bright", [False, True])
+@pytest.mark.parametrize("pixel_format", ["gray8", "rgb8"])
+def test_training_reads_a_file_as_the_service_does(
+    mode: str, bright: bool, pixel_format: Literal["gray8", "rgb8"], tmp_path: Path
+) -> None:
+    """Transparency on white, 16 bits scaled to 8, a bright ground inverted: not a pixel differs."""
+    noise = np.random.default_rng(0).integers(0, 90, (40, 30, 3), dtype=np.uint8) + (160 if bright else 0)
+    picture = Image.fromarray(noise.astype(np.uint8))
+    picture = Image.fromarray(noise[..., 0].astype(np.uint16) * 257) if mode == "I;16" else picture.convert(mode)
+    if mode in {"LA", "RGBA"}:
+        picture.putalpha(Image.fromarray(noise[..., 1]))
+    file = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    picture.save(file)
+    channels = 1 if pixel_format == "gray8" else 3
+    recipe = Preprocessing(
+        pixel_format=pixel_format, height=28, width=28, polarity="bright_on_dark",
+        mean=(0.5,) * channels, std=(0.5,) * channels,
+    )  # fmt: skip
+    fitted = fit_picture(read_picture(file, file.read_bytes()), recipe)
+    trained, _ = turn_polarity(fitted[np.newaxis], recipe)
+    served = prepare_image(file.read_bytes(), input_spec(recipe))
+    rounding = 1 if mode == "CMYK" else 0  # of the service's own decoder
+    assert np.abs(trained[0].astype(int) - served).max() <= rounding

@@ -9,24 +9,24 @@ import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from training.data.dataset import Dataset, Images
-from training.data.geometry import fit_picture
-from training.data.split import stratified_indices
+from training.data.division import TEST, divide
+from training.data.geometry import fit_picture, turn_polarity
+from training.data.picture import read_picture
 from training.errors import DataDamaged, DataMissing
 
 if TYPE_CHECKING:
     from training.config import Preprocessing
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
-TRAIN, TESTS = "train", ("test", "val", "valid", "validation")
-TEST_SHARE = 0.2
+TRAIN, VALIDATIONS = "train", ("val", "valid", "validation")
+TESTS = (TEST, *VALIDATIONS)
+"""Without a test split the validation pictures are kept for the test; training carves its own validation split."""
+UNUSED = "unused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +36,16 @@ class Entry:
     path: Path
     label: str
     split: str
-    """train, test, or empty where nothing says"""
+    """train, test, unused (validation pictures beside test pictures), or empty where nothing says"""
 
 
 def list_folder(directory: Path) -> list[Entry]:
     """Every file in a class folder, in the order of the paths. Raises DataMissing where there are no classes."""
     if not directory.is_dir():
         raise DataMissing(f"{directory} is not a directory; name one with a folder of pictures for each class")
-    tests = [name for name in TESTS if (directory / name).is_dir()]
-    if (directory / TRAIN).is_dir() and tests:
-        roots = {TRAIN: directory / TRAIN, "test": directory / tests[0]}
-    else:
-        roots = {"": directory}
     entries = [
         Entry(path=path, label=path.relative_to(root).parts[0], split=split)
-        for split, root in roots.items()
+        for split, root in _roots(directory)
         for path in sorted(root.rglob("*"))
         if path.is_file() and len(path.relative_to(root).parts) > 1 and not path.name.startswith(".")
     ]
@@ -59,41 +54,75 @@ def list_folder(directory: Path) -> list[Entry]:
     return entries
 
 
+def _roots(directory: Path) -> list[tuple[str, Path]]:
+    """Where the class folders lie, with the split that they are."""
+    train = directory / TRAIN
+    if not train.is_dir() or not any(path.is_dir() for path in train.iterdir()):
+        return [("", directory)]  # or one of the classes is called train
+    tests = [directory / name for name in TESTS if (directory / name).is_dir()]
+    if not tests:
+        return [("", train)]
+    return [(TRAIN, train), (TEST, tests[0]), *((UNUSED, other) for other in tests[1:])]
+
+
 def list_manifest(file: Path) -> list[Entry]:
     """The rows of a manifest, whose paths are relative to it. Raises DataDamaged for a row that says too little."""
+    rows = [(number, row, _split_of(file, number, row)) for number, row in enumerate(_rows(file), start=2)]
+    has_test = any(split == TEST for _, _, split in rows)
     entries = []
-    for number, row in enumerate(_rows(file), start=2):
-        path, label = str(row.get("path") or ""), str(row.get("label") or "")
+    for number, row, split in rows:
+        path, label = _text(row.get("path")), _text(row.get("label"))
         if not path or not label:
             raise DataDamaged(f"{file}, line {number}: the columns path and label must both be filled in")
-        split = str(row.get("split") or "")
-        entries.append(Entry(path=file.parent / path, label=label, split="test" if split in TESTS else split))
+        meant = split if split not in VALIDATIONS else UNUSED if has_test else TEST
+        entries.append(Entry(path=file.parent / path, label=label, split=meant))
     if len({entry.label for entry in entries}) < 2:
         raise DataMissing(f"{file} needs rows of two or more labels")
     return entries
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _split_of(file: Path, number: int, row: dict[str, Any]) -> str:
+    split = _text(row.get("split")).lower()
+    if split == "training":
+        return TRAIN
+    if split not in {"", TRAIN, *TESTS}:
+        known = ", ".join((TRAIN, *TESTS))
+        raise DataDamaged(f"{file}, line {number}: the split {split[:32]!r} is not known; write one of {known}")
+    return split
 
 
 def _rows(file: Path) -> Iterable[dict[str, Any]]:
     if not file.is_file():
         raise DataMissing(f"{file} is not a file; name a .csv or .parquet with the columns path and label")
     if file.suffix != ".parquet":
-        with file.open(newline="", encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
+        try:
+            with file.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets begin with a mark
+                return list(csv.DictReader(lines))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise DataDamaged(f"{file} is no CSV file in UTF-8 ({error}); save it as that") from error
     try:
         from pyarrow import parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]  # an optional package
     except ImportError:
         raise DataMissing(
             f"reading {file} needs the package pyarrow: install it, or save the manifest as CSV"
         ) from None
-    rows: list[dict[str, Any]] = parquet.read_table(file).to_pylist()
+    try:
+        rows: list[dict[str, Any]] = parquet.read_table(file).to_pylist()
+    except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
+        raise DataDamaged(f"{file} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
     return rows
 
 
 def load_entries(name: str, place: Path, entries: list[Entry], preprocessing: "Preprocessing") -> Dataset:
     """Reads the pictures in the form of the preprocessing. What cannot be read is left out, with a note that counts."""
-    labels = tuple(sorted({entry.label for entry in entries}))
+    used = [entry for entry in entries if entry.split != UNUSED]
+    labels = tuple(sorted({entry.label for entry in used}))
     digest, kept, pixels, skipped = hashlib.sha256(), [], [], []
-    for entry in entries:
+    for entry in used:
         try:
             content = entry.path.read_bytes()
             picture = read_picture(entry.path, content)
@@ -106,38 +135,32 @@ def load_entries(name: str, place: Path, entries: list[Entry], preprocessing: "P
         kept.append(entry)
     if not kept:
         raise DataDamaged(f"none of the {len(entries)} files of {place} is a picture that can be read")
+    turned, inverted = turn_polarity(np.stack(pixels), preprocessing)
     everything = Images(
-        pixels=np.stack(pixels),
+        pixels=turned,
         labels=np.array([labels.index(entry.label) for entry in kept]),
         files=tuple(entry.path for entry in kept),
     )
-    train, test = _divide(everything, kept)
-    note = ""
-    if skipped:
-        note = (
-            f"{len(skipped)} of {len(entries)} files are left out, the first is {skipped[0].path}; "
-            "`recognition-train data --scan` lists them"
-        )
+    train, test, leak = divide(everything, [entry.split for entry in kept])
+    notes = [_left_out(skipped, len(used)), _unused(len(entries) - len(used)), inverted, leak]
     return Dataset(
         name=name, sha256=digest.hexdigest(), directory=place, labels=labels, licence="as its owner says",
-        train=train, test=test, notes=(note,) if note else (),
+        train=train, test=test, notes=tuple(filter(None, notes)),
     )  # fmt: skip
 
 
-def read_picture(path: Path, content: bytes) -> Image.Image:
-    """Decoded whole and turned upright. Raises DataDamaged with the reason."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise DataDamaged(f"{path.suffix or 'no suffix'}: not a format for photographs")
-    try:
-        with Image.open(BytesIO(content)) as picture:
-            return ImageOps.exif_transpose(picture).convert("L" if picture.mode in {"1", "L"} else "RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataDamaged(f"cannot be decoded: {type(error).__name__}") from error
+def _left_out(skipped: list[Entry], count: int) -> str:
+    if not skipped:
+        return ""
+    return (
+        f"{len(skipped)} of {count} files are left out, the first is {skipped[0].path}; "
+        "`recognition-train data --scan` lists them"
+    )
 
 
-def _divide(images: Images, entries: list[Entry]) -> tuple[Images, Images]:
-    is_test = np.array([entry.split == "test" for entry in entries])
-    if not is_test.any():
-        chosen = stratified_indices(images.labels, size=round(len(images) * TEST_SHARE), seed=0)
-        is_test[chosen] = True
-    return images.take(np.flatnonzero(~is_test)), images.take(np.flatnonzero(is_test))
+def _unused(count: int) -> str:
+    if not count:
+        return ""
+    return (
+        f"{count} validation pictures are not used: there is a test split, and the validation is carved from training"
+    )

@@ -5,7 +5,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from training.data.dataset import Dataset
-from training.data.files import Entry, read_picture
+from training.data.files import Entry
+from training.data.picture import read_picture
 from training.errors import DataDamaged
 
 IMBALANCE = 3.0

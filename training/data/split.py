@@ -32,6 +32,11 @@ def split(
     `limit` keeps only so many training images (stratified too), for trials; validation and test are not touched by it.
     """
     validation = stratified_indices(dataset.train.labels, size=round(len(dataset.train) * validation_share), seed=seed)
+    if not len(validation) or not len(dataset.test):
+        raise RecipeInvalid(
+            f"{len(dataset.train)} training and {len(dataset.test)} test pictures are too few: a share of "
+            f"{validation_share:.0%} of the training is kept for validation, and neither may be empty"
+        )
     rest = np.setdiff1d(np.arange(len(dataset.train)), validation, assume_unique=True)
     train = dataset.train.take(rest)
     if limit is not None and limit < len(train):

@@ -1,5 +1,6 @@
 """Folders and manifests become data sets; what is no picture is left out and said."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,67 @@ def test_a_place_without_classes_is_refused(tmp_path: Path) -> None:
         list_folder(tmp_path / "nowhere")
     with pytest.raises(DataMissing, match="is not a file"):
         list_manifest(tmp_path / "nowhere.csv")
+
+
+def test_equal_pictures_are_kept_on_one_side(tmp_path: Path) -> None:
+    """Each twice: what is kept for the test is in the training under no other name."""
+    for index in range(40):
+        bright = index % 2 == 0
+        write_photograph(tmp_path / ("a" if bright else "b") / f"{index}.png", bright=bright, seed=index // 4)
+    dataset = load("folder", tmp_path, COLOUR)
+    train, test = ({pixels.tobytes() for pixels in images.pixels} for images in (dataset.train, dataset.test))
+    assert len(dataset.test) == 8
+    assert not train & test
+    assert dataset.notes == ()
+
+
+def test_a_test_picture_that_is_trained_on_is_noted(tmp_path: Path) -> None:
+    """The splits are the user's, so they are left as they are."""
+    write_folder(tmp_path)
+    shutil.copy(tmp_path / "train" / "day" / "1.png", tmp_path / "val" / "day" / "again.png")
+    (note,) = load("folder", tmp_path, COLOUR).notes
+    assert "1 pictures are in the training and in the test" in note
+
+
+def test_validation_pictures_beside_test_pictures_are_not_used(tmp_path: Path) -> None:
+    """Neither in a folder nor in a manifest, and that is said."""
+    write_folder(tmp_path)
+    shutil.copytree(tmp_path / "val", tmp_path / "test")
+    dataset = load("folder", tmp_path, COLOUR)
+    assert (len(dataset.train), len(dataset.test)) == (13, 7)
+    assert "7 validation pictures are not used" in dataset.notes[0]
+    rows = "a.png,a,Train\nb.png,b,TEST\nc.png,b, val \nd.png,a,\n"
+    (tmp_path / "m.csv").write_text("path,label,split\n" + rows)
+    assert [entry.split for entry in list_manifest(tmp_path / "m.csv")] == ["train", "test", "unused", ""]
+
+
+def test_training_pictures_alone_are_divided(tmp_path: Path) -> None:
+    """A folder train/ with classes and nothing beside it."""
+    write_folder(tmp_path)
+    shutil.rmtree(tmp_path / "val")
+    dataset = load("folder", tmp_path, COLOUR)
+    assert dataset.labels == ("day", "night")
+    assert len(dataset.test) > 0
+
+
+def test_manifests_of_spreadsheets_and_tables_are_read(tmp_path: Path) -> None:
+    """A byte order mark, and labels that are numbers, nought among them."""
+    (tmp_path / "excel.csv").write_bytes(b"\xef\xbb\xbfpath,label\na.png,0\nb.png,1\n")
+    assert [entry.label for entry in list_manifest(tmp_path / "excel.csv")] == ["0", "1"]
+    parquet.write_table(pa.table({"path": ["a.png", "b.png"], "label": [0, 1]}), tmp_path / "t.parquet")
+    assert [entry.label for entry in list_manifest(tmp_path / "t.parquet")] == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("latin.csv", b"path,label\nstra\xdfe.png,a\n", "no CSV file in UTF-8"),
+        ("broken.parquet", b"PAR1 and nothing more", "cannot be read as Parquet"),
+        ("split.csv", b"path,label,split\na.png,a,holdout\nb.png,b,test\n", "line 2: the split 'holdout' is not known"),
+    ],
+)
+def test_a_manifest_that_cannot_be_understood_is_refused(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    """In a line that says where and what to do."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataDamaged, match=said):
+        list_manifest(tmp_path / name)

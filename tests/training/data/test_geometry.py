@@ -49,3 +49,16 @@ def test_the_shorter_side_is_scaled_and_the_centre_cut_out() -> None:
     pixels = fit_picture(wide, stretched)
     assert pixels.shape == (8, 8, 1)
     assert pixels[4, 0, 0] == 0
+
+
+def test_pictures_on_a_bright_ground_are_inverted_where_the_model_wants_it(sample: Dataset) -> None:
+    """As the service does it, and with a note for each split; clothes on black stay as they are."""
+    rule = replace(GREY, polarity="bright_on_dark")
+    assert adapt(sample, rule) is sample
+    inverted = replace(sample, train=replace(sample.train, pixels=255 - sample.train.pixels))
+    adapted = adapt(inverted, rule)
+    border = adapted.train.pixels[:, 0].mean(axis=(1, 2))
+    assert np.count_nonzero(border > 127) < 6
+    (note,) = adapted.notes
+    assert note.startswith("training: ")
+    assert "of 600 pictures on a bright ground are inverted" in note

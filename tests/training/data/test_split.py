@@ -1,5 +1,7 @@
 """Splits are stratified, disjoint and decided by the seed alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,10 @@ def test_more_images_than_there_are_cannot_be_chosen() -> None:
     """An impossible share is refused in words."""
     with pytest.raises(RecipeInvalid, match="cannot choose 3 of 2 images"):
         stratified_indices(np.array([0, 1], dtype=np.int64), size=3, seed=0)
+
+
+def test_a_data_set_that_leaves_nothing_to_choose_by_is_refused(sample: Dataset) -> None:
+    """Rather than an accuracy of nothing."""
+    few = replace(sample, train=sample.train.take(np.arange(4)))
+    with pytest.raises(RecipeInvalid, match=r"4 training and .* test pictures are too few"):
+        split(few, seed=0)
