@@ -100,6 +100,10 @@ def test_versions_are_listed_named_compared_and_pruned(url: str, draft: Draft, t
         assert newest is not None
         assert newest.manifest.version == 3
     with destination(url) as store:
+        assert [store.number("clothes", which) for which in ("stable", "canary", "2")] == [1, 3, 2]
+        with pytest.raises(VersionMissing, match="no version and no alias 'other'; it has 1, 2, 3, canary, stable"):
+            store.number("clothes", "other")
+    with destination(url) as store:
         assert store.prune("clothes", keep=1) == [2]
     with destination(url) as store:
         rows = store.summaries()
