@@ -24,7 +24,7 @@ IMAGES = 1_000
 SLOW = frozenset({"alexnet", "densenet121", "densenet_bc_100_12", "inception_v3", "resnet18", "wrn_16_8"})
 """These take minutes on two busy cores; run them with -m slow."""
 FORMS = [
-    pytest.param(form, id=form[0], marks=[pytest.mark.slow, pytest.mark.timeout(900)] if form[0] in SLOW else [])
+    pytest.param(form, id=form[0], marks=[pytest.mark.slow, pytest.mark.timeout(3600)] if form[0] in SLOW else [])
     for form in SMALL_FORMS
 ]
 MAX_RELATIVE_DIFFERENCE = 2e-5
