@@ -94,6 +94,7 @@ def describe(
             "--input", metavar="CxHxW", help="Shape of the pictures, such as 3x224x224. Default: the model's."
         ),
     ] = None,
+    classes: Annotated[int | None, typer.Option(min=2, help="Default: as many as the model was drawn for.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prints the layers of MODEL: output size with its formula, receptive field, parameters, multiply-accumulates."""
@@ -102,9 +103,9 @@ def describe(
     from training.tables import layers_table
     from training.typed_json import encode
 
-    description = describe_model(model, build_for(model, parse_shape(shape)))
+    description = describe_model(model, build_for(model, parse_shape(shape), classes=classes))
     if as_json:
-        print_json(encode(description))
+        print_json({**encode(description), "auxiliary_parameters": description.auxiliary})
     else:
         console_for().print(layers_table(description))
 

@@ -6,6 +6,7 @@ every operation between layers is watched: the table holds for any model.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from training.errors import RecipeInvalid
-from training.models import Classifier, build
+from training.models import MODELS, Classifier, build
 from training.operations import fitting_sizes, output_size
 from training.receptive_field import ReceptiveFields
 
@@ -59,6 +60,11 @@ class Description:
     macs: int
     layers: tuple[Layer, ...]
 
+    @property
+    def auxiliary(self) -> int:
+        """Parameters of heads that only training uses: the layers lack them."""
+        return self.parameters - sum(layer.parameters for layer in self.layers)
+
 
 def parse_shape(text: str | None) -> tuple[int, int, int] | None:
     """Channels, height and width from a text like 3x224x224."""
@@ -70,24 +76,29 @@ def parse_shape(text: str | None) -> tuple[int, int, int] | None:
     return int(parts[0]), int(parts[1]), int(parts[2])
 
 
-def build_for(name: str, shape: tuple[int, int, int] | None) -> Classifier:
-    """A model without weights for pictures of that shape; None is the shape that it was drawn for."""
+def build_for(name: str, shape: tuple[int, int, int] | None, *, classes: int | None = None) -> Classifier:
+    """A model without weights for pictures of that shape; None is the shape, or the classes, it was drawn for."""
+    arguments = {} if classes is None else {"classes": classes}
     with torch.device("meta"):
-        model = build(name)
+        model = build(name, arguments)
         if shape is None or shape == model.input_shape:
             return model
         channels, height, width = shape
         if height != width:
             raise RecipeInvalid(f"--input {channels}x{height}x{width}: the models of the course take square pictures")
-        size = {} if height == model.input_shape[1] else {"size": height}
-        return build(name, {"channels": channels, **size})
+        side = model.input_shape[1]
+        if height == side:
+            return build(name, {**arguments, "channels": channels})
+        if "size" not in signature(MODELS[name]).parameters:
+            raise RecipeInvalid(f"--input {channels}x{height}x{width}: {name} takes {side} x {side} pixels only")
+        return build(name, {**arguments, "channels": channels, "size": height})
 
 
 def describe(name: str, model: Classifier) -> Description:
-    """Leaves the model as it was; its mode is restored."""
+    """Leaves the model as it was; its mode is restored. Raises RecipeInvalid for pictures that are too small for it."""
     watch = _Watch()
     watched = [(path, m) for path, m in model.named_modules() if not list(m.children()) or _own_parameters(m)]
-    handles = [module.register_forward_pre_hook(watch.enter) for _, module in watched]
+    handles = [module.register_forward_pre_hook(watch.enter(path)) for path, module in watched]
     handles += [module.register_forward_hook(watch.leave(path)) for path, module in watched]
     training = model.training
     state = {key: value.to("meta") for key, value in (*model.named_parameters(), *model.named_buffers())}
@@ -95,6 +106,9 @@ def describe(name: str, model: Classifier) -> Description:
     try:
         with torch.no_grad(), watch.fields:
             functional_call(model.eval(), state, (watch.fields.follow(picture),))
+    except RuntimeError as error:
+        shape = "x".join(str(size) for size in model.input_shape)
+        raise RecipeInvalid(f"{name} takes no pictures of {shape}: {watch.place}; give larger ones") from error
     finally:
         model.train(training)
         for handle in handles:
@@ -114,14 +128,22 @@ class _Watch:
     def __init__(self) -> None:
         self.layers: list[Layer] = []
         self.fields = ReceptiveFields(self._operation)
+        self.place = "they are too small for its first layer"
         self._inside = 0
 
-    def enter(self, _module: nn.Module, _arguments: tuple[Any, ...]) -> None:
-        self._inside += 1
+    def enter(self, path: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def note(module: nn.Module, arguments: tuple[Any, ...]) -> None:
+            self._inside += 1
+            size = "x".join(str(side) for side in arguments[0].shape[1:])
+            self.place = f"{size} is too small for its layer {path} ({type(module).__name__})"
+
+        return note
 
     def leave(self, path: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def note(module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
             self._inside -= 1
+            size = "x".join(str(side) for side in output.shape[1:])
+            self.place = f"{size} is too small for what follows its layer {path}"
             before, after = arguments[0].shape[1:], output.shape[1:]
             already = any(layer.name == path for layer in self.layers)
             formula, remark = _formula(module, before, after)

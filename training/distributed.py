@@ -28,10 +28,22 @@ class Group:
         return self.rank == 0
 
     def share(self, count: int) -> Tensor:
-        """Positions in a batch of `count` images that this process computes."""
-        if count < self.size:
-            raise RecipeInvalid(f"a batch of {count} images cannot be shared by {self.size} processes")
-        return torch.arange(self.rank, count, self.size)
+        """Positions in a batch of `count` images that this process computes.
+
+        Where none is left for it, as in a short last batch, the first: every process takes part in every step.
+        """
+        return torch.arange(self.rank if self.counts(count) else 0, count, self.size)
+
+    def counts(self, count: int) -> float:
+        """What the loss of this process's share of a batch of `count` images is multiplied by: 1, or 0 for an image
+        that another one computes too.
+        """
+        return float(self.rank < count)
+
+    def check_batch(self, size: int) -> None:
+        """Raises RecipeInvalid for a batch that leaves processes without work in every step."""
+        if size < self.size:
+            raise RecipeInvalid(f"a batch of {size} images cannot be shared by {self.size} processes")
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """In place, as one message."""
@@ -53,6 +65,12 @@ class Group:
         if self.size > 1:
             for buffer in model.buffers():
                 distributed.broadcast(buffer, src=0)
+
+    def share_weights(self, model: nn.Module) -> None:
+        """Those of the first process for all."""
+        if self.size > 1:
+            for tensor in model.state_dict().values():
+                distributed.broadcast(tensor, src=0)
 
     def synchronise(self, model: nn.Module) -> None:
         """Batch statistics over the whole batch, where torch can: on GPUs."""

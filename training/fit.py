@@ -24,7 +24,8 @@ from training.finetune import prepare
 from training.loop import Trainer
 from training.models import Classifier, build
 from training.record import DataRecord, Hardware, Licence, RunRecord
-from training.report import write_report
+from training.report import CARD_FILE, REPORT_FILE, write_report
+from training.resume import FILE as RESUME_FILE
 from training.resume import ResumeFile, run_key
 from training.typed_json import encode
 from training.weights import Weights
@@ -55,29 +56,50 @@ def fit(
     recipe = _for_classes(recipe, dataset)
     before = None if force else _same_run(output, recipe, seed, dataset)
     if before is not None and before.status == "finished":
-        return Outcome(run=Run.load(output), trained=False)
-    splits = split(
-        dataset, seed=recipe.data.split_seed, validation_share=recipe.data.validation_share, limit=recipe.data.limit
-    )
+        return Outcome(run=_complete(Run.load(output), dataset, group), trained=False)
+    splits = _split(dataset, recipe)
+    group.check_batch(recipe.batch_size)
     model = _build(recipe, dataset, seed).to(device)
+    asked = precision
     precision = precision or _precision(model, recipe, splits, before, group)
     record = _describe_run(recipe, seed, dataset, splits, model, precision)
     resume = ResumeFile(output, key=_key(record), every_seconds=save_every_seconds)
     going_on = not force and resume.exists
     progress = progress if group.is_first else Unseen()
     _begin(output, record, splits, dataset, progress, group, going_on=going_on)
+    if before is not None and asked is not None and asked.value != before.hardware.precision and not going_on:
+        progress.note(
+            f"begins anew: what was interrupted here was computed in {before.hardware.precision}, not {asked}"
+        )
     course = Course(record, splits, output, progress, resume, group, events=events)
     if weights is not None and not going_on:
         known = prepare(model, weights, splits.train, recipe, seed=seed)
+        group.share_weights(model)  # a GPU may round the features a little differently in each process
         progress.note(f"the new head knows {known:.1%} of the training images ({course.seconds:.0f} s)")
     group.synchronise(model)
-    trainer = Trainer(model, splits.train, recipe, seed=seed, precision=precision, group=group, on_note=progress.note)
+    trainer = Trainer(
+        model, splits.train, recipe, seed=seed, precision=precision, group=group, on_note=progress.note,
+        classes=len(dataset.labels),
+    )  # fmt: skip
     record = course.run(trainer)
     if group.is_first:
         write_report(_finish(trainer.model, record, splits, output), splits.test)
         resume.remove()
     group.wait()
     return Outcome(run=Run.load(output), trained=True)
+
+
+def _split(dataset: Dataset, recipe: Recipe) -> Splits:
+    data = recipe.data
+    return split(dataset, seed=data.split_seed, validation_share=data.validation_share, limit=data.limit)
+
+
+def _complete(run: Run, dataset: Dataset, group: Group) -> Run:
+    """Writes the report of a finished run that was killed before it had one."""
+    if group.is_first and not all((run.directory / file).is_file() for file in (REPORT_FILE, CARD_FILE)):
+        write_report(run, _split(dataset, run.record.recipe).test)
+        (run.directory / RESUME_FILE).unlink(missing_ok=True)
+    return run
 
 
 def _build(recipe: Recipe, dataset: Dataset, seed: int) -> Classifier:

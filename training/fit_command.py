@@ -18,6 +18,7 @@ from training.options import (
     PatienceOption,
     PrecisionChoice,
     PrecisionOption,
+    RateOption,
     SaveOption,
     ThreadsOption,
     choose,
@@ -39,6 +40,7 @@ def fit(
     dataset: Annotated[str | None, typer.Option(help="Another data set than the recipe's.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Weights, order and augmentation follow from it.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    learning_rate: RateOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Trial: train on so many images only.")] = None,
     balance: BalanceOption = None,
     patience: PatienceOption = None,
@@ -56,6 +58,8 @@ def fit(
     with when it was interrupted. Several GPUs: torchrun --nproc-per-node N -m training fit RECIPE.
     """
     chosen = _recipe(recipe, dataset=dataset, epochs=epochs, limit=limit, balance=balance, patience=patience)
+    if learning_rate is not None:
+        chosen = replace(chosen, optimization=replace(chosen.optimization, learning_rate=learning_rate))
     place = output or Path("var") / "runs" / f"{recipe}-seed{seed}"
     from training.distributed import join, leave  # brings torch, so a wrong name is answered before
     from training.fit import fit as fit_recipe

@@ -14,7 +14,7 @@ from torch.nn import functional
 from training.augment import augment
 from training.config import Recipe
 from training.data import Images
-from training.device import Precision
+from training.device import Precision, hold
 from training.distributed import Group
 from training.errors import TrainingFailed
 from training.evaluate import as_tensor, normalise
@@ -26,6 +26,8 @@ from training.watch import LearningWatch
 
 NOT_LEARNING_STEPS = 500
 """A shorter run is looked at after half of its steps."""
+CHECK_STEPS = 50
+"""So often the loss is asked whether it is a number, which waits for the device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +51,20 @@ class Trainer:
 
     def __init__(
         self, model: Classifier, images: Images, recipe: Recipe, *, seed: int, precision: Precision = Precision.FP32,
-        group: Group | None = None, on_note: Callable[[str], None] = lambda _text: None,
+        group: Group | None = None, on_note: Callable[[str], None] = lambda _text: None, classes: int = 0,
     ) -> None:  # fmt: skip
+        """`classes` counts those that no training image has; without it they are as many as the labels show."""
         self._device = next(model.parameters()).device
         self._recipe = recipe
         self._precision = precision
         self._group = group or Group()
         self._on_note = on_note
         self._model = model.to(memory_format=torch.channels_last)
-        self._pixels = as_tensor(images.pixels).to(self._device)
+        self._pixels = hold(as_tensor(images.pixels), self._device)
         self._labels = torch.from_numpy(images.labels).to(self._device)
-        counts = torch.bincount(self._labels)
-        balanced = len(self._labels) / (counts.clamp(min=1) * len(counts))  # 1 for each where all are equally many
+        counts = torch.bincount(self._labels, minlength=classes)
+        seen = (counts > 0).sum()
+        balanced = len(self._labels) / (counts.clamp(min=1) * seen)  # 1 for each where all are equally many
         self._sampling = balanced.cpu()[self._labels.cpu()] if recipe.data.balance == "sampler" else None
         self._class_weights = balanced.float() if recipe.data.balance == "loss" else None
         self._generator = torch.Generator().manual_seed(seed)
@@ -74,6 +78,7 @@ class Trainer:
         self._epoch = self._position = 0
         self._order = torch.empty(0, dtype=torch.int64)
         self._total = torch.zeros((), device=self._device)
+        self._learning_rate = 0.0
         if recipe.optimization.ema_decay is not None:
             self._result = copy.deepcopy(model)
             self._average = WeightAverage(model, self._result, decay=recipe.optimization.ema_decay)
@@ -84,8 +89,8 @@ class Trainer:
         return self._result
 
     def run_epoch(self, on_step: Callable[[], None] = lambda: None) -> EpochResult:
-        """From the beginning, or from where a restored state broke off. Raises TrainingFailed for a loss that is no
-        number.
+        """From the beginning, or from where a restored state broke off. Raises TrainingFailed, within CHECK_STEPS, for
+        a loss that is no number.
         """
         started = time.perf_counter()
         self._model.train()
@@ -94,24 +99,31 @@ class Trainer:
         if not self._position:
             self._order = self._draw_order()
             self._total = torch.zeros((), device=self._device)
-        learning_rate = 0.0
         while self._position < len(self._order):
             indices = self._order[self._position : self._position + self._recipe.batch_size]
-            learning_rate = float(self._optimizer.param_groups[-1]["lr"])
+            self._learning_rate = float(self._optimizer.param_groups[-1]["lr"])
             self._total += self._step(indices.to(self._device)) * len(indices)
             self._position += len(indices)
+            if -(-self._position // self._recipe.batch_size) % CHECK_STEPS == 0:
+                self._check(float(self._group.sum(self._total.clone())))
             on_step()
+        total = float(self._group.sum(self._total))
+        self._check(total)
         self._epoch, self._position = self._epoch + 1, 0
-        loss = float(self._group.sum(self._total)) / len(self._order)
         self._group.share_buffers(self._result)
-        if not math.isfinite(loss):
-            raise TrainingFailed(
-                f"the loss is {loss} after epoch {self._epoch}: the learning rate "
-                f"({self._recipe.optimization.learning_rate}) is too high for this model"
-            )
         return EpochResult(
-            epoch=self._epoch, loss=loss, learning_rate=learning_rate, seconds=time.perf_counter() - started
-        )
+            epoch=self._epoch, loss=total / len(self._order), learning_rate=self._learning_rate,
+            seconds=time.perf_counter() - started,
+        )  # fmt: skip
+
+    def _check(self, total: float) -> None:
+        """One sum tells for all steps so far: what is no number stays none."""
+        if not math.isfinite(total):
+            raise TrainingFailed(
+                f"the loss is {total} in epoch {self._epoch + 1}: the learning rate "
+                f"({self._recipe.optimization.learning_rate:g}) is too high for this model; begin anew with a lower "
+                "one: --learning-rate RATE --force"
+            )
 
     @property
     def epoch(self) -> int:
@@ -127,16 +139,22 @@ class Trainer:
         return float(self._step(indices.to(self._device)))
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides how training goes on: weights, optimiser, schedule, average, randomness, place."""
+        """Everything that decides how training goes on: weights, optimiser, schedule, average, randomness, place.
+
+        Raises TrainingFailed for weights that are no numbers: nothing could go on from them.
+        """
+        weights = torch.stack([parameter.detach().sum().float() for parameter in self._model.parameters()])
+        self._check(float(self._total + weights.sum() * 0))  # 0 times infinity is no number either
         state = {
             "model": self._model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "generator": self._generator.get_state(),
             "torch": torch.get_rng_state(),
-            "place": {"epoch": self._epoch, "position": self._position, "order": self._order, "total": self._total},
+            "place": {"epoch": self._epoch, "position": self._position, "order": self._order, "total": self._total,
+                      "learning_rate": self._learning_rate},
             "watch": self._watch.state(),
-        }
+        }  # fmt: skip
         if self._device.type == "cuda":
             state["cuda"] = torch.cuda.get_rng_state(self._device)
         if self._average is not None:
@@ -155,6 +173,7 @@ class Trainer:
         place = state["place"]
         self._epoch, self._position, self._order = place["epoch"], place["position"], place["order"]
         self._total = place["total"].to(self._device)
+        self._learning_rate = place.get("learning_rate", 0.0)
         self._watch.restore(state["watch"])
         if self._average is not None:
             self._result.load_state_dict(state["average"]["model"])
@@ -167,7 +186,8 @@ class Trainer:
 
     def _step(self, indices: Tensor) -> Tensor:
         """The summed loss of this process's share over the size of the whole batch."""
-        pixels = augment(self._pixels[indices], self._recipe.augmentation, self._generator)
+        pixels = self._pixels[indices.to(self._pixels.device)].to(self._device)
+        pixels = augment(pixels, self._recipe.augmentation, self._generator)
         images = normalise(pixels, self._recipe.preprocessing)
         mixed = mix(images, self._recipe.augmentation, self._generator)
         images = images if mixed is None else mixed.images
@@ -176,17 +196,17 @@ class Trainer:
         if mixed is not None:
             targets = [(mixed.share, labels), (1 - mixed.share, labels[mixed.partners.to(self._device)])]
         if self._group.size > 1:
-            share = self._group.share(len(indices)).to(self._device)
-            images, targets = images[share], [(weight, label[share]) for weight, label in targets]
+            share, counts = self._group.share(len(indices)).to(self._device), self._group.counts(len(indices))
+            images, targets = images[share], [(weight * counts, label[share]) for weight, label in targets]
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision is Precision.BF16):
             logits, *auxiliaries = self._forward(images.contiguous(memory_format=torch.channels_last))
-        loss = self._loss(logits, targets, len(indices))
+        loss = main = self._loss(logits, targets, len(indices))
         for auxiliary in auxiliaries:
             loss = loss + self._model.auxiliary_weight * self._loss(auxiliary, targets, len(indices))
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
         self._advance()
-        if note := self._watch.see(loss * self._group.size):
+        if note := self._watch.see(main * self._group.size):
             self._on_note(note)
         return loss.detach()
 

@@ -49,8 +49,12 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Train anew over what
 ScratchOption = Annotated[
     bool, typer.Option("--scratch", help="Fresh weights, the rest alike: shows what the transfer is worth.")
 ]
+GreyOption = Annotated[
+    bool, typer.Option("--grey", help="Grey pictures: the first layer's kernels are summed over red, green and blue.")
+]
 RateOption = Annotated[
-    float | None, typer.Option(metavar="RATE", min=1e-6, help="Of the head in fine-tuning; default: the recipe's.")
+    float | None,
+    typer.Option(metavar="RATE", min=1e-6, help="Highest of the schedule, instead of the recipe's."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 

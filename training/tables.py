@@ -40,10 +40,11 @@ def metrics_report(metrics: Metrics, quality: Quality | None = None) -> Group:
 
 def layers_table(description: "Description") -> Table:
     """One row for each layer, totals below; sizes follow W_out = (W - F + 2P)/S + 1."""
+    aside = f"\nof the parameters {description.auxiliary:,} are in auxiliary heads, which inference does not use"
     table = Table(
         title=f"{description.name}, input {_size(description.input)}",
         caption="output size: W_out = (W - F + 2P)/S + 1; sees: receptive field in pixels of the picture; "
-        "MACs: multiply-accumulates for one picture",
+        f"MACs: multiply-accumulates for one picture{aside if description.auxiliary else ''}",
         title_justify="left",
         caption_justify="left",
         box=None,

@@ -12,6 +12,7 @@ from training.options import (
     Device,
     DeviceOption,
     ForceOption,
+    GreyOption,
     JsonOption,
     RateOption,
     SaveOption,
@@ -39,6 +40,7 @@ def finetune(
     ] = "torchvision",
     scratch: ScratchOption = False,
     from_run: Annotated[Path | None, typer.Option(metavar="RUN", help="Weights of one of your runs.")] = None,
+    grey: GreyOption = False,
     epochs: Annotated[int, typer.Option(min=0, help="After the head; 0 trains the head alone.")] = 0,
     learning_rate: RateOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Train on so many images only.")] = None,
@@ -53,19 +55,26 @@ def finetune(
     as_json: JsonOption = False,
 ) -> None:
     """Takes over a backbone, trains a new head on its features, then frees stage after stage from the head down."""
+    if scratch and not epochs:
+        raise RecipeInvalid("--scratch has no head to train apart; say for how many epochs with --epochs N")
     place = choose(device, threads)
-    chosen = _weights(model, weights, convention, from_run, scratch=scratch)
+    chosen = _weights(model, weights, convention, from_run, scratch=scratch, grey=grey)
+    from training.distributed import join, leave
     from training.fit import fit
     from training.progress import FitProgress
 
+    group, place = join(place)
     recipe = _recipe(chosen, dataset, limit, epochs=epochs, learning_rate=learning_rate, scratch=scratch)
     notes = console_for(stderr=True)
     with FitProgress(notes) as progress:
         outcome = fit(
             recipe, seed=seed, output=output or Path("var") / "runs" / f"{recipe.name}-seed{seed}",
             data_directory=data, device=place, progress=progress, force=force, weights=None if scratch else chosen,
-            save_every_seconds=save_every,
+            save_every_seconds=save_every, group=group,
         )  # fmt: skip
+    leave()
+    if not group.is_first:
+        return
     if not outcome.trained:
         notes.print(f"{outcome.run.directory} holds this run already; --force trains it anew", soft_wrap=True)
     report_run(outcome.run, as_json=as_json)
@@ -83,11 +92,24 @@ def _recipe(
     return replace(recipe, optimization=replace(recipe.optimization, learning_rate=rate))
 
 
-def _weights(model: str | None, file: Path | None, convention: str, run: Path | None, *, scratch: bool) -> "Weights":
-    from training.weights import MEANS, fresh, from_file, from_run, from_torchvision
+def _weights(
+    model: str | None, file: Path | None, convention: str, run: Path | None, *, scratch: bool, grey: bool
+) -> "Weights":
+    from training.weights import for_grey
 
-    if run is not None:
-        return from_run(run)
+    if run is None:
+        found = _imagenet_weights(model, file, convention, scratch=scratch)
+        return for_grey(found) if grey else found
+    if grey:
+        raise RecipeInvalid("--grey is for weights of coloured pictures; those of --from-run take what the run took")
+    from training.weights import from_run
+
+    return from_run(run)
+
+
+def _imagenet_weights(model: str | None, file: Path | None, convention: str, *, scratch: bool) -> "Weights":
+    from training.weights import MEANS, fresh, from_file, from_torchvision
+
     if model is None:
         raise RecipeInvalid("name a MODEL, or a run with --from-run")
     if file is None:

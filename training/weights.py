@@ -5,9 +5,10 @@ Each comes with the preprocessing that it was trained with; the wrong one costs 
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pickle import UnpicklingError
+from statistics import fmean
 from typing import Literal
 from urllib.error import URLError
 
@@ -116,6 +117,13 @@ def fresh(model: str) -> Weights:
         source="none", sha256="", convention="torchvision", tensors={},
         preprocessing=imagenet_input(size, resize_to=round(size * 8 / 7), convention="torchvision"), model=model,
     )  # fmt: skip
+
+
+def for_grey(weights: Weights) -> Weights:
+    """The same for pictures of one channel, with the mean over the three; `load_backbone` sums the kernels."""
+    coloured = weights.preprocessing
+    grey = replace(coloured, pixel_format="gray8", mean=(fmean(coloured.mean),), std=(fmean(coloured.std),))
+    return replace(weights, preprocessing=grey, arguments={**weights.arguments, "channels": 1})
 
 
 def image_size(model: str) -> int:

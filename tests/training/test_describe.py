@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from training.describe import build_for, describe, parse_shape
 from training.errors import RecipeInvalid
 from training.models import MODELS, Classifier, build
+from training.tables import layers_table
 
 
 class Odd(Classifier):
@@ -113,8 +114,27 @@ def test_the_input_changes_the_model() -> None:
             parse_shape(text)
     with pytest.raises(RecipeInvalid, match="square"):
         build_for("resnet18", (3, 200, 100))
-    with pytest.raises(RecipeInvalid, match="fashion_cnn cannot be built"):
-        build_for("fashion_cnn", (1, 64, 64))
+    with pytest.raises(RecipeInvalid, match="3x224x224: lenet5 takes 28 x 28 pixels only"):
+        build_for("lenet5", (3, 224, 224))
+    three = describe("resnet20", build_for("resnet20", (1, 32, 32), classes=3))
+    assert three.layers[-1].output == (3,)
+
+
+def test_pictures_that_are_too_small_are_refused_by_layer() -> None:
+    """Of 8 pixels nothing is left for AlexNet's last pooling."""
+    with pytest.raises(
+        RecipeInvalid, match=r"alexnet takes no pictures of 1x8x8: 256x1x1 .* \(MaxPool2d\); give larger"
+    ):
+        describe("alexnet", build_for("alexnet", (1, 8, 8)))
+
+
+def test_the_parameters_of_auxiliary_heads_are_told_apart() -> None:
+    """They are in the total of GoogLeNet, and in no row."""
+    assert describe("fashion_cnn", build("fashion_cnn")).auxiliary == 0
+    description = describe("googlenet", build_for("googlenet", None))
+    assert description.auxiliary == description.parameters - sum(layer.parameters for layer in description.layers) > 0
+    caption = layers_table(description).caption
+    assert f"{description.auxiliary:,} are in auxiliary heads" in str(caption)
 
 
 def test_a_layer_that_runs_twice_is_listed_twice() -> None:

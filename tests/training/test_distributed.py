@@ -4,18 +4,24 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from tests.training.conftest import SAMPLE_DIRECTORY, SilentProgress
 from training import checkpoint
 from training.checkpoint import Run
+from training.data import Splits
 from training.distributed import Group, join
 from training.errors import RecipeInvalid
 from training.fit import fit
+from training.loop import Trainer
+from training.models import build
 from training.recipes import find_recipe
 
 
@@ -28,11 +34,41 @@ def test_a_process_alone_is_a_group_of_one(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_batch_is_shared_without_gaps_or_overlaps() -> None:
-    """Uneven shares are allowed, empty ones are not."""
+    """Uneven shares are allowed."""
     shares = [Group(rank=rank, size=3).share(10).tolist() for rank in range(3)]
     assert sorted(position for share in shares for position in share) == list(range(10))
     with pytest.raises(RecipeInvalid, match="2 images cannot be shared by 3"):
-        Group(rank=0, size=3).share(2)
+        Group(rank=0, size=3).check_batch(2)
+
+
+class Alone(Group):
+    """One of several that hears nothing from the others."""
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        pass
+
+    def sum(self, value: torch.Tensor) -> torch.Tensor:
+        return value
+
+    def share_buffers(self, model: nn.Module) -> None:
+        pass
+
+
+def test_a_last_batch_smaller_than_the_group_counts_each_image_once(splits: Splits) -> None:
+    """A process that has no image left computes one for nothing; the losses add up to those of one process."""
+    recipe = replace(find_recipe("lenet5_quick"), batch_size=4, epochs=1)
+    still = replace(recipe, optimization=replace(recipe.optimization, learning_rate=1e-9))  # all see the same weights
+    few = splits.train.take(np.arange(5))  # a batch of four, then one of a single image
+    totals: list[float] = []
+    apart: list[Group] = [Alone(rank=rank, size=3) for rank in range(3)]
+    for groups in ([Group()], apart):
+        seen: list[float] = []
+        for group in groups:
+            torch.manual_seed(0)
+            trainer = Trainer(build("lenet5"), few, still, seed=0, group=group)
+            seen.append(trainer.run_epoch().loss)
+        totals.append(sum(seen))
+    assert totals[0] == pytest.approx(totals[1], rel=1e-5)
 
 
 def losses(directory: Path) -> list[float]:

@@ -13,6 +13,7 @@ from tests.training.conftest import SAMPLE_DIRECTORY, SilentProgress
 from training import checkpoint
 from training.checkpoint import Run
 from training.config import Recipe
+from training.device import Precision
 from training.errors import RecipeInvalid, RunConflict
 from training.fit import Outcome, fit
 
@@ -81,6 +82,27 @@ def test_a_finished_run_is_not_trained_again(recipe: Recipe, directory: Path, tr
     assert not outcome.trained
     assert outcome.run.digest == trained_run.digest
     assert fit_sample(recipe, directory, force=True).trained
+
+
+def test_a_finished_run_without_its_report_gets_it(recipe: Recipe, directory: Path, trained_run: Run) -> None:
+    """Killed after its last word on the record: the same command writes what is missing, and trains nothing."""
+    for file in ("report.html", "card.md"):
+        (directory / file).unlink()
+    outcome = fit_sample(recipe, directory)
+    assert (outcome.trained, outcome.run.digest) == (False, trained_run.digest)
+    for file in ("report.html", "card.md"):
+        assert (directory / file).read_text() == (trained_run.directory / file).read_text()
+
+
+def test_another_precision_begins_anew_and_says_so(recipe: Recipe, directory: Path, trained_run: Run) -> None:
+    """What was interrupted cannot be gone on with in another arithmetic."""
+    checkpoint.write_record(directory, replace(trained_run.record, status="running", epochs=1))
+    progress = SilentProgress()
+    fit(
+        recipe, seed=0, output=directory, data_directory=SAMPLE_DIRECTORY, device=torch.device("cpu"),
+        progress=progress, precision=Precision.BF16,
+    )  # fmt: skip
+    assert progress.notes[0] == "begins anew: what was interrupted here was computed in fp32, not bf16"
 
 
 def test_an_interrupted_run_is_trained_from_the_beginning(recipe: Recipe, directory: Path, trained_run: Run) -> None:

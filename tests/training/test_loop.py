@@ -1,20 +1,24 @@
 """The loop learns, repeats itself for the same seed, and stops when the loss is no number."""
 
+import copy
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from training.config import Augmentation, Balance, Optimization, Recipe
 from training.data import Images, Splits, split
 from training.data.dataset import Dataset
-from training.device import Precision
+from training.device import Precision, hold
 from training.errors import TrainingFailed
 from training.evaluate import predict
-from training.loop import Trainer
+from training.loop import CHECK_STEPS, Trainer
 from training.models import Classifier, build
+from training.models.fashion_cnn import FashionCNN
 
 
 @pytest.fixture
@@ -88,12 +92,76 @@ def test_labels_that_are_all_smoothed_away_cannot_be_learnt(recipe: Recipe, few:
     assert trainer.run_epoch().loss >= math.log(10)
 
 
-def test_a_loss_that_is_no_number_stops_the_run(recipe: Recipe, splits: Splits) -> None:
-    """With the likely cause."""
-    wild = replace(recipe, optimization=Optimization(learning_rate=1e20), batch_size=16)
+def test_a_loss_that_is_no_number_stops_the_run_before_the_epoch_ends(recipe: Recipe, splits: Splits) -> None:
+    """With the likely cause and the options that help; there is no state to go on from."""
+    wild = replace(recipe, optimization=Optimization(learning_rate=1e20), batch_size=8)
     trainer = Trainer(build("fashion_cnn"), splits.train, wild, seed=0)
-    with pytest.raises(TrainingFailed, match=r"the loss is .* the learning rate \(1e\+20\) is too high"):
+    steps: list[None] = []
+    failure = r"the loss is .* in epoch 1: the learning rate \(1e\+20\) is too high .*--learning-rate RATE --force"
+    with pytest.raises(TrainingFailed, match=failure):
+        trainer.run_epoch(lambda: steps.append(None))
+    assert len(steps) == CHECK_STEPS - 1 < wild.steps_per_epoch(len(splits.train)) - 1
+    with pytest.raises(TrainingFailed, match="the loss is"):
+        trainer.state()
+
+
+def test_weights_that_are_no_numbers_are_never_a_state(recipe: Recipe, few: Images) -> None:
+    """Even where no loss has told of them yet."""
+    trainer = Trainer(build("fashion_cnn"), few, recipe, seed=0)
+    trainer.state()
+    next(trainer.model.parameters()).data[0] = float("inf")
+    with pytest.raises(TrainingFailed, match="begin anew"):
+        trainer.state()
+
+
+def test_a_class_without_training_pictures_counts_too(recipe: Recipe, few: Images) -> None:
+    """It may be there for validation only: the others are balanced among themselves, and guessing is among all."""
+    balanced = replace(recipe, data=replace(recipe.data, balance="loss"))
+    notes: list[str] = []
+    idle = replace(balanced, optimization=Optimization(learning_rate=1e-9), batch_size=16)
+    two = few.take(np.flatnonzero(few.labels < 2))
+    trainer = Trainer(build("fashion_cnn", {"classes": 3}), two, idle, seed=0, on_note=notes.append, classes=3)
+    for _ in range(idle.epochs):
         trainer.run_epoch()
+    assert trainer._class_weights is not None
+    counts = np.bincount(two.labels, minlength=3)
+    assert trainer._class_weights.numpy() * counts == pytest.approx([len(two) / 2] * 2 + [0])
+    assert "ln(classes) = 1.099" in notes[0]
+
+
+class WithAuxiliary(FashionCNN):
+    """Its head guesses; an auxiliary head whose loss weighs as much stands beside it."""
+
+    auxiliary_weight = 1.0
+
+    def with_auxiliaries(self, images: Tensor) -> tuple[Tensor, ...]:
+        return self(images), self(images)
+
+
+def test_auxiliary_heads_do_not_count_when_learning_is_watched(recipe: Recipe, few: Images) -> None:
+    """A model that guesses has ln 10, not twice that."""
+    notes: list[str] = []
+    idle = replace(recipe, optimization=Optimization(learning_rate=1e-9), batch_size=16)
+    trainer = Trainer(WithAuxiliary(), few, idle, seed=0, on_note=notes.append)
+    assert trainer.run_epoch().loss > 4
+    assert float(notes[0].split("the loss is ")[1].split(",")[0]) < 3
+
+
+def test_pictures_that_do_not_fit_a_gpu_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of what is free is for the activations; on a CPU nothing moves."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (1000, 8000))
+    pixels = torch.zeros(501, dtype=torch.uint8)
+    assert hold(pixels, torch.device("cuda")) is pixels
+    assert hold(pixels, torch.device("cpu")) is pixels
+
+
+def test_an_epoch_that_was_cut_off_after_its_last_step_keeps_its_learning_rate(recipe: Recipe, few: Images) -> None:
+    """The line of that epoch is written after the resumption, without a step."""
+    first, second = (Trainer(build("fashion_cnn"), few, recipe, seed=0) for _ in range(2))
+    states: list[dict[str, Any]] = []
+    result = first.run_epoch(lambda: states.append(copy.deepcopy(first.state())))
+    second.restore(states[-1])
+    assert second.run_epoch().learning_rate == result.learning_rate > 0
 
 
 def test_gradients_are_shortened_to_the_norm_of_the_recipe(recipe: Recipe, few: Images) -> None:

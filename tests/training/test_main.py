@@ -109,6 +109,15 @@ def test_finetuning_takes_the_learning_rate_that_was_asked_for(
     assert Run.load(tmp_path / "run").record.recipe.optimization.learning_rate == 0.0123
 
 
+def test_finetuning_from_fresh_weights_wants_epochs(tmp_path: Path, recognition_train: Command) -> None:
+    """There is no head to train apart; and grey pictures are no choice where a run says what it takes."""
+    result = recognition_train("finetune", "resnet18", "--scratch", "--data", tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "--epochs N" in result.stderr
+    result = recognition_train("finetune", "--from-run", tmp_path, "--grey")
+    assert "--grey is for weights of coloured pictures" in result.stderr
+
+
 def test_describe_counts_the_courses_cnn(recognition_train: Command) -> None:
     """As a table, and as JSON for programs."""
     assert "(28 - 5 + 2*2)/1 + 1 = 28" in recognition_train("describe", "fashion_cnn").stdout
@@ -159,6 +168,7 @@ def test_data_says_where_the_data_set_is(sample_directory: Path, recognition_tra
         (("fit", "resnet"), 2, "no recipe named resnet; the recipes are: alexnet"),
         (("fit", "fashion_cnn", "--data", "nowhere"), 1, "nowhere does not hold the data set"),
         (("fit", "fashion_cnn", "--epochs", "0"), 2, "--epochs"),
+        (("describe", "alexnet", "--input", "1x8x8"), 2, "256x1x1 is too small for its layer body.12"),
         (("describe", "resnet"), 2, "no model named resnet; the models are: alexnet"),
         (("evaluate", "nowhere"), 1, "does not exist; `recognition-train fit RECIPE --output nowhere` makes a run"),
         (("data", "--dataset", "imagenet"), 2, "no data set named imagenet"),

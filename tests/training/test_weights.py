@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from training.checkpoint import Run
 from training.errors import DataDamaged, DataMissing, RecipeInvalid
 from training.models import build
-from training.weights import from_file, from_run, from_torchvision, load_backbone, our_name
+from training.weights import for_grey, from_file, from_run, from_torchvision, load_backbone, our_name
 
 
 def written(path: Path, tensors: dict[str, torch.Tensor]) -> Path:
@@ -50,8 +50,10 @@ def test_every_layer_of_torchvisions_below_the_head_finds_its_place(name: str) -
 def test_one_channel_takes_the_sum_over_three(tmp_path: Path) -> None:
     """A grey picture gives what the same picture in three equal channels gives."""
     theirs = torchvision.models.resnet18(weights=None).eval()
-    grey = build("resnet18", {"channels": 1, "classes": 2}).eval()
-    load_backbone(grey, from_file(written(tmp_path / "w.safetensors", theirs.state_dict()), "resnet18", "torchvision"))
+    weights = for_grey(from_file(written(tmp_path / "w.safetensors", theirs.state_dict()), "resnet18", "torchvision"))
+    assert (weights.preprocessing.pixel_format, len(weights.preprocessing.mean)) == ("gray8", 1)
+    grey = build("resnet18", {**weights.arguments, "classes": 2}).eval()
+    load_backbone(grey, weights)
     image = torch.randn(1, 1, 64, 64)
     with torch.no_grad():
         assert torch.allclose(grey.conv1(image), theirs.conv1(image.expand(1, 3, 64, 64)), atol=1e-4)  # type: ignore[operator]  # a layer
