@@ -86,8 +86,7 @@ RUN python -m pip --python /opt/recognition/bin/python install --disable-pip-ver
 # --- training and export: runs, models and the data set lie below /var/lib/recognition ------------------------------
 FROM runtime AS training
 COPY --from=training-packages /opt/recognition /opt/recognition
-ENV XDG_CACHE_HOME=/var/lib/recognition/cache \
-    MPLCONFIGDIR=/tmp/matplotlib
+ENV XDG_CACHE_HOME=/var/lib/recognition/cache
 WORKDIR /var/lib/recognition
 HEALTHCHECK NONE
 ENTRYPOINT ["recognition-train"]
