@@ -38,19 +38,19 @@ END
 }
 
 unpack() {
-  (cd "$place/apt/archives" && apt-get download -qq "$1" && dpkg -x "$1"_*.deb "$place/$1" && rm "$1"_*.deb)
-  cp -L "$place/$1/usr/bin/$1" "$place/bin/$1"
-  rm -r "${place:?}/$1"
+  (cd "$place/apt/archives" && apt-get download -qq "$1" && dpkg -x "$1"_*.deb "$place/$1" && rm "$1"_*.deb) &&
+    cp -L "$place/$1/usr/bin/$1" "$place/bin/$1" &&
+    rm -r "${place:?}/$1"
 }
 
 fetch_collector() {
   python3 -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
-    --target "$place/rotel" --requirement "$here/rotel.lock"
-  install "$place/rotel/rotel/rotel-agent" "$place/bin/rotel-agent"
-  rm -r "$place/rotel"
+    --target "$place/rotel" --requirement "$here/rotel.lock" &&
+    install "$place/rotel/rotel/rotel-agent" "$place/bin/rotel-agent" &&
+    rm -r "$place/rotel"
 }
 
-if command -v apt-get dpkg >/dev/null && [ "$(id -u)" = 0 ] && use_suite >"$place/log" 2>&1; then
+if command -v apt-get >/dev/null && command -v dpkg >/dev/null && [ "$(id -u)" = 0 ] && use_suite >"$place/log" 2>&1; then
   for package in kubectl docker-compose promtool prometheus; do
     [ -x "$place/bin/$package" ] || unpack "$package" >>"$place/log" 2>&1 || missing "$package"
   done

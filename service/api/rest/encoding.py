@@ -25,6 +25,10 @@ class Inflater:
         self._inflate = zlib.decompressobj(EITHER_FORMAT) if name in COMPRESSED else None
         self._given = 0
 
+    @property
+    def compressed(self) -> bool:
+        return self._inflate is not None
+
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """What a part of the body holds, in pieces. Raises ArgumentInvalid or ImageTooLarge."""
         if self._inflate is None:

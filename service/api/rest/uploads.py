@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from service.api.rest.encoding import Inflater
+from service.api.rest.encoding import PLAIN, Inflater
 from service.api.rest.form import Form, Upload, too_large
 from service.errors import ArgumentInvalid, CallerGone, DeadlineUnreachable, ImageTooLarge, ServiceError
 
@@ -66,12 +66,15 @@ class UploadReader:
 
     async def _raw(self, request: Request) -> bytes:
         limit = self._limits.max_image_bytes
+        compressed = request.headers.get("content-encoding", "").strip().lower() not in PLAIN
         content = bytearray()
         dropped = False
         async with self._reading():
             async for chunk in self._chunks(request):
                 dropped = dropped or len(content) + len(chunk) > limit
                 if dropped:
+                    if compressed:  # what a few bytes of it hold would be inflated for nothing
+                        raise too_large(limit)
                     content.clear()
                 else:
                     content += chunk
@@ -107,6 +110,8 @@ class UploadReader:
                 raise self._body_too_large()
             for piece in inflater.feed(chunk):
                 yield piece
+                if inflater.compressed:
+                    await asyncio.sleep(0)  # a small chunk may hold many pieces, and others are served between them
         inflater.finish()
 
     def _body_too_large(self) -> ImageTooLarge:

@@ -55,6 +55,32 @@ async def test_a_body_that_announces_nothing_ends_where_it_becomes_too_large() -
         await UploadReader(LIMITS).image(request(*[bytes(60)] * 20))
 
 
+async def test_a_compressed_image_that_is_too_large_is_inflated_no_further() -> None:
+    """Refused where it passes the limit, not where the body ends, which here it never does."""
+    limits = UploadLimits(max_image_bytes=100_000, max_images=1, max_body_bytes=10_000_000, seconds=5.0)
+    begun = gzip.compress(bytes(5_000_000))[:2000]
+    with pytest.raises(ImageTooLarge, match="100,000"):
+        await UploadReader(limits).image(request(begun, None, content_encoding="gzip"))
+
+
+async def test_others_are_served_while_a_body_is_inflated() -> None:
+    """One small chunk that holds a hundred pieces does not keep the loop to itself."""
+    limits = UploadLimits(max_image_bytes=10_000_000, max_images=1, max_body_bytes=10_000_000, seconds=60.0)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    body = await UploadReader(limits).body(request(gzip.compress(bytes(6_553_600)), b"", content_encoding="gzip"))
+    task.cancel()
+    assert len(body) == 6_553_600
+    assert turns > 50
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate"])
 async def test_bodies_may_come_compressed(encoding: str) -> None:
     """Images, forms and any other body, by one rule; the limits are those of what is in them."""
