@@ -1,7 +1,8 @@
 """Anyone's ONNX classifier (NCHW or NHWC float pictures in, a number for each label out) as a graph of our own shape.
 
 uint8 `image` `[batch, H, W, C]` goes in; cast, layout and normalisation are put before the foreign graph. A graph that
-takes one picture at a time is run picture by picture inside; a closing softmax is left out, so that logits come out.
+takes one picture at a time is run picture by picture inside. Logits come out: a closing softmax is left out, and where
+probabilities come in another way, as their logarithms.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 PASSING = frozenset({"Flatten", "Identity", "Reshape", "Squeeze"})
 CHANNELS = frozenset({1, 3})
 PREFIX = "foreign/"
+LEAST_PROBABILITY = 1e-30
+"""Added before the logarithm, which of nothing is no number."""
 ROW = "row"
 PICTURE = "picture"
 
@@ -43,6 +46,8 @@ class ForeignModel:
     labels: int
     fixed_batch: bool
     opset: int
+    probabilities: bool = False
+    """Whether `logits` holds probabilities, which shows only in its numbers."""
 
 
 def read_foreign(path: Path) -> ForeignModel:
@@ -107,6 +112,11 @@ def _before_softmax(graph: onnx.ModelProto, answer: str) -> str:
     producer = producers.get(answer)
     while producer is not None and producer.op_type in PASSING:
         producer = producers.get(producer.input[0])
+    if producer is not None and producer.op_type == "Sigmoid":
+        raise GraphUnsupported(
+            "the model ends in a sigmoid: it says of each label by itself whether it is there, while a package gives "
+            "probabilities that add up to one; import the graph without it if its labels exclude each other"
+        )
     closes = producer is not None and producer.op_type in {"Softmax", "LogSoftmax"}
     return str(producer.input[0]) if producer is not None and closes else answer
 
@@ -142,7 +152,11 @@ def wrap(model: ForeignModel, spec: InputSpec, *, properties: dict[str, str]) ->
     rows = [model.labels] if model.fixed_batch else [0, model.labels]
     constants += [_constant("logits_shape", rows, np.int64), *foreign.graph.initializer]
     answer = ROW if model.fixed_batch else OUTPUTS.logits
-    nodes += [*foreign.graph.node, helper.make_node("Reshape", [PREFIX + model.logits, "logits_shape"], [answer])]
+    given = "probabilities" if model.probabilities else answer
+    nodes += [*foreign.graph.node, helper.make_node("Reshape", [PREFIX + model.logits, "logits_shape"], [given])]
+    if model.probabilities:
+        constants.append(_constant("least", LEAST_PROBABILITY, np.float32))
+        nodes += [helper.make_node("Add", [given, "least"], ["above"]), helper.make_node("Log", ["above"], [answer])]
     image = [spec.height, spec.width, spec.channels]
     if model.fixed_batch:
         nodes, constants = [_one_by_one(nodes, constants, image, model.labels)], []

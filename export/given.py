@@ -34,11 +34,13 @@ def read_labels(given: str, count: int) -> tuple[str, ...]:
     """`imagenet`, or a file with a JSON list or one label a line; a name that comes again is told by its number."""
     path = Path(given)
     try:
-        text = "" if given == IMAGENET else path.read_text(encoding="utf-8")
+        text = "" if given == IMAGENET else path.read_text(encoding="utf-8-sig")
         listed = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
         found = imagenet_labels() if given == IMAGENET else listed
     except (OSError, ValueError) as error:
         raise ImportInvalid(f"the labels {path} cannot be read as lines of text or a JSON list: {error}") from error
+    if not all(isinstance(label, str | int) and not isinstance(label, bool) for label in found):
+        raise ImportInvalid(f"{path} must hold a JSON list of texts, one for each label, and nothing else")
     labels = [str(label).strip() for label in found]
     while labels and not labels[-1]:
         labels.pop()

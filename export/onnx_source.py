@@ -1,11 +1,12 @@
 """Anyone's ONNX classifier as a model to import: wrapped, to be checked against the untouched file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from export.errors import GraphUnsupported
-from export.foreign import ForeignModel, plain, read_foreign, wrap
+from export.foreign import LEAST_PROBABILITY, ForeignModel, plain, read_foreign, wrap
 from export.given import read_labels, read_preprocessing
 from export.graph import describe, to_bytes
 from export.source import Source
@@ -14,6 +15,9 @@ from service.engine.session import open_runtime
 from service.models.manifest import InputSpec, OutputSpec, digest_of
 
 FAMILY = "imported"
+PROBES = 4
+ROUNDING = 5e-3
+"""Of half precision, over many labels."""
 
 
 def read_onnx(path: Path, *, labels: str, preprocessing: str) -> Source:
@@ -22,6 +26,7 @@ def read_onnx(path: Path, *, labels: str, preprocessing: str) -> Source:
     names = read_labels(labels, model.labels)
     spec = read_preprocessing(preprocessing, channels=model.channels, height=model.height, width=model.width)
     digest = digest_of(path.read_bytes())
+    model = replace(model, probabilities=gives_probabilities(model, spec))
     graph = wrap(model, spec, properties=describe(names, spec, family=FAMILY, digest=digest))
     return Source(
         graph=graph,
@@ -53,7 +58,16 @@ def plain_logits(model: ForeignModel, spec: InputSpec, pixels: Pixels) -> Logits
         runtime.run(None, {model.input: np.ascontiguousarray(tensor[np.newaxis])})[0].reshape(1, -1)
         for tensor in tensors
     ]
-    return np.concatenate(rows)
+    answers = np.concatenate(rows)
+    return np.log(answers + np.float32(LEAST_PROBABILITY)) if model.probabilities else answers
+
+
+def gives_probabilities(model: ForeignModel, spec: InputSpec) -> bool:
+    """Whether every row lies in [0, 1] and adds up to one, however the graph may have made it so."""
+    shape = (PROBES, spec.height, spec.width, spec.channels)
+    answers = plain_logits(model, spec, np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    in_range = answers.min() >= 0 and answers.max() <= 1 + ROUNDING
+    return bool(in_range and np.abs(answers.sum(axis=1) - 1).max() <= ROUNDING)
 
 
 def _reason(error: Exception) -> str:

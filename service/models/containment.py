@@ -13,7 +13,9 @@ def check_contained(root: Path, name: str, version: int) -> None:
     real = root.resolve()
     directory = root / name
     try:
-        beside = [path for path in directory.iterdir() if path.is_symlink() or not path.is_dir()]
+        # Names that begin with a dot are what is being written at the moment, and nothing reads them.
+        visible = [path for path in directory.iterdir() if not path.name.startswith(".")]
+        beside = [path for path in visible if path.is_symlink() or not path.is_dir()]
         for path in (directory, *beside, *(directory / str(version)).rglob("*")):
             found = path.resolve(strict=True)
             if not found.is_relative_to(real):

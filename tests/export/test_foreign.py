@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from export.errors import GraphUnsupported
 from export.foreign import read_foreign, wrap
 from export.graph import to_bytes
-from export.onnx_source import plain_logits
+from export.onnx_source import plain_logits, read_onnx
 from export.verify import load_session
 from service.models.manifest import InputSpec, OutputSpec, PixelFormat
 from tests.export.foreign_models import SIZE, classifier
@@ -118,3 +118,34 @@ def test_another_input_is_refused(file: Path) -> None:
         model.graph.input[0].CopyFrom(helper.make_tensor_value_info("data", TensorProto.FLOAT, shape))
         with pytest.raises(GraphUnsupported):
             read_foreign(written(file, model))
+
+
+@pytest.mark.parametrize("batch", [1, "N"])
+def test_probabilities_that_no_softmax_node_makes_become_their_logarithms(file: Path, batch: int | str) -> None:
+    """exp, sum and division, as some converters write it: softmax of our logits gives what the file gives."""
+    graph = classifier(batch=batch)
+    graph.graph.node[-1].output[0] = "scores"
+    graph.graph.node.extend([
+        helper.make_node("Exp", ["scores"], ["powers"]),
+        helper.make_node("ReduceSum", ["powers", "axis"], ["whole"], keepdims=1),
+        helper.make_node("Div", ["powers", "whole"], ["answer"]),
+    ])  # fmt: skip
+    graph.graph.initializer.append(numpy_helper.from_array(np.array([1]), "axis"))
+    preprocessing, labels = file.with_name("p.json"), file.with_name("labels.txt")
+    preprocessing.write_text(SPEC.model_dump_json(include={"mean", "std"}))
+    labels.write_text("a\nb\nc\n")
+    source = read_onnx(written(file, graph), labels=str(labels), preprocessing=str(preprocessing))
+    images = np.random.default_rng(0).integers(0, 256, size=(5, SIZE, SIZE, 3), dtype=np.uint8)
+    logits = load_session(to_bytes(source.graph), OutputSpec()).run(images).logits
+    powers = np.exp(plain_logits(read_foreign(written(file, classifier(batch=batch))), SPEC, images))
+    np.testing.assert_allclose(np.exp(logits), powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(source.reference(images), logits, atol=1e-4)
+
+
+def test_a_closing_sigmoid_is_refused(file: Path) -> None:
+    """Its numbers do not exclude each other."""
+    model = classifier(softmax=True)
+    model.graph.node[-1].op_type = "Sigmoid"
+    del model.graph.node[-1].attribute[:]
+    with pytest.raises(GraphUnsupported, match="ends in a sigmoid"):
+        read_foreign(written(file, model))

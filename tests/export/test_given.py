@@ -74,3 +74,14 @@ def test_at_most_64_pictures_are_taken(tmp_path: Path) -> None:
     assert (given.files[0], given.files[-1]) == (b"\x00", bytes([99]))
     assert given.labels is None
     assert np.all(np.diff([file[0] for file in given.files]) > 0)
+
+
+def test_labels_of_spreadsheets_and_of_other_shapes(tmp_path: Path) -> None:
+    """A byte order mark is no part of the first label; a list of lists is refused."""
+    marked, nested = tmp_path / "labels.txt", tmp_path / "labels.json"
+    marked.write_bytes(b"\xef\xbb\xbfa\nb\n")
+    assert read_labels(str(marked), 2) == ("a", "b")
+    for content in ('[["n1", "a"], ["n2", "b"]]', '["a", null]'):
+        nested.write_text(content)
+        with pytest.raises(ImportInvalid, match="a JSON list of texts"):
+            read_labels(str(nested), 2)

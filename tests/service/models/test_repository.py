@@ -138,3 +138,11 @@ def test_a_graph_alone_is_a_plain_model(root: Path) -> None:
     (root / "anyone" / "1").mkdir(parents=True)
     (root / "anyone" / "1" / "model.onnx").write_bytes(b"graph")
     assert ModelRepository(root).is_plain("anyone", 1)
+
+
+def test_what_is_being_written_beside_the_versions_is_not_looked_at(tmp_path: Path) -> None:
+    """A temporary file of an alias that is being moved, gone again before it could be looked at."""
+    PackageRecipe().write(tmp_path)
+    (name,) = ModelRepository(tmp_path).names()
+    (tmp_path / name / ".aliases.json-1").symlink_to(tmp_path / "gone")
+    assert ModelRepository(tmp_path).open(name, 1).manifest.name == name
