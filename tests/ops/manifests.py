@@ -16,21 +16,28 @@ CHOICES = {
     "models": (None, "models-pvc", "models-init", "models-image"),
     "scaler": (None, "hpa", "keda"),
 }
-"""One each; everything below goes with everything."""
-ADDITIONS = ("pod-monitor", "prometheus-rule", "tls", "tls-pod", "tokens", "tracing")
+"""One each; everything below goes with each of them."""
+ADDITIONS = (
+    (),
+    ("pod-monitor", "prometheus-rule", "tls", "tokens", "tracing"),
+    ("tracing", "pod-monitor", "tokens", "tls-pod", "prometheus-rule"),
+)
+ALTERNATIVES = (("models-pvc", "models-init", "models-image"), ("hpa", "keda"), ("tls", "tls-pod"))
+PATCHED_LATER = {"pod-monitor": ("tokens", "tls-pod")}
+"""What has to be listed before those that patch it."""
 COMBINATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cpu": ("overlays/cpu", ()),
     "cpu with a claim": ("overlays/cpu", ("models-pvc",)),
     "cpu with everything": (
         "overlays/cpu",
-        ("models-init", "hpa", "pod-monitor", "prometheus-rule", "tls", "tls-pod", "tokens", "tracing"),
+        ("models-init", "hpa", "pod-monitor", "prometheus-rule", "tls-pod", "tokens", "tracing"),
     ),
     "gpu": ("overlays/gpu", ()),
     "gpu with a claim": ("overlays/gpu", ("models-pvc", "keda")),
     "gpu with models from a bucket": ("overlays/gpu", ("models-init", "keda", "pod-monitor")),
     "gpu with everything": (
         "overlays/gpu",
-        ("models-image", "keda", "pod-monitor", "prometheus-rule", "tls", "tls-pod", "tokens", "tracing"),
+        ("models-image", "keda", "pod-monitor", "prometheus-rule", "tls", "tokens", "tracing"),
     ),
     "kserve": ("components/kserve", ()),
     "monitoring": ("monitoring", ()),
@@ -55,7 +62,11 @@ def rendered_text(combination: str, scratch: Path) -> str:
 
 
 def render(overlay: str, components: Sequence[str], place: Path) -> str:
-    """What `kubectl apply -k` would apply of an overlay that is written to `place`."""
+    """What `kubectl apply -k` would apply of an overlay that is written to `place`.
+
+    Raises ValueError where parts do not go together.
+    """
+    check_combination(components)
     place.mkdir(exist_ok=True)
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -65,6 +76,21 @@ def render(overlay: str, components: Sequence[str], place: Path) -> str:
     }
     (place / "kustomization.yaml").write_text(yaml.safe_dump(kustomization), encoding="utf-8")
     return run(tool("kubectl"), "kustomize", place)
+
+
+def check_combination(components: Sequence[str]) -> None:
+    """Raises ValueError with alternatives side by side, or with a part after those that patch it."""
+    for group in ALTERNATIVES:
+        if len(chosen := [name for name in components if name in group]) > 1:
+            raise ValueError(f"{' and '.join(chosen)} exclude each other: take one")
+    for name, later in PATCHED_LATER.items():
+        if name in components and (before := set(components[: components.index(name)]).intersection(later)):
+            raise ValueError(f"list {name} before {', '.join(sorted(before))}: what is not there is not patched")
+
+
+def of_kind(documents: Sequence[dict[str, Any]], kind: str) -> dict[str, Any]:
+    (found,) = [document for document in documents if document["kind"] == kind]
+    return found
 
 
 def pod_specs(document: dict[str, Any]) -> list[dict[str, Any]]:
