@@ -65,6 +65,12 @@ def read_foreign(path: Path) -> ForeignModel:
         reason = str(error).strip().splitlines()[0]
         raise GraphUnsupported(f"{path} is not a valid ONNX model: {reason}") from error
     strange = sorted({node.domain for node in graph.graph.node} - DOMAINS)
+    own = sorted({function.domain for function in graph.functions} & set(strange))
+    if own:  # the runtime takes them, the service's list of operators does not
+        raise GraphUnsupported(
+            f"{path} defines operators of its own ({own[0]!r}); put what they do in their place with "
+            "`onnx.inliner.inline_local_functions`"
+        )
     if strange:
         raise GraphUnsupported(f"{path} uses operators of {strange[0]!r}, which ONNX Runtime does not bring")
     opset = max(opset.version for opset in graph.opset_import if opset.domain in {"", "ai.onnx"})
@@ -88,6 +94,10 @@ def _described(path: Path, graph: onnx.ModelProto, opset: int) -> ForeignModel:
         )
     if inputs[0].type.tensor_type.elem_type != TensorProto.FLOAT:
         raise GraphUnsupported(f"{path}: the input {inputs[0].name} must be float32")
+    if shape[0] > 1:
+        raise GraphUnsupported(
+            f"{path} takes {shape[0]} pictures at a time, always; export it with an open batch, or one of 1"
+        )
     answers = [value for value in graph.graph.output if _labels(value) > 1]
     if not answers:
         raise GraphUnsupported(f"{path} has no output [batch, labels] of float32")

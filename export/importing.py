@@ -89,7 +89,19 @@ def _given(wish: Wish, source: Source) -> Given:
     pixels = prepared(files, source.spec, wish.images)
     reference = source.reference(pixels)
     labels = reference.argmax(axis=1).astype(np.int64) if files.labels is None else files.labels
-    return Given(files=files, images=Images(pixels=pixels, labels=labels), reference=reference)
+    given = Given(files=files, images=Images(pixels=pixels, labels=labels), reference=reference)
+    _check_logits(reference[given.golden])
+    return given
+
+
+def _check_logits(logits: Logits) -> None:
+    """Raises ImportInvalid where nothing could be compared with them."""
+    largest = np.abs(logits).max()
+    if not 0 < largest < np.inf:
+        fault = "0 for every label of every picture" if largest == 0 else "logits that are no finite numbers"
+        raise ImportInvalid(
+            f"the model gives {fault}; is --preprocessing what it was trained with, and the file whole?"
+        )
 
 
 def _calibration(wish: Wish, source: Source, given: Given) -> Pixels:

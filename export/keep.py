@@ -16,6 +16,8 @@ from service.models.repository import ALIASES_FILE, ModelRepository, Package, Pa
 from service.models.routes import Route, routes_to_bytes
 from service.models.signature import SIGNATURE_FILE
 
+MOST_DIGITS = 18
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionSummary:
@@ -35,7 +37,7 @@ def open_version(root: Path, name: str, version: int) -> Package:
     """The package, every file of it checked. Raises VersionMissing or PublicationFailed."""
     repository = ModelRepository(root)
     if version not in versions_of(root, name):
-        there = ", ".join(map(str, versions_of(root, name)))
+        there = ", ".join(map(str, versions_of(root, name))) or "none at all"
         raise VersionMissing(f"{name} has no version {version}; it has {there}")
     try:
         package = repository.open(name, version)
@@ -49,12 +51,21 @@ def number_of(root: Path, name: str, which: str) -> int:
     """Of the version that a number or an alias names. Raises VersionMissing."""
     versions = versions_of(root, name)
     if which.isdecimal():
-        return int(which)
+        return as_number(name, which)
     aliases = {alias: route.version for alias, route in _routes(root, name).items()}
     if which not in aliases:
-        there = ", ".join([*map(str, versions), *sorted(aliases)])
+        there = ", ".join([*map(str, versions), *sorted(aliases)]) or "none at all"
         raise VersionMissing(f"{name} has no version and no alias {which!r}; it has {there}")
     return aliases[which]
+
+
+def as_number(name: str, digits: str) -> int:
+    """Raises VersionMissing for more digits than any version has; Python itself reads only so many."""
+    if len(digits) > MOST_DIGITS:
+        raise VersionMissing(
+            f"{name} has no version of {len(digits)} digits; `recognition-export list` names those there are"
+        )
+    return int(digits)
 
 
 def versions_of(root: Path, name: str) -> list[int]:

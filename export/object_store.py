@@ -89,7 +89,7 @@ class ObjectDestination:
 
     def number(self, name: str, which: str) -> int:
         if which.isdecimal():
-            return int(which)
+            return keep.as_number(name, which)
         self._fetch(name)
         return keep.number_of(self._mirror, name, which)
 

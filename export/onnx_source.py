@@ -1,9 +1,11 @@
 """Anyone's ONNX classifier as a model to import: wrapped, to be checked against the untouched file."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 
 from export.errors import GraphUnsupported
 from export.foreign import LEAST_PROBABILITY, ForeignModel, plain, read_foreign, wrap
@@ -18,6 +20,8 @@ FAMILY = "imported"
 PROBES = 4
 ROUNDING = 5e-3
 """Of half precision, over many labels."""
+PLACE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Fatal error: |/\S+:\d+ .*?\) (?=[A-Z]))?")
+"""What an error of the runtime begins with: its own name, code and, for some, the line of its source."""
 
 
 def read_onnx(path: Path, *, labels: str, preprocessing: str) -> Source:
@@ -54,10 +58,18 @@ def plain_logits(model: ForeignModel, spec: InputSpec, pixels: Pixels) -> Logits
     mean, std = np.array(spec.mean, dtype=np.float32), np.array(spec.std, dtype=np.float32)
     tensors = (pixels.astype(np.float32) / np.float32(255) - mean) / std
     tensors = tensors if model.channels_last else tensors.transpose(0, 3, 1, 2)
-    rows = [
-        runtime.run(None, {model.input: np.ascontiguousarray(tensor[np.newaxis])})[0].reshape(1, -1)
-        for tensor in tensors
-    ]
+    quiet = onnxruntime.RunOptions()
+    quiet.log_severity_level = 4  # what fails is said once, by the error
+    try:
+        rows = [
+            runtime.run(None, {model.input: np.ascontiguousarray(tensor[np.newaxis])}, quiet)[0].reshape(1, -1)
+            for tensor in tensors
+        ]
+    except Exception as error:
+        hint = "" if model.height and model.width else "; --preprocessing FILE can name another height and width"
+        raise GraphUnsupported(
+            f"ONNX Runtime cannot run the model on a picture of {spec.height} x {spec.width}: {_reason(error)}{hint}"
+        ) from error
     answers = np.concatenate(rows)
     return np.log(answers + np.float32(LEAST_PROBABILITY)) if model.probabilities else answers
 
@@ -72,5 +84,5 @@ def gives_probabilities(model: ForeignModel, spec: InputSpec) -> bool:
 
 def _reason(error: Exception) -> str:
     """What the runtime says, without the place in its source. It does not read the newest format that onnx writes."""
-    reason = str(error).strip().splitlines()[0].rpartition(") ")[2]
+    reason = PLACE.sub("", " ".join(str(error).split()))
     return f"{reason}; save it with `model.ir_version = 10`" if "max supported IR version" in reason else reason

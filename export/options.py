@@ -1,6 +1,7 @@
 """The options that several commands share."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +9,13 @@ import typer
 
 if TYPE_CHECKING:
     from service.models.manifest import Precision
+
+
+def _finite(points: float) -> float:
+    if not math.isfinite(points):
+        raise typer.BadParameter(f"{points} is not a number of points")
+    return points
+
 
 Repository = Annotated[
     str,
@@ -21,7 +29,14 @@ Precisions = Annotated[
     typer.Option("--precisions", metavar="LIST", help="Of fp32, fp16, int8, with commas between; fp32 is always made."),
 ]
 MaxLoss = Annotated[
-    float, typer.Option("--max-accuracy-loss", min=0, metavar="POINTS", help="A variant that loses more is left out.")
+    float,
+    typer.Option(
+        "--max-accuracy-loss",
+        min=0,
+        callback=_finite,
+        metavar="POINTS",
+        help="A variant that loses more is left out.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")]

@@ -62,6 +62,7 @@ class Run:
         run = cls(directory=directory, record=record, digest=hashlib.sha256(content).hexdigest())
         for file in (WEIGHTS_FILE, PREDICTIONS_FILE):
             run._verified(file)
+        run._check_labels()
         return run
 
     def build_model(self) -> Classifier:
@@ -87,6 +88,20 @@ class Run:
         if dataset.sha256 != data.sha256:
             raise DataDamaged(f"{dataset.directory} has digest {dataset.sha256}; the run was trained on {data.sha256}")
         return split(dataset, seed=data.split_seed, validation_share=data.validation_share, limit=data.limit)
+
+    def _check_labels(self) -> None:
+        """Each class has one label, and no two have the same."""
+        labels = self.record.labels
+        with np.load(BytesIO(self._verified(PREDICTIONS_FILE)), allow_pickle=False) as arrays:
+            classes = arrays["test_logits"].shape[1]
+        repeated = sorted({label for label in labels if labels.count(label) > 1})
+        if len(labels) == classes and not repeated:
+            return
+        fault = f"{repeated[0]!r} is there more than once" if repeated else f"{len(labels)} for {classes} classes"
+        raise RunUnreadable(
+            f"{self.directory / RECORD_FILE} cannot be read: labels: {fault}; train the run anew "
+            f"with `recognition-train fit {self.record.name} --output {self.directory} --force`"
+        )
 
     def _verified(self, file: str) -> bytes:
         content = _read(self.directory / file)

@@ -5,7 +5,9 @@ Each comes with the preprocessing that it was trained with; the wrong one costs 
 
 import hashlib
 import re
+import warnings
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from statistics import fmean
@@ -87,17 +89,45 @@ def from_file(path: Path, model: str, convention: Convention) -> Weights:
     """A .safetensors file, or a state dict that torch saved (read without running code out of it)."""
     try:
         content = path.read_bytes()
-        tensors = load_tensors(content) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except FileNotFoundError:
-        raise DataMissing(f"{path} does not exist; --weights takes a .safetensors or .pth file") from None
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
-        raise DataDamaged(f"{path} holds no weights that can be read: {error}") from error
+        raise DataMissing(f"{path} does not exist; name a .safetensors or .pth file of weights") from None
+    tensors = _tensors_of(path, content)
     size = image_size(model)
     return Weights(
         source=path.name, sha256=hashlib.sha256(content).hexdigest(), convention=convention, tensors=tensors,
         preprocessing=imagenet_input(size, resize_to=round(size * 8 / 7), convention=convention), model=model,
         arguments={"caffe": 1} if convention == "caffe-v1" else {},
     )  # fmt: skip
+
+
+def _tensors_of(path: Path, content: bytes) -> dict[str, Tensor]:
+    """Raises DataDamaged in one line, without torch's advice to run what is in the file."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_tensors(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it is about how the file was made, not what is in it
+            tensors = torch.load(BytesIO(content), "cpu", weights_only=True)
+    except UnpicklingError as error:
+        other = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
+        if other is None:
+            raise DataDamaged(f"{path} holds no weights that can be read: it is damaged, or of another kind") from error
+        raise _more_than_tensors(path, other[1]) from error
+    except (SafetensorError, RuntimeError, EOFError) as error:
+        reason = (str(error).splitlines() or ["it ends too early"])[0]
+        raise DataDamaged(f"{path} holds no weights that can be read: {reason}") from error
+    if not isinstance(tensors, dict):
+        raise _more_than_tensors(path, type(tensors).__name__)
+    for name, value in tensors.items():
+        if not (isinstance(name, str) and isinstance(value, Tensor)):
+            raise _more_than_tensors(path, f"{name}: {type(value).__name__}")
+    return tensors
+
+
+def _more_than_tensors(path: Path, what: str) -> DataDamaged:
+    return DataDamaged(
+        f"{path} holds more than named tensors ({what}) and is not loaded; save only the model's state_dict()"
+    )
 
 
 def from_run(directory: Path) -> Weights:

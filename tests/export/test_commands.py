@@ -131,6 +131,16 @@ def test_help_has_an_example(command: Callable[..., Result], name: str) -> None:
     assert f"Example: recognition-export {name}" in command(name, "--help").out
 
 
+@pytest.mark.parametrize("points", ["inf", "nan", "-1"])
+def test_an_accuracy_loss_that_is_no_number_is_wrong_use(
+    command: Callable[..., Result], tmp_path: Path, points: str
+) -> None:
+    """Before anything is read."""
+    result = command(tmp_path / "nowhere", "--max-accuracy-loss", points)
+    assert result.code == 2
+    assert "Invalid value for '--max-accuracy-loss'" in result.err
+
+
 def test_a_model_from_elsewhere_is_imported(command: Callable[..., Result], tmp_path: Path) -> None:
     """Named after its file; a label too few is one line."""
     model, labels = tmp_path / "animals.onnx", tmp_path / "labels.txt"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.inliner
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -149,3 +150,43 @@ def test_a_closing_sigmoid_is_refused(file: Path) -> None:
     del model.graph.node[-1].attribute[:]
     with pytest.raises(GraphUnsupported, match="ends in a sigmoid"):
         read_foreign(written(file, model))
+
+
+def test_a_fixed_batch_of_several_is_refused(file: Path) -> None:
+    """A batch of one is run picture by picture; eight cannot be."""
+    with pytest.raises(GraphUnsupported, match="takes 8 pictures at a time"):
+        read_foreign(written(file, classifier(batch=8)))
+
+
+def test_a_function_of_the_models_own_is_to_be_put_inline(file: Path) -> None:
+    """The runtime takes such a graph, the service's list of operators does not; what the message advises helps."""
+    model = classifier(domain="my.fn")
+    body = [helper.make_node("Relu", ["x"], ["y"])]
+    model.functions.append(helper.make_function("my.fn", "Relu", ["x"], ["y"], body, [helper.make_opsetid("", 17)]))
+    with pytest.raises(GraphUnsupported, match=r"operators of its own \('my\.fn'\).*inline_local_functions"):
+        read_foreign(written(file, model))
+    assert read_foreign(written(file, onnx.inliner.inline_local_functions(model))).labels == 3
+
+
+def test_a_size_that_the_head_does_not_fit_is_said_in_one_line(file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The graph leaves the size open; the runtime's own log stays silent."""
+    nodes = [helper.make_node("Flatten", ["data"], ["flat"]), helper.make_node("Gemm", ["flat", "head"], ["answer"])]
+    graph = helper.make_graph(
+        nodes,
+        "open",
+        [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["N", 3, "H", "W"])],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["N", 3])],
+        [numpy_helper.from_array(np.ones((12, 3), np.float32), "head")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(GraphUnsupported, match=r"picture of 12 x 12: .*GEMM.*can name another height") as refusal:
+        plain_logits(read_foreign(written(file, model)), SPEC, np.zeros((1, SIZE, SIZE, 3), np.uint8))
+    assert "\n" not in str(refusal.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_operator_that_the_runtime_lacks_is_named(file: Path) -> None:
+    """Whole, with its domain."""
+    model = read_foreign(written(file, classifier(domain="com.microsoft")))
+    with pytest.raises(GraphUnsupported, match=r"the model: com\.microsoft:Relu.* is not a registered function/op"):
+        plain_logits(model, SPEC, np.zeros((1, SIZE, SIZE, 3), np.uint8))

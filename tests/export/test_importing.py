@@ -164,3 +164,17 @@ def test_int8_needs_pictures(labels: Path, tmp_path: Path) -> None:
     with pytest.raises(ImportMisused, match="needs --preprocessing"):
         imported(model, labels, tmp_path, preprocessing=None)
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(("weight", "fault"), [(0.0, "gives 0 for every label"), (np.nan, "no finite numbers")])
+def test_logits_that_tell_nothing_are_refused(
+    model: Path, labels: Path, tmp_path: Path, weight: float, fault: str
+) -> None:
+    """Golden samples of them would prove nothing."""
+    graph = classifier()
+    head = next(tensor for tensor in graph.graph.initializer if tensor.name == "head")
+    head.CopyFrom(onnx.numpy_helper.from_array(np.full((4, 3), weight, np.float32), "head"))
+    model.write_bytes(to_bytes(graph))
+    with pytest.raises(ImportInvalid, match=fault):
+        imported(model, labels, tmp_path)
+    assert not (tmp_path / "models").exists()

@@ -7,7 +7,7 @@ import pytest
 
 from export.draft import Draft
 from export.errors import NameInvalid, PublicationFailed, VersionMissing
-from export.keep import open_version, prune, set_alias, summaries
+from export.keep import number_of, open_version, prune, set_alias, summaries
 from export.publish import publish
 from service.models.repository import ModelRepository, Package
 
@@ -108,3 +108,15 @@ def test_pruning_stops_where_the_aliases_cannot_be_read(root: Path) -> None:
 def test_a_version_is_opened_with_all_its_files(root: Path) -> None:
     """Checked against their digests."""
     assert open_version(root, "clothes", 2).manifest.version == 2
+
+
+def test_a_number_that_no_version_has_is_said(root: Path) -> None:
+    """Also one that is too long to be read, and where there is no version at all."""
+    assert number_of(root, "clothes", "2") == 2
+    with pytest.raises(VersionMissing, match="clothes has no version of 5000 digits"):
+        number_of(root, "clothes", "9" * 5000)
+    (root / "hats").mkdir()
+    with pytest.raises(VersionMissing, match="hats has no version 1; it has none at all"):
+        open_version(root, "hats", 1)
+    with pytest.raises(VersionMissing, match="no alias 'stable'; it has none at all"):
+        number_of(root, "hats", "stable")

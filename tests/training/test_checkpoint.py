@@ -1,6 +1,7 @@
 """A run on disk is whole and unchanged, or it is refused."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,3 +122,21 @@ def test_a_directory_that_is_no_run_is_left_alone(tmp_path: Path, trained_run: R
     with pytest.raises(RunConflict, match="exists and is not a run"):
         checkpoint.begin(tmp_path, trained_run.record)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda labels: labels[:-1], "labels: 9 for 10 classes"),
+        (lambda labels: (*labels[:-1], labels[0]), "is there more than once"),
+    ],
+)
+def test_labels_that_do_not_fit_the_classes_are_refused(
+    directory: Path, change: Callable[[tuple[str, ...]], tuple[str, ...]], fault: str
+) -> None:
+    """One too few, or one of them twice."""
+    record = checkpoint.read_record(directory)
+    assert record is not None
+    checkpoint.write_record(directory, replace(record, labels=change(record.labels)))
+    with pytest.raises(RunUnreadable, match=f"run.json cannot be read: .*{fault}"):
+        Run.load(directory)

@@ -1,11 +1,13 @@
 """Weights from elsewhere land in the layers they belong to, or are refused by name."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
+from torch import nn
 
 from training.checkpoint import Run
 from training.errors import DataDamaged, DataMissing, RecipeInvalid
@@ -108,3 +110,24 @@ def test_what_torchvision_cannot_give_is_said() -> None:
         from_torchvision("googlenet")
     with pytest.raises(RecipeInvalid, match="no weights for lenet5"):
         from_torchvision("lenet5")
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (nn.Linear(1, 1), {}, r"more than named tensors \(torch\.nn\.modules\.linear\.Linear\) and is not loaded"),
+        (nn.Linear(1, 1), {"pickle_protocol": 4}, "holds no weights|more than named tensors"),
+        ({"epoch": 3, "model": {}}, {}, r"more than named tensors \(epoch: int\)"),
+        ([torch.zeros(1)], {}, r"more than named tensors \(list\)"),
+    ],
+)
+def test_more_than_tensors_is_refused_in_one_line(
+    tmp_path: Path, content: object, options: dict[str, Any], message: str
+) -> None:
+    """Without a warning, and without torch's advice to load it all the same."""
+    path = tmp_path / "w.pth"
+    torch.save(content, path, **options)
+    with pytest.raises(DataDamaged, match=message) as refusal:
+        from_file(path, "resnet18", "torchvision")
+    assert "\n" not in str(refusal.value)
+    assert "weights_only" not in str(refusal.value)
