@@ -2,6 +2,7 @@
 over its life would pile up; its counts go on for the last few that were released.
 """
 
+from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -17,7 +18,7 @@ RELEASED_WITH_COUNTS = 2
 """Versions of a model that were released last: their counts are kept."""
 
 
-class ModelMetrics:
+class ModelMetrics(ABC):
     """The part of the metrics that follows the versions."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -169,9 +170,9 @@ class ModelMetrics:
         while len(released) > RELEASED_WITH_COUNTS:
             self._forget_counts(name, released.popleft())
 
+    @abstractmethod
     def _forget_counts(self, name: str, version: str) -> None:
         """Ends the series that count what the version answered."""
-        raise NotImplementedError
 
     def _let_go(self, name: str, version: str) -> None:
         """Drops what holds the version's model in memory."""
