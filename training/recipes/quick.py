@@ -59,7 +59,7 @@ def alexnet_2012_quick() -> Recipe:
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=Augmentation(flip=True, shift=1),
         optimization=Optimization(optimizer=Optimizer.SGD, learning_rate=0.02, weight_decay=0.0005),
-        epochs=25,
+        epochs=50,
         batch_size=64,
     )
 
