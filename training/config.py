@@ -1,7 +1,7 @@
 """A recipe: everything that decides how a model is trained, as one frozen value that is stored with the run."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -173,3 +173,10 @@ class Recipe:
     def steps_per_epoch(self, images: int) -> int:
         """The last batch may be a short one."""
         return math.ceil(images / self.batch_size)
+
+    def for_classes(self, count: int) -> "Recipe":
+        """The recipe with a model of so many classes."""
+        arguments = self.model.arguments
+        if arguments.get("classes") in (None, count):
+            return self
+        return replace(self, model=replace(self.model, arguments={**arguments, "classes": count}))

@@ -53,13 +53,13 @@ def fit(
     """
     group = group or Group()
     dataset = load(recipe.data.name, data_directory, recipe.preprocessing)
-    recipe = _for_classes(recipe, dataset)
+    recipe = recipe.for_classes(len(dataset.labels))
     before = None if force else _same_run(output, recipe, seed, dataset)
     if before is not None and before.status == "finished":
         return Outcome(run=_complete(Run.load(output), dataset, group), trained=False)
     splits = _split(dataset, recipe)
     group.check_batch(recipe.batch_size)
-    model = _build(recipe, dataset, seed).to(device)
+    model = build_model(recipe, dataset, seed).to(device)
     asked = precision
     precision = precision or _precision(model, recipe, splits, before, group)
     record = _describe_run(recipe, seed, dataset, splits, model, precision)
@@ -102,7 +102,8 @@ def _complete(run: Run, dataset: Dataset, group: Group) -> Run:
     return run
 
 
-def _build(recipe: Recipe, dataset: Dataset, seed: int) -> Classifier:
+def build_model(recipe: Recipe, dataset: Dataset, seed: int) -> Classifier:
+    """The recipe's model as it begins. Raises RecipeInvalid where it cannot take the data set's pictures."""
     torch.manual_seed(seed)
     model = build(recipe.model.name, recipe.model.arguments)
     _check_shapes(recipe, dataset, model)
@@ -132,14 +133,6 @@ def _begin(
 def _key(record: RunRecord) -> str:
     recipe = json.dumps(encode(record.recipe), sort_keys=True)
     return run_key(recipe, str(record.seed), record.data.sha256, record.hardware.precision)
-
-
-def _for_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
-    """The recipe with as many classes as the data set has."""
-    arguments = recipe.model.arguments
-    if arguments.get("classes") in (None, len(dataset.labels)):
-        return recipe
-    return replace(recipe, model=replace(recipe.model, arguments={**arguments, "classes": len(dataset.labels)}))
 
 
 def _same_run(output: Path, recipe: Recipe, seed: int, dataset: Dataset) -> RunRecord | None:

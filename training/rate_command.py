@@ -49,14 +49,12 @@ def rate(
 
 
 def _curve(recipe: "Recipe", directory: Path | None, seed: int, steps: int, place: Any) -> "LearningRateCurve":
-    import torch
-
     from training.data import load, split
+    from training.fit import build_model
     from training.learning_rate import find_learning_rate
-    from training.models import build
 
     dataset = load(recipe.data.name, directory, recipe.preprocessing)
-    torch.manual_seed(seed)
-    model = build(recipe.model.name, recipe.model.arguments).to(place)
+    recipe = recipe.for_classes(len(dataset.labels))
+    model = build_model(recipe, dataset, seed).to(place)
     images = split(dataset, seed=recipe.data.split_seed, validation_share=recipe.data.validation_share).train
     return find_learning_rate(model, images, recipe, seed=seed, steps=steps)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from training.__main__ import main
 from training.checkpoint import Run
@@ -206,3 +207,17 @@ def test_a_learning_rate_is_suggested(sample_directory: Path, recognition_train:
     found = json.loads(result.stdout)
     assert found["suggestion"] in found["rates"]
     assert len(found["rates"]) == len(found["losses"]) > 10
+
+
+def test_a_learning_rate_is_suggested_for_as_many_classes_as_a_folder_has(
+    tmp_path: Path, recognition_train: Command
+) -> None:
+    """More than the recipe's own data set has."""
+    for number in range(12):
+        (tmp_path / "data" / f"class{number:02}").mkdir(parents=True)
+        for shade in range(6):
+            Image.new("L", (28, 28), 20 * number + shade).save(tmp_path / "data" / f"class{number:02}" / f"{shade}.png")
+    options = ("--data", tmp_path / "data", "--dataset", "folder", "--threads", "1", "--steps", "10", "--json")
+    result = recognition_train("rate", "fashion_cnn", *options)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["losses"]
