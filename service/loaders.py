@@ -71,13 +71,15 @@ def build_loaders(settings: Settings, provider: Provider, listeners: Listeners, 
 
 
 def _batch_policy(settings: Settings, provider: Provider, threads: int) -> BatchPolicy:
+    on_gpu = provider.name in GPU_PROVIDERS
     return BatchPolicy(
         max_batch_size=settings.max_batch_size,
         max_delay_seconds=settings.max_delay_ms / 1000,
         max_queue_images=settings.max_queue_images,
         max_queue_bytes=settings.max_queue_bytes,
         slo_seconds=settings.slo_p99_ms / 1000 or None,
-        lanes=settings.parallel_batches or (1 if provider.name in GPU_PROVIDERS else threads),
+        lanes=settings.parallel_batches or (1 if on_gpu else threads),
+        ahead=1 if on_gpu else 0,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from service.engine.capture import CAPTURE
 from service.engine.session import open_runtime
 
 
@@ -37,5 +38,6 @@ class ActivationSession:
 
     def run(self, images: npt.NDArray[np.uint8]) -> Activations:
         """Blocks until the maps of `[N, H, W, C]` are computed."""
-        results = self._runtime.run(self._names, {self._tensor: images})
+        with CAPTURE.work():
+            results = self._runtime.run(self._names, {self._tensor: images})
         return Activations(logits=results[0], maps=results[1])

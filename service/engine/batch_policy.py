@@ -32,3 +32,5 @@ class BatchPolicy:
     """In how long nearly every image shall be answered, from its arrival in the queue."""
     lanes: int = 1
     """Batches that the session computes side by side."""
+    ahead: int = 0
+    """Full batches that may be made ready besides, while every lane is taken."""

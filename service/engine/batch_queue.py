@@ -56,6 +56,7 @@ class BatchQueue(Generic[Payload, Result]):
         self._wake: asyncio.Handle | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._started = self._closing = False
+        self._done_at = 0.0
 
     @property
     def waiting(self) -> int:
@@ -173,7 +174,11 @@ class BatchQueue(Generic[Payload, Result]):
             if ends_the_worker(error):
                 raise
             return
-        seconds = time.monotonic() - began
+        ended = time.monotonic()
+        if self._policy.ahead:  # made ready while another was computed; that time belongs to the wait
+            began = max(began, self._done_at)
+        self._done_at = ended
+        seconds = ended - began
         self._scheduler.observe(size, seconds)
         waits = tuple(began - item.arrival for item in items)
         for item, wait, value in zip(items, waits, computed.results, strict=True):

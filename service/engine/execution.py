@@ -14,6 +14,7 @@ CUDA_PROVIDER = "CUDAExecutionProvider"
 TENSORRT_PROVIDER = "TensorrtExecutionProvider"
 OPENVINO_PROVIDER = "OpenVINOExecutionProvider"
 GPU_PROVIDERS = frozenset({CUDA_PROVIDER, TENSORRT_PROVIDER})
+CUDA_GRAPHS = "enable_cuda_graph"
 
 Options = Mapping[str, str]
 
@@ -81,9 +82,18 @@ EXECUTIONS: Mapping[str, Execution] = MappingProxyType(
                     "cudnn_conv_algo_search": "HEURISTIC",
                     # The arena grows by what is asked for; by default it doubles, and the last doubling fails.
                     "arena_extend_strategy": "kSameAsRequested",
+                    # Every kernel of a batch is launched at once; where a model does not allow it, it goes without.
+                    CUDA_GRAPHS: "1",
                 },
                 known=frozenset(
-                    {"device_id", "gpu_mem_limit", "do_copy_in_default_stream", "cudnn_conv_use_max_workspace"}
+                    {
+                        "device_id",
+                        "gpu_mem_limit",
+                        "do_copy_in_default_stream",
+                        "cudnn_conv_use_max_workspace",
+                        "prefer_nhwc",
+                        "fuse_conv_bias",
+                    }
                 ),
             ),
             Execution(

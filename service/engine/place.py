@@ -1,5 +1,7 @@
 """Where a batch is computed: in the session's own thread, or at once on the event loop where that takes less time.
 
+On a GPU it is staged first, in another thread where it is large, while the batch before it is being computed.
+
 To hand a batch to a thread and to be told of its end costs more than a tiny network does. What a batch costs is known
 from those before it; one that would keep the loop from other calls for long is never computed there.
 """
@@ -12,8 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from service.engine.batcher import Tensor
 from service.engine.session import Outputs
 
+Stage = Callable[[Tensor], Callable[[], Outputs]]
+"""Makes a batch ready, from any thread, and gives what computes it in the session's own."""
+
 LONGEST_ON_LOOP_SECONDS = 0.0005
 """As long as other calls may wait; about five times what the way to a thread and back costs."""
+LARGEST_ON_LOOP_BYTES = 2**20
+"""Of a batch that is staged there; copying that much takes about as long as the way to a thread and back."""
 WEIGHT = 0.2
 """Of the latest batch in what is expected of the next one of its size."""
 
@@ -26,10 +33,13 @@ class Place:
         run: Callable[[Tensor], Outputs],
         thread: ThreadPoolExecutor,
         *,
+        stage: Stage | None = None,
         longest_on_loop_seconds: float = LONGEST_ON_LOOP_SECONDS,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """With `stage` nothing is computed on the loop: the thread that recorded CUDA graphs is the one to use them."""
         self._run = run
+        self._stage = stage
         self._thread = thread
         self._longest = longest_on_loop_seconds
         self._clock = clock
@@ -37,9 +47,14 @@ class Place:
 
     async def compute(self, images: Tensor) -> Outputs:
         """What a session gives for a batch; whatever it raises is raised here."""
+        loop = asyncio.get_running_loop()
+        if self._stage is not None:
+            small = images.nbytes <= LARGEST_ON_LOOP_BYTES
+            staged = self._stage(images) if small else await loop.run_in_executor(None, self._stage, images)
+            return await loop.run_in_executor(self._thread, staged)
         if self._expected.get(len(images).bit_length(), self._longest) < self._longest:
             return self._timed(images)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._timed, images)
+        return await loop.run_in_executor(self._thread, self._timed, images)
 
     def _timed(self, images: Tensor) -> Outputs:
         began = self._clock()

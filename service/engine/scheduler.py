@@ -142,8 +142,11 @@ class Scheduler(Generic[Item]):
     def next(self, *, now: float, running: int, closing: bool = False) -> Cut[Item] | Pause:
         """What to do now. What it gives out is no longer in the queue."""
         free = self._lanes - running
-        if not len(self._line) or free <= 0:
+        if not len(self._line) or free <= -self._policy.ahead:
             return Pause()
+        if free <= 0:  # one that is full gains nothing by waiting for the lane
+            full = self._waiting >= self._largest
+            return self._cut(self._largest, now, Closed.FULL, running=running) if full else Pause()
         if self._waiting >= self._largest or closing:
             closed = Closed.FULL if self._waiting >= max(2, self._largest) else Closed.IDLE
         else:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 import onnxruntime
 
+from service.engine.capture import CAPTURE
 from service.engine.datatypes import AnyTensor, Datatype
 from service.engine.execution import Options
 from service.engine.session import open_runtime
@@ -88,11 +89,12 @@ class TensorSession:
         """All outputs; blocks until they are computed. Raises ArgumentInvalid for BYTES that are not UTF-8."""
         names = [spec.name for spec in self.outputs]
         given = {name: self._encoded(name, tensor) for name, tensor in tensors.items()}
-        if not self._by_value:
-            results = self._runtime.run(names, given)
-        else:
-            values = {name: self._value(name, tensor) for name, tensor in given.items()}
-            results = [_array(value) for value in self._runtime.run_with_ort_values(names, values)]
+        with CAPTURE.work():
+            if not self._by_value:
+                results = self._runtime.run(names, given)
+            else:
+                values = {name: self._value(name, tensor) for name, tensor in given.items()}
+                results = [_array(value) for value in self._runtime.run_with_ort_values(names, values)]
         return {name: self._decoded(name, result) for name, result in zip(names, results, strict=True)}
 
     def _encoded(self, name: str, tensor: AnyTensor) -> AnyTensor:

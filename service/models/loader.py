@@ -14,7 +14,7 @@ from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Row, Tenso
 from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decoding import Decoding
 from service.engine.device_guard import DeviceGuard
-from service.engine.execution import Options
+from service.engine.execution import GPU_PROVIDERS, Options
 from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier
 from service.engine.place import Place
@@ -108,7 +108,7 @@ class ModelLoader:
         try:
             candidates = await loop.run_in_executor(runner, self._candidates, package, wanted)
             session = candidates[0].session
-            place = Place(lambda images: session.run(images), runner)  # noqa: PLW0108 - the session is chosen below
+            place = self._place(lambda: session, runner)  # the session is chosen below
             batcher = self._build_batcher(manifest, place)
             classifier = self._build_classifier(manifest, batcher)
             proved = await loop.run_in_executor(runner, self._prove, package, candidates, classifier)
@@ -143,6 +143,11 @@ class ModelLoader:
             batcher=batcher,
             runner=runner,
         )
+
+    def _place(self, session: Callable[[], Session], runner: ThreadPoolExecutor) -> Place:
+        staged = self._provider in GPU_PROVIDERS
+        stage = (lambda images: session().stage(images)) if staged else None
+        return Place(lambda images: session().run(images), runner, stage=stage)
 
     def _candidates(self, package: Package, wanted: PrecisionChoice) -> tuple[Candidate, ...]:
         package.check_files()

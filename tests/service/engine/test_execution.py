@@ -40,6 +40,7 @@ def test_what_is_set_outranks_the_defaults() -> None:
         "use_tf32": "0",
         "cudnn_conv_algo_search": "DEFAULT",
         "arena_extend_strategy": "kSameAsRequested",
+        "enable_cuda_graph": "1",
     }
 
 

@@ -1,7 +1,7 @@
 """Where a batch is computed: on the loop while that is quick, in the thread as soon as it is not."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -84,3 +84,21 @@ async def test_an_error_comes_from_both_places(thread: ThreadPoolExecutor) -> No
     place = Place(fail, thread)
     with pytest.raises(ValueError, match="broken"):
         await place.compute(batch(1))
+
+
+@pytest.mark.parametrize(("size", "on_loop"), [(1, True), (2**17, False)])
+async def test_what_is_staged_is_computed_in_the_sessions_thread(
+    thread: ThreadPoolExecutor, size: int, on_loop: bool
+) -> None:
+    """However quick it is; small batches are made ready on the loop, large ones in a third thread."""
+    session, staged = Session(), list[str]()
+
+    def stage(images: Tensor) -> Callable[[], Outputs]:
+        staged.append(threading.current_thread().name)
+        return lambda: session.run(images)
+
+    place = Place(session.run, thread, stage=stage, clock=lambda: session.now)
+    await compute(place, size, size)
+    assert session.in_thread == [True, True]
+    assert [name == threading.current_thread().name for name in staged] == [on_loop, on_loop]
+    assert not any(name.startswith("session") for name in staged)

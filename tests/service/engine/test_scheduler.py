@@ -50,6 +50,19 @@ def numbered(count: int, **fields: float) -> list[Image]:
     return [Image(name=name, **fields) for name in range(count)]  # type: ignore[arg-type]
 
 
+def test_only_a_full_batch_is_made_ready_ahead() -> None:
+    """While the one lane is taken; one that is not full may still find company."""
+    subject = scheduler(*numbered(7), max_batch_size=4, ahead=1)
+    step = subject.next(now=0.0, running=1)
+    assert isinstance(step, Cut)
+    assert (names(step), step.closed) == ([0, 1, 2, 3], Closed.FULL)
+    assert subject.next(now=0.0, running=1) == Pause()
+    assert subject.next(now=0.0, running=1, closing=True) == Pause()
+    subject.push(Image(name=7))
+    assert subject.next(now=0.0, running=2) == Pause()
+    assert names(subject.next(now=0.0, running=0)) == [4, 5, 6, 7]
+
+
 def test_a_free_session_takes_what_is_there() -> None:
     """Nobody waits for company."""
     subject = scheduler(*numbered(3))

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
 
+from service.engine.bound_batches import BoundBatches
 from service.engine.providers import CPU_PROVIDER
 from service.engine.session import Session, available_cores
 from service.models.manifest import OutputSpec
@@ -68,8 +69,9 @@ def test_a_provider_that_fails_is_not_replaced_in_silence() -> None:
 @pytest.mark.parametrize(("count", "padding"), [(1, 0), (2, 0), (3, 1), (5, 3), (64, 0)])
 def test_a_batch_is_filled_up_where_only_some_sizes_are_ready(count: int, padding: int) -> None:
     """To the next power of two; nobody sees what was computed besides."""
-    images, session = noise(count), load()
-    session._pads = True
+    images, plain = noise(count), load()
+    bound = BoundBatches(plain._runtime, tensor="image", names=["logits", "embedding"], device="cpu")
+    session = Session(plain._runtime, tensor="image", outputs=WITH_EMBEDDING, bound=bound)
     outputs = session.run(images)
     assert outputs.padding == padding
     assert outputs.logits == pytest.approx(load().run(images).logits, abs=1e-5)
