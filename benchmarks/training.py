@@ -28,7 +28,7 @@ from torchvision import transforms
 
 sys.path[0] = str(Path(__file__).parents[1])  # run as a script, `import training` would find this very file
 
-from training.config import Preprocessing, Recipe
+from training.config import Augmentation, Optimizer, Preprocessing, Recipe
 from training.data import Images, Splits, load, split
 from training.device import Precision, fastest_precision
 from training.evaluate import as_tensor, normalise, predict
@@ -74,7 +74,7 @@ class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
 
 def ours(recipe: Recipe, images: Images, precision: Precision, device: torch.device) -> Contestant:
     model = fresh(recipe, device)
-    trainer = Trainer(model, images, recipe, seed=0, precision=precision)
+    trainer = Trainer(model, images, recipe, seed=0, precision=precision, graph=True)
 
     def epochs() -> Iterator[None]:
         for _ in range(recipe.epochs):
@@ -84,14 +84,16 @@ def ours(recipe: Recipe, images: Images, precision: Precision, device: torch.dev
     return Contestant("recognition", trainer.model, epochs())
 
 
-def plain(recipe: Recipe, images: Images, device: torch.device) -> Contestant:
+def plain(recipe: Recipe, images: Images, device: torch.device, workers: int, most: int) -> Contestant:
     model = fresh(recipe, device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     pictures = Pictures(images, recipe.preprocessing, flip=recipe.augmentation.flip)
-    loader = DataLoader(pictures, batch_size=recipe.batch_size, shuffle=True, num_workers=2, persistent_workers=True)
+    loader = DataLoader(
+        pictures, batch_size=recipe.batch_size, shuffle=True, num_workers=workers, persistent_workers=True
+    )
 
     def epochs() -> Iterator[None]:
-        for _ in range(TUTORIAL_EPOCHS):
+        for _ in range(most):
             model.train()
             for pixels, labels in loader:
                 loss = functional.cross_entropy(model(pixels.to(device)), labels.to(device))
@@ -106,7 +108,9 @@ def plain(recipe: Recipe, images: Images, device: torch.device) -> Contestant:
 def strong(recipe: Recipe, images: Images, device: torch.device) -> Contestant:
     model = fresh(recipe, device).to(memory_format=torch.channels_last)
     rate, decay = recipe.optimization.learning_rate, recipe.optimization.weight_decay
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
+    optimizer: torch.optim.Optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
+    if recipe.optimization.optimizer is Optimizer.SGD:
+        optimizer = torch.optim.SGD(model.parameters(), lr=rate, weight_decay=decay, momentum=0.9, nesterov=True)
     steps = recipe.epochs * recipe.steps_per_epoch(len(images))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps, cycle_momentum=False)
     pixels = normalise(as_tensor(images.pixels), recipe.preprocessing).to(device, memory_format=torch.channels_last)
@@ -172,11 +176,14 @@ def main() -> None:
     parser.add_argument("--dataset", help="another data set than the recipe's")
     parser.add_argument("--target", type=float, default=0.91, help="accuracy on the validation split")
     parser.add_argument("--epochs", type=int, help="of the schedule of ours and of (b); default: the recipe's")
+    parser.add_argument("--workers", type=int, default=2, help="of (a)'s DataLoader")
+    parser.add_argument("--most", type=int, default=TUTORIAL_EPOCHS, help="epochs of (a)")
     parser.add_argument("--limit", type=int, help="trial: so many training images")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
     recipe = find_recipe(arguments.recipe)
-    recipe = replace(recipe, epochs=arguments.epochs or recipe.epochs)
+    flip_alone = Augmentation(flip=recipe.augmentation.flip)  # all three turn pictures, and none does more
+    recipe = replace(recipe, epochs=arguments.epochs or recipe.epochs, augmentation=flip_alone)
     device = torch.device(arguments.device)
     steps = recipe.epochs * recipe.steps_per_epoch(55_000)
     precision = fastest_precision(fresh(recipe, device), steps=steps)
@@ -185,7 +192,7 @@ def main() -> None:
     )
     contestants = [
         ours(recipe, splits.train, precision, device),
-        plain(recipe, splits.train, device),
+        plain(recipe, splits.train, device, arguments.workers, arguments.most),
         strong(recipe, splits.train, device),
     ]
     race(contestants, recipe, splits, arguments.target)
@@ -205,6 +212,7 @@ def main() -> None:
                     "last_accuracy": one.accuracy,
                     "precision": {"recognition": precision.value, "(b) tensors + bf16": "bf16"}.get(one.name, "fp32"),
                     "threads": torch.get_num_threads(),
+                    "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
                 }
             )
         )

@@ -9,6 +9,7 @@ from typing import Protocol
 from training import checkpoint
 from training.config import Recipe
 from training.data import Splits
+from training.device import rough_convolutions
 from training.distributed import Group
 from training.evaluate import predict
 from training.events import Events
@@ -78,9 +79,7 @@ class Course:
         recipe = self._record.recipe
         while trainer.epoch < recipe.epochs and not self._is_stale(trainer):
             result = trainer.run_epoch(lambda: self._step(trainer))
-            validation = predict(trainer.model, self._splits.validation, self._record.preprocessing).metrics(
-                names=self._record.labels, split="validation"
-            )
+            validation = self._validate(trainer)
             if recipe.patience is not None:
                 self._best.offer(validation.accuracy, result.epoch, trainer)
             self._record = self._timed(replace(self._record, epochs=result.epoch))
@@ -105,6 +104,12 @@ class Course:
         if self._group.is_first:
             kept = lines.read_text().splitlines(keepends=True)[: trainer.epoch] if lines.is_file() else []
             lines.write_text("".join(kept))
+
+    def _validate(self, trainer: Trainer) -> Metrics:
+        """In TF32 on a GPU; the figures of the finished run are computed anew, exactly."""
+        with rough_convolutions():
+            predictions = predict(trainer.model, self._splits.validation, self._record.preprocessing)
+        return predictions.metrics(names=self._record.labels, split="validation")
 
     def _timed(self, record: RunRecord) -> RunRecord:
         return replace(record, train_seconds=round(self.seconds, 3), cpu_seconds=round(self.cpu_seconds, 3))

@@ -44,12 +44,12 @@ class Outcome:
 def fit(
     recipe: Recipe, *, seed: int, output: Path, data_directory: Path | None, device: torch.device, progress: Progress,
     force: bool = False, weights: Weights | None = None, group: Group | None = None, save_every_seconds: float = 60.0,
-    precision: Precision | None = None, events: bool = False,
+    precision: Precision | None = None, events: bool = False, graph: bool = True,
 ) -> Outcome:  # fmt: skip
     """Trains unless `output` holds this very run, finished; goes on with it where it was interrupted.
 
-    `weights` are those that the recipe's transfer names; a `precision` of None is the fastest. Raises RunConflict if
-    `output` holds another run.
+    `weights` are those that the recipe's transfer names; a `precision` of None is the fastest; `graph` lets a GPU take
+    whole steps at once. Raises RunConflict if `output` holds another run.
     """
     group = group or Group()
     dataset = load(recipe.data.name, data_directory, recipe.preprocessing)
@@ -79,7 +79,7 @@ def fit(
     group.synchronise(model)
     trainer = Trainer(
         model, splits.train, recipe, seed=seed, precision=precision, group=group, on_note=progress.note,
-        classes=len(dataset.labels),
+        classes=len(dataset.labels), graph=graph,
     )  # fmt: skip
     record = course.run(trainer)
     if group.is_first:
@@ -132,7 +132,8 @@ def _begin(
 
 def _key(record: RunRecord) -> str:
     recipe = json.dumps(encode(record.recipe), sort_keys=True)
-    return run_key(recipe, str(record.seed), record.data.sha256, record.hardware.precision)
+    device = () if record.hardware.device == "cpu" else (record.hardware.device,)  # random numbers differ between them
+    return run_key(recipe, str(record.seed), record.data.sha256, record.hardware.precision, *device)
 
 
 def _same_run(output: Path, recipe: Recipe, seed: int, dataset: Dataset) -> RunRecord | None:

@@ -14,6 +14,7 @@ from training.options import (
     DeviceOption,
     EventsOption,
     ForceOption,
+    GraphOption,
     JsonOption,
     PatienceOption,
     PrecisionChoice,
@@ -47,6 +48,7 @@ def fit(
     precision: PrecisionOption = PrecisionChoice.AUTO,
     save_every: SaveOption = 60.0,
     tensorboard: EventsOption = False,
+    graph: GraphOption = True,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = None,
     force: ForceOption = False,
@@ -71,6 +73,7 @@ def fit(
         outcome = fit_recipe(
             chosen, seed=seed, output=place, data_directory=data, device=on, progress=progress, force=force,
             group=group, save_every_seconds=save_every, precision=precision_of(precision), events=tensorboard,
+            graph=graph,
         )  # fmt: skip
     leave()
     if group.is_first and not outcome.trained:

@@ -1,4 +1,4 @@
-"""The epochs of a run: shuffle → augment → normalise → mix → forward → backward → step."""
+"""The epochs of a run: shuffle → step up to the gradients (training/step.py) → optimiser, schedule, average."""
 
 import copy
 import math
@@ -9,19 +9,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from training.augment import augment
 from training.config import Recipe
 from training.data import Images
-from training.device import Precision, hold
+from training.device import Precision
 from training.distributed import Group
 from training.errors import TrainingFailed
-from training.evaluate import as_tensor, normalise
-from training.mixing import mix
 from training.models import Classifier
 from training.optim import WeightAverage, build_optimizer, build_schedule
 from training.stages import freeze, frozen_stages
+from training.step import EagerStep, Step
+from training.step_graph import GraphedStep
 from training.watch import LearningWatch
 
 NOT_LEARNING_STEPS = 500
@@ -52,27 +50,37 @@ class Trainer:
     def __init__(
         self, model: Classifier, images: Images, recipe: Recipe, *, seed: int, precision: Precision = Precision.FP32,
         group: Group | None = None, on_note: Callable[[str], None] = lambda _text: None, classes: int = 0,
+        graph: bool = False,
     ) -> None:  # fmt: skip
-        """`classes` counts those that no training image has; without it they are as many as the labels show."""
+        """`classes` counts those that no training image has; without it they are as many as the labels show.
+
+        `graph` records steps as CUDA graphs where that can be done: one process that holds its images on a GPU, and
+        weights that all learn all the time.
+        """
         self._device = next(model.parameters()).device
         self._recipe = recipe
-        self._precision = precision
         self._group = group or Group()
         self._on_note = on_note
         self._model = model.to(memory_format=torch.channels_last)
-        self._pixels = hold(as_tensor(images.pixels), self._device)
-        self._labels = torch.from_numpy(images.labels).to(self._device)
-        counts = torch.bincount(self._labels, minlength=classes)
+        self._generator = torch.Generator(self._device).manual_seed(seed)
+        labels = torch.from_numpy(images.labels).to(self._device)
+        counts = torch.bincount(labels, minlength=classes)
         seen = (counts > 0).sum()
-        balanced = len(self._labels) / (counts.clamp(min=1) * seen)  # 1 for each where all are equally many
-        self._sampling = balanced.cpu()[self._labels.cpu()] if recipe.data.balance == "sampler" else None
+        balanced = len(labels) / (counts.clamp(min=1) * seen)  # 1 for each where all are equally many
+        self._sampling = balanced[labels] if recipe.data.balance == "sampler" else None
         self._class_weights = balanced.float() if recipe.data.balance == "loss" else None
-        self._generator = torch.Generator().manual_seed(seed)
+        eager = EagerStep(
+            model, images, recipe, generator=self._generator, precision=precision, group=self._group,
+            class_weights=self._class_weights,
+        )  # fmt: skip
+        fixed = recipe.transfer is None and not recipe.compile and self._group.size == 1
+        recordable = fixed and self._device.type == "cuda" and eager.holds_pixels
+        self._compute: Step = GraphedStep(eager, model, self._generator) if graph and recordable else eager
+        self._images = len(images)
         self._optimizer = build_optimizer(model, recipe.optimization, recipe.transfer)
         steps = recipe.epochs * recipe.steps_per_epoch(len(images))
         self._schedule = build_schedule(self._optimizer, recipe.optimization, steps=steps)
         self._watch = LearningWatch(classes=len(counts), steps=min(NOT_LEARNING_STEPS, max(steps // 2, 1)))
-        self._forward = torch.compile(model.with_auxiliaries) if recipe.compile else model.with_auxiliaries
         self._average: WeightAverage | None = None
         self._result = model
         self._epoch = self._position = 0
@@ -102,7 +110,7 @@ class Trainer:
         while self._position < len(self._order):
             indices = self._order[self._position : self._position + self._recipe.batch_size]
             self._learning_rate = float(self._optimizer.param_groups[-1]["lr"])
-            self._total += self._step(indices.to(self._device)) * len(indices)
+            self._total += self._step(indices) * len(indices)
             self._position += len(indices)
             if -(-self._position // self._recipe.batch_size) % CHECK_STEPS == 0:
                 self._check(float(self._group.sum(self._total.clone())))
@@ -135,8 +143,10 @@ class Trainer:
         self._model.train()
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        indices = torch.randint(len(self._labels), (self._recipe.batch_size,), generator=self._generator)
-        return float(self._step(indices.to(self._device)))
+        indices = torch.randint(
+            self._images, (self._recipe.batch_size,), generator=self._generator, device=self._device
+        )
+        return float(self._step(indices))
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how training goes on: weights, optimiser, schedule, average, randomness, place.
@@ -171,7 +181,8 @@ class Trainer:
         if "cuda" in state:
             torch.cuda.set_rng_state(state["cuda"], self._device)
         place = state["place"]
-        self._epoch, self._position, self._order = place["epoch"], place["position"], place["order"]
+        self._epoch, self._position = place["epoch"], place["position"]
+        self._order = place["order"].to(self._device)
         self._total = place["total"].to(self._device)
         self._learning_rate = place.get("learning_rate", 0.0)
         self._watch.restore(state["watch"])
@@ -181,34 +192,16 @@ class Trainer:
 
     def _draw_order(self) -> Tensor:
         if self._sampling is None:
-            return torch.randperm(len(self._labels), generator=self._generator)
-        return torch.multinomial(self._sampling, len(self._labels), replacement=True, generator=self._generator)
+            return torch.randperm(self._images, generator=self._generator, device=self._device)
+        return torch.multinomial(self._sampling, self._images, replacement=True, generator=self._generator)
 
     def _step(self, indices: Tensor) -> Tensor:
         """The summed loss of this process's share over the size of the whole batch."""
-        pixels = self._pixels[indices.to(self._pixels.device)].to(self._device)
-        pixels = augment(pixels, self._recipe.augmentation, self._generator)
-        images = normalise(pixels, self._recipe.preprocessing)
-        mixed = mix(images, self._recipe.augmentation, self._generator)
-        images = images if mixed is None else mixed.images
-        labels = self._labels[indices]
-        targets = [(1.0, labels)]
-        if mixed is not None:
-            targets = [(mixed.share, labels), (1 - mixed.share, labels[mixed.partners.to(self._device)])]
-        if self._group.size > 1:
-            share, counts = self._group.share(len(indices)).to(self._device), self._group.counts(len(indices))
-            images, targets = images[share], [(weight * counts, label[share]) for weight, label in targets]
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision is Precision.BF16):
-            logits, *auxiliaries = self._forward(images.contiguous(memory_format=torch.channels_last))
-        loss = main = self._loss(logits, targets, len(indices))
-        for auxiliary in auxiliaries:
-            loss = loss + self._model.auxiliary_weight * self._loss(auxiliary, targets, len(indices))
-        self._optimizer.zero_grad()
-        torch.autograd.backward(loss)
+        loss = self._compute(indices)
         self._advance()
-        if note := self._watch.see(main * self._group.size):
+        if note := self._watch.see(loss.main * self._group.size):
             self._on_note(note)
-        return loss.detach()
+        return loss.total
 
     def _advance(self) -> None:
         self._group.sum_gradients(self._model.parameters())
@@ -218,13 +211,3 @@ class Trainer:
         self._schedule.step()
         if self._average is not None:
             self._average.update()
-
-    def _loss(self, logits: Tensor, targets: list[tuple[float, Tensor]], count: int) -> Tensor:
-        smoothing = self._recipe.optimization.label_smoothing
-        losses = [
-            weight * functional.cross_entropy(
-                logits.float(), labels, self._class_weights, label_smoothing=smoothing, reduction="sum"
-            )
-            for weight, labels in targets
-        ]  # fmt: skip
-        return torch.stack(losses).sum() / count

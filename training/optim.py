@@ -100,8 +100,8 @@ class WeightAverage:
         self._steps += 1
         decay = min(self._decay, self._steps / (9 + self._steps))
         torch._foreach_lerp_([a for a, _ in self._pairs], [s for _, s in self._pairs], 1 - decay)
-        for average, source in self._counters:
-            average.copy_(source)
+        if self._counters:
+            torch._foreach_copy_([a for a, _ in self._counters], [s for _, s in self._counters])
 
     def state(self) -> int:
         """What the two models do not hold."""

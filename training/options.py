@@ -38,6 +38,9 @@ PrecisionOption = Annotated[
     PrecisionChoice,
     typer.Option(help="Arithmetic of the layers; auto takes what is faster, on a CPU by a short trial."),
 ]
+GraphOption = Annotated[
+    bool, typer.Option("--graph/--no-graph", help="On a GPU: record a step and send it as a whole, as a CUDA graph.")
+]
 EventsOption = Annotated[
     bool, typer.Option("--tensorboard", help="Write events/ for TensorBoard too (extra `tensorboard`).")
 ]

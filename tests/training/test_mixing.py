@@ -41,7 +41,7 @@ def test_cutmix_gives_the_label_the_area_that_was_kept(seed: int) -> None:
     result = mixed(Augmentation(cutmix=1.0), seed)
     for own in range(6):
         if result.partners[own] != own:
-            assert float((result.images[own] == own).float().mean()) == pytest.approx(result.share)
+            assert float((result.images[own] == own).float().mean()) == pytest.approx(float(result.share))
 
 
 def test_the_generator_alone_decides_and_the_global_one_is_left_alone() -> None:

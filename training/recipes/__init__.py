@@ -32,6 +32,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "resnet20_full": full.resnet20_full,
     "resnet18_full": full.resnet18_full,
     "resnet50_full": full.resnet50_full,
+    "wrn_16_8_full": full.wrn_16_8_full,
     "wrn_28_10_full": full.wrn_28_10_full,
     "densenet_bc_100_12_full": full.densenet_bc_100_12_full,
 }
