@@ -28,11 +28,12 @@ class ShareDrift:
     def bins(self) -> int:
         return len(self._baseline)
 
-    def observe(self, place: int) -> None:
-        """One more image in this bin; the oldest beyond the window is forgotten."""
-        self._recent.append(place)
-        self._counts[place] += 1
-        if len(self._recent) > self._window:
+    def observe(self, places: Sequence[int]) -> None:
+        """One more image in each of these bins; the oldest beyond the window are forgotten."""
+        self._recent.extend(places)
+        for place in places:
+            self._counts[place] += 1
+        while len(self._recent) > self._window:
             self._counts[self._recent.popleft()] -= 1
 
     def psi(self) -> float:
@@ -56,8 +57,8 @@ class Drift:
         self.labels = ShareDrift(baseline.label_shares)
         self.confidences = ShareDrift(baseline.confidence_shares)
 
-    def observe(self, index: int, probability: float) -> None:
-        """The best label of an image, and how probable it was."""
-        self.labels.observe(index)
+    def observe(self, indices: Sequence[int], probabilities: Sequence[float]) -> None:
+        """The best label of each image, and how probable it was."""
+        self.labels.observe(indices)
         bins = self.confidences.bins
-        self.confidences.observe(min(int(probability * bins), bins - 1))
+        self.confidences.observe([min(int(probability * bins), bins - 1) for probability in probabilities])

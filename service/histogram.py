@@ -4,7 +4,11 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 from prometheus_client import Histogram
+
+MANY = 32
+"""From so many values on, NumPy finds their buckets sooner than Python does."""
 
 
 def observe_all(histogram: Histogram, values: Sequence[float], exemplar: dict[str, str] | None = None) -> None:
@@ -15,6 +19,10 @@ def observe_all(histogram: Histogram, values: Sequence[float], exemplar: dict[st
         return
     # Of the library's own state, for it offers no such thing; a test compares the two.
     bounds, buckets = histogram._upper_bounds, histogram._buckets  # noqa: SLF001
-    histogram._sum.inc(sum(values))  # noqa: SLF001
-    for place, count in Counter(bisect_left(bounds, value) for value in values).items():
+    histogram._sum.inc(float(np.sum(values)))  # noqa: SLF001
+    if len(values) < MANY:
+        counts = Counter(bisect_left(bounds, value) for value in values)
+    else:
+        counts = Counter(np.searchsorted(bounds, values).tolist())
+    for place, count in counts.items():
         buckets[place].inc(count)

@@ -108,8 +108,8 @@ def _loader(settings: Settings, computing: _Computing, listeners: Listeners) -> 
         observer=LoadObserver(
             stage=listeners.metrics.observe_stage,
             batch=lambda manifest, report: listeners.batch(manifest.name, manifest.version, report),
-            image=listeners.tracing.image,
-            row=listeners.mirror.seen,
+            images=listeners.tracing.images,
+            rows=listeners.mirror.seen,
         ),
         guard=computing.guard,
     )

@@ -4,6 +4,7 @@ The registry is this process's own and is served from its own thread and port (s
 """
 
 import re
+from collections import Counter as Counts
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
@@ -203,15 +204,14 @@ class Metrics(ModelMetrics):
     def observe_predictions(self, manifest: Manifest, indices: Sequence[int], probabilities: Sequence[float]) -> None:
         """Counts the answers of one request."""
         version = str(manifest.version)
-        labels = [manifest.labels[index] if index < LABELS_WITH_OWN_SERIES else OTHER for index in indices]
-        for label in set(labels):
-            self._predictions[manifest.name, version, label].inc(labels.count(label))
+        for index, count in Counts(indices).items():
+            label = manifest.labels[index] if index < LABELS_WITH_OWN_SERIES else OTHER
+            self._predictions[manifest.name, version, label].inc(count)
         self.observe_image("ok", len(indices))
         observe_all(self._confidences[manifest.name,], probabilities)
         drift = self._drifts.get((manifest.name, manifest.version))
         if drift is not None:
-            for index, probability in zip(indices, probabilities, strict=True):
-                drift.observe(index, probability)
+            drift.observe(indices, probabilities)
 
     def observe_cache_lookup(self, model: str, lookup: Lookup) -> None:
         self._cache_lookups[model, lookup].inc()

@@ -5,9 +5,10 @@ Imported only where the settings name a collector.
 
 import contextvars
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -81,11 +82,15 @@ class OpenTelemetryTracing(Tracing):
         if code in FAULTS:
             call.span.set_status(Status(StatusCode.ERROR))
 
-    def image(self, times: Times) -> None:
+    def images(self, times: Iterable[Times]) -> None:
         call = _current.get()
-        if call is None or not call.span.is_recording() or call.images >= MAX_IMAGES_PER_CALL:
+        if call is None or not call.span.is_recording():
             return
-        call.images += 1
+        for one in islice(times, MAX_IMAGES_PER_CALL - call.images):
+            call.images += 1
+            self._image(call, one)
+
+    def _image(self, call: _Call, times: Times) -> None:
         prepared = times.decode + times.preprocess
         self._stage(call, "decode", times.began_at, prepared, {"recognition.preprocess.seconds": times.preprocess})
         done = times.began_at + prepared

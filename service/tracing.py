@@ -27,8 +27,8 @@ class Tracing:
     def end(self, *, model: str, version: str, code: str) -> None:
         """Notes how the call ended, before its span does."""
 
-    def image(self, times: Times) -> None:
-        """Writes the stages of one image of the call."""
+    def images(self, times: Iterable[Times]) -> None:
+        """Writes the stages of images of the call; those that are not wanted are not taken."""
 
     def batch(self, name: str, version: int, report: BatchReport) -> None:
         """Writes a batch, linked to the calls whose images it carried."""

@@ -5,8 +5,10 @@ so that a chunk that is done again gives the same bits. Two stages, to be run by
 decodes the next chunk while `compute` has the session.
 """
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +20,11 @@ from batch.plan import Question
 from batch.reader import Reader
 from batch.results import Results, empty_results, note_contents
 from batch.table import columns_for
-from service.engine.postprocess import probabilities_of
-from service.engine.preparation import Prepared
-from service.errors import ServiceError
+from service.engine.postprocess import ranked
+from service.engine.prepared import PreparedImages
+
+PARTS_PER_THREAD = 4
+"""Of a chunk: so many that none waits long for the slowest."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +44,7 @@ class Computation:
         self.facts = model.facts
         self._question = question
         self._reader = Reader(max_bytes=question.max_image_bytes)
+        self._threads = decode_threads
         self._decoders = ThreadPoolExecutor(decode_threads, "decode") if decode_threads > 1 else None
         threshold = self._live.manifest.calibration.unknown_threshold
         self._min_confidence = threshold if question.min_confidence is None else question.min_confidence
@@ -55,21 +60,18 @@ class Computation:
             timings=self._question.timings,
         )
         contents = self._reader.read(chunk.items)
-        readable = note_contents(results, contents)
-        images = [content for content in contents if not isinstance(content, Fault)]
-        outcomes = self._decoders.map(self._decoded, images) if self._decoders else map(self._decoded, images)
-        spec = self._live.manifest.input
-        tensors = np.empty((len(readable), spec.height, spec.width, spec.channels), dtype=np.uint8)
-        places: list[int] = []
-        for place, outcome in zip(readable, outcomes, strict=True):
-            if isinstance(outcome, Fault):
-                results.faults[place] = outcome
-                continue
-            tensors[len(places)] = outcome.tensor
-            places.append(place)
-            if results.decode_ms is not None:
-                results.decode_ms[place] = 1000 * (outcome.decode_seconds + outcome.preprocess_seconds)
-        return Ready(results=results, places=np.array(places, dtype=np.intp), tensors=tensors[: len(places)])
+        readable = np.array(note_contents(results, contents), dtype=np.intp)
+        parts = self._prepared([content for content in contents if not isinstance(content, Fault)])
+        starts = accumulate((part.count for part in parts), initial=0)
+        placed = []
+        for part, start in zip(parts, starts, strict=False):
+            for place, error in part.errors.items():
+                results.faults[int(readable[start + place])] = Fault(error.reason, error.sentence)
+            placed.append(readable[start + part.places])
+        places, times = np.concatenate(placed), np.concatenate([part.times for part in parts])
+        if results.decode_ms is not None:
+            results.decode_ms[places] = 1000 * (times["decode"] + times["preprocess"])
+        return Ready(results=results, places=places, tensors=np.concatenate([part.tensors for part in parts]))
 
     def compute(self, ready: Ready) -> Results:
         """Runs the session. Raises what the runtime raises."""
@@ -86,18 +88,22 @@ class Computation:
         if self._decoders is not None:
             self._decoders.shutdown(wait=False, cancel_futures=True)
 
-    def _decoded(self, image: bytes) -> Prepared | Fault:
-        try:
-            return self._live.classifier.prepare(image)
-        except ServiceError as error:
-            return Fault(error.reason, error.sentence)
+    def _prepared(self, images: list[bytes]) -> list[PreparedImages]:
+        """In as many parts as keep all threads at work."""
+        prepare = self._live.classifier.prepare_all
+        if self._decoders is None or not images:
+            return [prepare(images)]
+        size = math.ceil(len(images) / (PARTS_PER_THREAD * self._threads))
+        return list(self._decoders.map(prepare, [images[at : at + size] for at in range(0, len(images), size)]))
 
     def _enter(self, results: Results, places: npt.NDArray[np.intp], logits: npt.NDArray[np.float32]) -> None:
-        """As service.engine.postprocess ranks one image, for all of a chunk at once."""
-        shares = probabilities_of(logits, self._live.manifest.calibration.temperature)  # (images, labels)
-        ranked = np.argsort(-logits, axis=-1, kind="stable")[:, : results.labels.shape[1]]
-        best = np.take_along_axis(shares, ranked, axis=-1)
-        results.labels[places] = ranked
-        results.probabilities[places] = best
-        if self._min_confidence is not None:
-            results.unknown[places] = best[:, 0] < self._min_confidence
+        """As the service ranks them, for all of a chunk at once."""
+        best = ranked(
+            logits,
+            temperature=self._live.manifest.calibration.temperature,
+            top_k=results.labels.shape[1],
+            min_confidence=self._min_confidence,
+        )
+        results.labels[places] = best.indices
+        results.probabilities[places] = best.probabilities
+        results.unknown[places] = best.unknown

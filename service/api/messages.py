@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from recognition.v1 import recognition_pb2 as pb
 
 from service.api.errors import status_of
+from service.engine.answers import Answer, Answers, Embedded
 from service.engine.explain import Explanation, Method
-from service.engine.pipeline import Answer, Embedded
 from service.engine.postprocess import Classification, Prediction
 from service.engine.priority import Priority
+from service.engine.time_columns import TimeColumns
 from service.engine.times import Times
 from service.errors import ArgumentInvalid, ServiceError
 from service.models.live_model import LiveModel
@@ -83,29 +84,28 @@ def classification_message(classification: Classification) -> pb.Classification:
 
 
 def classify_result_message(answer: Answer | ServiceError) -> pb.ClassifyResult:
-    result = pb.ClassifyResult()
-    _fill(result, answer)
-    return result
-
-
-def batch_classify_response(live: LiveModel, answers: Sequence[Answer | ServiceError]) -> pb.BatchClassifyResponse:
-    times = stage_times_message([answer.times for answer in answers if isinstance(answer, Answer)])
-    response = pb.BatchClassifyResponse(model=served_model_message(live), times=times)
-    for answer in answers:
-        _fill(response.results.add(), answer)
-    return response
-
-
-def _fill(result: pb.ClassifyResult, answer: Answer | ServiceError) -> None:
-    """In its place: a message that is built alone and then put into another one is copied each time."""
     if isinstance(answer, ServiceError):
-        result.error.CopyFrom(status_of(answer))
-        return
-    message = result.classification
-    message.unknown = answer.classification.unknown
-    add = message.predictions.add
-    for prediction in answer.classification.predictions:
-        add(index=prediction.index, label=prediction.label, probability=prediction.probability)
+        return pb.ClassifyResult(error=status_of(answer))
+    return pb.ClassifyResult(classification=classification_message(answer.classification))
+
+
+def batch_classify_response(live: LiveModel, answers: Answers) -> pb.BatchClassifyResponse:
+    """Each result is filled in its place: one that is built alone and then put into another message is copied."""
+    computed, best, labels = answers.computed, answers.ranked, answers.labels
+    response = pb.BatchClassifyResponse(model=served_model_message(live), times=stage_times_of(computed.times))
+    rows = zip(best.indices.tolist(), best.probabilities.tolist(), best.unknown.tolist(), strict=True)
+    for place in range(computed.count):
+        result = response.results.add()
+        if place in computed.errors:
+            result.error.CopyFrom(status_of(computed.errors[place]))
+            continue
+        indices, probabilities, unknown = next(rows)
+        message = result.classification
+        message.unknown = unknown
+        add = message.predictions.add
+        for index, probability in zip(indices, probabilities, strict=True):
+            add(index=index, label=labels[index], probability=probability)
+    return response
 
 
 def embed_result_message(embedded: Embedded | ServiceError) -> pb.EmbedResult:
@@ -143,6 +143,18 @@ def stage_times_message(times: Sequence[Times]) -> pb.StageTimes:
         inference_seconds=max((time.inference for time in times), default=0.0),
         postprocess_seconds=sum(time.postprocess for time in times),
         batch_size=max((time.batch_size for time in times), default=0),
+    )
+
+
+def stage_times_of(times: TimeColumns) -> pb.StageTimes:
+    """The same of images that went together."""
+    return pb.StageTimes(
+        decode_seconds=times["decode"].sum(),
+        preprocess_seconds=times["preprocess"].sum(),
+        queue_seconds=times["queue"].max(initial=0.0),
+        inference_seconds=times["inference"].max(initial=0.0),
+        postprocess_seconds=times["postprocess"].sum(),
+        batch_size=times["batch_size"].max(initial=0),
     )
 
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 from service.api.calls import current_call
 from service.api.oip.statistics import Statistics
+from service.engine.answers import Answer, Answers, Embedded
 from service.engine.explain import Explanation
-from service.engine.pipeline import Answer, Embedded
 from service.engine.priority import Priority
-from service.engine.times import Times, work_of
+from service.engine.times import Work, work_of, work_of_columns
 from service.errors import BatchTooLarge, NotOffered, ServiceError
 from service.metrics import Metrics
 from service.models.catalogue import package_of
@@ -76,7 +76,7 @@ class Recogniser:
         priority: Priority = Priority.NORMAL,
     ) -> Answer:
         """One image, one answer. Raises a ServiceError."""
-        with self.request(live) as times:
+        with self.request(live) as works:
             try:
                 answer = await live.classifier.classify(
                     image, top_k=top_k, min_confidence=min_confidence, deadline=deadline, priority=priority
@@ -84,11 +84,35 @@ class Recogniser:
             except ServiceError:
                 self._metrics.observe_image("error")
                 raise
-            times.append(answer.times)
+            works.append(work_of([answer.times]))
         self.count(live, answer)
         return answer
 
     async def classify_many(
+        self,
+        live: LiveModel,
+        images: Sequence[bytes],
+        *,
+        top_k: int,
+        min_confidence: float | None = None,
+        deadline: float | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> Answers:
+        """An answer or an error for each image. Raises BatchTooLarge for the whole."""
+        self.check_count(len(images))
+        with self.request(live) as works:
+            answers = await live.classifier.classify_many(
+                images, top_k=top_k, min_confidence=min_confidence, deadline=deadline, priority=priority
+            )
+            if len(answers.computed):
+                works.append(work_of_columns(answers.computed.times))
+        best = answers.ranked
+        self._metrics.observe_predictions(live.manifest, best.indices[:, 0].tolist(), best.probabilities[:, 0].tolist())
+        for error in answers.computed.errors.values():
+            self.count_error(error)
+        return answers
+
+    async def classify_each(
         self,
         live: LiveModel,
         images: Sequence[bytes | ServiceError],
@@ -98,28 +122,21 @@ class Recogniser:
         deadline: float | None = None,
         priority: Priority = Priority.NORMAL,
     ) -> list[Answer | ServiceError]:
-        """An answer or an error for each image, in order; an image may have been refused before it came here.
-
-        Raises BatchTooLarge for the whole.
-        """
+        """The same as a list, in order; an image may have been refused before it came here."""
         self.check_count(len(images))
-        with self.request(live) as times:
-            answered_now = await live.classifier.classify_many(
-                _unrefused(images),
-                top_k=top_k,
-                min_confidence=min_confidence,
-                deadline=deadline,
-                priority=priority,
-            )
-            times += [answer.times for answer in answered_now if isinstance(answer, Answer)]
-        answered = iter(answered_now)
-        answers = [image if isinstance(image, ServiceError) else next(answered) for image in images]
-        best = [answer.classification.predictions[0] for answer in answers if isinstance(answer, Answer)]
-        self._metrics.observe_predictions(live.manifest, [b.index for b in best], [b.probability for b in best])
-        for answer in answers:
-            if isinstance(answer, ServiceError):
-                self.count_error(answer)
-        return answers
+        answers = await self.classify_many(
+            live,
+            _unrefused(images),
+            top_k=top_k,
+            min_confidence=min_confidence,
+            deadline=deadline,
+            priority=priority,
+        )
+        for image in images:
+            if isinstance(image, ServiceError):
+                self.count_error(image)
+        answered = iter(answers.each())
+        return [image if isinstance(image, ServiceError) else next(answered) for image in images]
 
     async def embed_many(
         self,
@@ -136,9 +153,10 @@ class Recogniser:
         self.check_count(len(images))
         if live.manifest.outputs.embedding is None:
             raise NotOffered(f"The model {live.manifest.name} gives no embeddings; GetModel says which do.")
-        with self.request(live) as times:
+        with self.request(live) as works:
             embedded_now = await live.classifier.embed_many(_unrefused(images), deadline=deadline, priority=priority)
-            times += [result.times for result in embedded_now if isinstance(result, Embedded)]
+            if times := [result.times for result in embedded_now if isinstance(result, Embedded)]:
+                works.append(work_of(times))
         embedded = iter(embedded_now)
         results = [image if isinstance(image, ServiceError) else next(embedded) for image in images]
         for result in results:
@@ -158,26 +176,26 @@ class Recogniser:
         priority: Priority = Priority.NORMAL,
     ) -> Explanation:
         """What the answer for one image rests on. Raises a ServiceError."""
-        with self.request(live) as times:
+        with self.request(live) as works:
             try:
                 explanation = await live.explainer.explain(image, label=label, deadline=deadline, priority=priority)
             except ServiceError:
                 self._metrics.observe_image("error")
                 raise
-            times.append(explanation.times)
+            works.append(work_of([explanation.times]))
         self._metrics.observe_image("ok")
         return explanation
 
     @contextmanager
-    def request(self, live: LiveModel) -> Iterator[list[Times]]:
-        """Counts a request in the statistics; inside, the times of its images are added. Without any it has failed."""
-        began, times = time.monotonic(), list[Times]()
+    def request(self, live: LiveModel) -> Iterator[list[Work]]:
+        """Counts a request in the statistics; inside, the work that it took is added. Without any it has failed."""
+        began, works = time.monotonic(), list[Work]()
         try:
-            yield times
+            yield works
         finally:
             name, version, seconds = live.manifest.name, live.manifest.version, time.monotonic() - began
-            if times:
-                self._statistics.observe_success(name, version, work_of(times), seconds)
+            if works:
+                self._statistics.observe_success(name, version, works[0], seconds)
             else:
                 self._statistics.observe_failure(name, version, seconds)
 

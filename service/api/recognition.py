@@ -27,7 +27,8 @@ from service.api.messages import (
 )
 from service.api.recogniser import Recogniser
 from service.api.stream import answers_as_ready
-from service.engine.pipeline import Answer, Embedded
+from service.engine.answers import Answer, Embedded
+from service.engine.times import work_of
 from service.errors import ArgumentInvalid, QueueFull, ServiceError
 from service.models.live_model import LiveModel
 from service.models.registry import Registry
@@ -158,7 +159,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         live = self._live_model(request.model)
         response.model.CopyFrom(served_model_message(live))
         top_k, min_confidence = options_of(request.options)
-        with self._recogniser.request(live) as times:
+        with self._recogniser.request(live) as works:
             while True:
                 try:
                     answer = await live.classifier.classify(
@@ -173,7 +174,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
                         raise
                     await asyncio.sleep(error.retry_seconds)
                 else:
-                    times.append(answer.times)
+                    works.append(work_of([answer.times]))
                     self._recogniser.count(live, answer)
                     return answer
 

@@ -4,7 +4,7 @@ When a batch is cut is the scheduler's business (scheduler.py), how it gets ther
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from service.engine.priority import Priority
 from service.engine.session import Outputs
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ServiceError
 
-__all__ = ["BatchPolicy", "BatchReport", "Batcher", "Closed", "Row", "Rows", "Run", "Tensor"]
+__all__ = ["BatchPolicy", "BatchReport", "Batcher", "Closed", "Piece", "Row", "Rows", "Run", "Tensor"]
 
 Tensor = npt.NDArray[np.uint8]
 Run = Callable[[Tensor], Awaitable[Outputs]]
@@ -47,6 +47,18 @@ class Rows:
     embeddings: npt.NDArray[np.float32] | None  # (N, embedding_size)
     queue_seconds: float
     inference_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Neighbours of one caller's images that were answered together, or refused together."""
+
+    images: int
+    outcome: Timed[Outputs] | ServiceError
+
+    def rows(self) -> list[Row]:
+        """One by one; none where they were refused."""
+        return [] if isinstance(self.outcome, ServiceError) else _rows(self.outcome)
 
 
 class Batcher:
@@ -86,31 +98,28 @@ class Batcher:
         return row
 
     async def submit_each(
-        self, tensors: Sequence[Tensor], *, deadline: float | None = None, priority: Priority = Priority.NORMAL
-    ) -> list[Row | ServiceError]:
-        """Images `[H, W, C]` in, for each its outputs back or why there are none.
+        self, tensors: Tensor, *, deadline: float | None = None, priority: Priority = Priority.NORMAL
+    ) -> list[Piece]:
+        """Images `[N, H, W, C]` in, for each its outputs back or why there are none, in their order.
 
         Where images are cheap they go in pieces, which costs the loop a fraction of what single ones do. A piece that
         is not let in is taken apart, so that as many of its images are answered as there is room for.
         """
         size = self._queue.piece
-        pieces = [tensors[at : at + size] for at in range(0, len(tensors), size)]
-        answers = await asyncio.gather(*(self._piece(piece, deadline, priority) for piece in pieces))
-        return [answer for answered in answers for answer in answered]
+        pieces = (self._piece(tensors[at : at + size], deadline, priority) for at in range(0, len(tensors), size))
+        return [piece for answered in await asyncio.gather(*pieces) for piece in answered]
 
-    async def _piece(
-        self, tensors: Sequence[Tensor], deadline: float | None, priority: Priority
-    ) -> Sequence[Row | ServiceError]:
+    async def _piece(self, tensors: Tensor, deadline: float | None, priority: Priority) -> list[Piece]:
         try:
-            (timed,) = await self._queue.submit([_part(np.stack(tensors))], deadline=deadline, priority=priority)
+            (timed,) = await self._queue.submit([_part(tensors)], deadline=deadline, priority=priority)
         except (QueueFull, DeadlineUnreachable) as error:
             if len(tensors) == 1:
-                return [error]
-            alone = (self._piece([tensor], deadline, priority) for tensor in tensors)
-            return [answer for answered in await asyncio.gather(*alone) for answer in answered]
+                return [Piece(images=1, outcome=error)]
+            alone = (self._piece(tensors[at : at + 1], deadline, priority) for at in range(len(tensors)))
+            return [piece for answered in await asyncio.gather(*alone) for piece in answered]
         except ServiceError as error:
-            return [error] * len(tensors)
-        return _rows(timed)
+            return [Piece(images=len(tensors), outcome=error)]
+        return [Piece(images=len(tensors), outcome=timed)]
 
     async def submit_many(
         self, tensors: Tensor, *, deadline: float | None = None, priority: Priority = Priority.NORMAL

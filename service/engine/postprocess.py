@@ -24,6 +24,29 @@ class Classification:
     unknown: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """The answers for several images, column by column."""
+
+    indices: npt.NDArray[np.intp]  # (images, top_k): places in the model's labels, by falling probability
+    probabilities: npt.NDArray[np.float64]  # (images, top_k)
+    unknown: npt.NDArray[np.bool_]  # (images,)
+
+    def classifications(self, labels: Sequence[str]) -> list[Classification]:
+        """One by one."""
+        rows = zip(self.indices.tolist(), self.probabilities.tolist(), self.unknown.tolist(), strict=True)
+        return [
+            Classification(
+                predictions=tuple(
+                    Prediction(index=index, label=labels[index], probability=probability)
+                    for index, probability in zip(indices, probabilities, strict=True)
+                ),
+                unknown=unknown,
+            )
+            for indices, probabilities, unknown in rows
+        ]
+
+
 def probabilities_of(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float64]:
     """softmax(logits / temperature) over the last axis (Guo et al. 2017, temperature scaling)."""
     scaled = logits.astype(np.float64) / temperature
@@ -56,16 +79,20 @@ def classifications_of(
     min_confidence: float | None,
 ) -> list[Classification]:
     """The same for several images at once, which costs little more than one."""
+    best = ranked(logits, temperature=temperature, top_k=top_k, min_confidence=min_confidence)
+    return best.classifications(labels)
+
+
+def ranked(
+    logits: npt.NDArray[np.float32],  # (images, labels)
+    *,
+    temperature: float,
+    top_k: int,
+    min_confidence: float | None,
+) -> Ranked:
+    """The same as columns."""
     shares = probabilities_of(logits, temperature)
-    ranked = np.argsort(-logits, axis=-1, kind="stable")[:, :top_k]
-    best = np.take_along_axis(shares, ranked, axis=-1)
-    return [
-        Classification(
-            predictions=tuple(
-                Prediction(index=index, label=labels[index], probability=probability)
-                for index, probability in zip(indices, probabilities, strict=True)
-            ),
-            unknown=min_confidence is not None and probabilities[0] < min_confidence,
-        )
-        for indices, probabilities in zip(ranked.tolist(), best.tolist(), strict=True)
-    ]
+    indices = np.argsort(-logits, axis=-1, kind="stable")[:, :top_k]
+    probabilities = np.take_along_axis(shares, indices, axis=-1)
+    least = -np.inf if min_confidence is None else min_confidence
+    return Ranked(indices=indices, probabilities=probabilities, unknown=probabilities[:, 0] < least)

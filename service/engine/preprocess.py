@@ -22,25 +22,41 @@ FILTERS = {
 }
 REACH = {Interpolation.BILINEAR: 1.0, Interpolation.BICUBIC: 2.0}
 """How far a filter looks to each side, in pixels of the picture, or of the result where that is smaller."""
+MID_GREY = 127
 LONGEST_STRIP = 8
 """How many times its shorter side the longer side of a picture may be before the ends are cut off."""
 
 
 def preprocess(pixels: Pixels, spec: InputSpec) -> Pixels:
     """`[H, W]` or `[H, W, 3]` of any size → `[spec.height, spec.width, spec.channels]`."""
-    pixels = _resized(pixels, spec)
+    pixels = resized(pixels, spec)
     if spec.polarity is Polarity.BRIGHT_ON_DARK and has_bright_border(pixels):
         pixels = 255 - pixels
-    return pixels.reshape(spec.height, spec.width, spec.channels)
+    return pixels
+
+
+def resized(pixels: Pixels, spec: InputSpec) -> Pixels:
+    """The first half of `preprocess`; the polarity may be mended for several images at once."""
+    return _in_size(pixels, spec).reshape(spec.height, spec.width, spec.channels)
+
+
+def mend_polarity(images: Pixels, spec: InputSpec) -> None:
+    """The second half, in place, of `[N, H, W, C]`."""
+    if spec.polarity is not Polarity.BRIGHT_ON_DARK or not len(images):
+        return
+    borders = np.concatenate((images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]), axis=1)
+    values = borders.reshape(len(images), -1) > MID_GREY
+    bright = np.count_nonzero(values, axis=1) * 4 > values.shape[1] * 3
+    images[bright] = 255 - images[bright]
 
 
 def has_bright_border(pixels: Pixels) -> bool:
     """Whether more than three quarters of the outermost pixels are brighter than mid-grey."""
     border = np.concatenate((pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]), axis=None)
-    return int(np.count_nonzero(border > 127)) * 4 > border.size * 3
+    return int(np.count_nonzero(border > MID_GREY)) * 4 > border.size * 3
 
 
-def _resized(pixels: Pixels, spec: InputSpec) -> Pixels:
+def _in_size(pixels: Pixels, spec: InputSpec) -> Pixels:
     if spec.resize is Resize.STRETCH:
         return _scaled(pixels, spec.height, spec.width, spec.interpolation)
     assert spec.resize_to is not None  # noqa: S101 - the manifest's own check says so

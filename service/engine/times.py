@@ -1,11 +1,15 @@
 """Where the time of images goes: of one, stage by stage, and of all the images of one request."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 from service.engine.batcher import Row
-from service.engine.preparation import Prepared
+from service.engine.prepared import Prepared
+from service.engine.time_columns import TimeColumns
 
 
 class Stage(StrEnum):
@@ -71,6 +75,14 @@ def times_of(prepared: Prepared, row: Row, *, postprocess_seconds: float = 0.0) 
     )
 
 
+def each_of(columns: TimeColumns) -> Iterator[Times]:
+    """The times of several images one by one."""
+    names = columns.dtype.names or ()
+    for row in columns.tolist():
+        fields = dict(zip(names, row, strict=True))
+        yield Times(**fields | {"lookup": None if math.isnan(fields["lookup"]) else fields["lookup"]})
+
+
 def work_of(images: Sequence[Times], *, output_seconds: float = 0.0) -> Work:
     """Of the images of one request that have an answer."""
     computed = [times for times in images if times.batch_size]
@@ -86,4 +98,21 @@ def work_of(images: Sequence[Times], *, output_seconds: float = 0.0) -> Work:
         hit_seconds=sum(hits),
         misses=len(misses),
         miss_seconds=sum(misses),
+    )
+
+
+def work_of_columns(images: TimeColumns) -> Work:
+    """The same of images that went together."""
+    computed, known = images[images["batch_size"] > 0], images[images["batch_size"] == 0]
+    missed = computed["lookup"][~np.isnan(computed["lookup"])]
+    return Work(
+        items=len(computed),
+        input_seconds=float(computed["decode"].sum() + computed["preprocess"].sum()),
+        queue_seconds=float(images["queue"].max(initial=0.0)),
+        inference_seconds=float(images["inference"].max(initial=0.0)),
+        output_seconds=float(computed["postprocess"].sum()),
+        hits=len(known),
+        hit_seconds=float(known["lookup"].sum()),
+        misses=len(missed),
+        miss_seconds=float(missed.sum()),
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,6 @@ from service.engine.execution import GPU_PROVIDERS, Options
 from service.engine.explain import Explainer, LabelMaps
 from service.engine.pipeline import Classifier
 from service.engine.place import Place
-from service.engine.preparation import Prepared
 from service.engine.providers import ProviderUnavailable
 from service.engine.response_cache import ResponseCache
 from service.engine.session import Session
@@ -43,9 +42,9 @@ class LoadObserver:
     stage: Callable[[Manifest, Stage, Sequence[float]], None]
     """Told of the seconds of each image of a request."""
     batch: Callable[[Manifest, BatchReport], None]
-    image: Callable[[Times], None] = lambda _times: None
-    row: Callable[[Manifest, Prepared, Row], None] = lambda _manifest, _prepared, _row: None
-    """An image was computed for somebody who waits for it."""
+    images: Callable[[Iterable[Times]], None] = lambda _times: None
+    rows: Callable[[Manifest, Iterable[tuple[Tensor, Row]]], None] = lambda _manifest, _rows: None
+    """Images were computed for somebody who waits for them."""
 
 
 class ModelLoader:
@@ -199,8 +198,8 @@ class ModelLoader:
             decoding=self._decoding,
             decode=self._decode,
             observe=lambda stage, seconds: self._observer.stage(manifest, stage, seconds),
-            observe_image=self._observer.image,
-            observe_row=lambda prepared, row: self._observer.row(manifest, prepared, row),
+            observe_images=self._observer.images,
+            observe_rows=lambda rows: self._observer.rows(manifest, rows),
         )
 
     def _load_activation(self, package: Package, classifier: Classifier) -> ActivationSession | None:

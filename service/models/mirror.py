@@ -7,14 +7,14 @@ the tensor that the first was given, and where too many are on their way it is l
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
-from service.engine.batcher import Row
+from service.engine.batcher import Row, Tensor
 from service.engine.errand import own_errand
 from service.engine.postprocess import probabilities_of
-from service.engine.preparation import Prepared
 from service.engine.priority import Priority
 from service.errors import ServiceError
 from service.models.catalogue import Catalogue
@@ -55,6 +55,10 @@ class Comparison:
     """Of the batch that the image was computed in."""
 
 
+_Trial: TypeAlias = tuple[Role, Entry, float]
+"""Why, the other version, and the share of the images that it is sent."""
+
+
 class Mirror:
     """Told of every image that was computed. Lives on one event loop."""
 
@@ -68,19 +72,24 @@ class Mirror:
         """From now on its routes say what is compared with what."""
         self._catalogue = catalogue
 
-    def seen(self, manifest: Manifest, prepared: Prepared, row: Row) -> None:
-        """An image was computed for somebody who waits for it."""
-        for role, other, share in self._trials(manifest):
+    def seen(self, manifest: Manifest, images: Iterable[tuple[Tensor, Row]]) -> None:
+        """Images were computed for somebody who waits for them."""
+        trials = self._trials(manifest)
+        for tensor, row in images if trials else ():
+            self._seen(manifest, trials, tensor, row)
+
+    def _seen(self, manifest: Manifest, trials: Sequence[_Trial], tensor: Tensor, row: Row) -> None:
+        for role, other, share in trials:
             if share < 1.0 and self._draw() >= share:
                 continue
             if len(self._tasks) >= MOST_ON_THEIR_WAY or other.live is None:
                 self._tell(Comparison(model=manifest.name, role=role, ended=Compared.SKIPPED))
                 continue
-            task = asyncio.create_task(self._compare(manifest, role, other, prepared, row), name="mirror")
+            task = asyncio.create_task(self._compare(manifest, role, other, tensor, row), name="mirror")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _trials(self, manifest: Manifest) -> list[tuple[Role, Entry, float]]:
+    def _trials(self, manifest: Manifest) -> list[_Trial]:
         if self._catalogue is None:
             return []
         trials = []
@@ -91,7 +100,7 @@ class Mirror:
                 trials.append((Role.CANARY, route.version, 1.0))
         return [(role, self._catalogue.find(manifest.name, version=number), share) for role, number, share in trials]
 
-    async def _compare(self, manifest: Manifest, role: Role, other: Entry, prepared: Prepared, row: Row) -> None:
+    async def _compare(self, manifest: Manifest, role: Role, other: Entry, tensor: Tensor, row: Row) -> None:
         other.usage.hold()
         live = other.live
         if live is None or live.manifest.input != manifest.input or live.manifest.labels != manifest.labels:
@@ -100,7 +109,7 @@ class Mirror:
         try:
             with own_errand():
                 copy = await live.batcher.submit(
-                    prepared.tensor, deadline=time.monotonic() + COPY_SECONDS, priority=Priority.LOW
+                    tensor, deadline=time.monotonic() + COPY_SECONDS, priority=Priority.LOW
                 )
         except ServiceError:
             self._tell(Comparison(model=manifest.name, role=role, ended=Compared.FAILED))

@@ -5,18 +5,17 @@ empty where nothing is. Without `error` a bad image fails the request; with it, 
 """
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from recognition.oip.model_config_pb2 import DataType, ModelConfig, ModelInput, ModelOutput, ModelVersionPolicy
 
-from service.engine.batcher import Row
+from service.engine.computed_images import ComputedImages
 from service.engine.datatypes import AnyTensor, Datatype
 from service.engine.priority import Priority
 from service.engine.tensor_session import TensorSpec
-from service.engine.times import Times, Work, times_of, work_of
-from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
+from service.engine.times import Work, work_of_columns
+from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported
 from service.models.live_model import LiveModel
 from service.models.tensor_model import Computed
 from service.models.triton_config import BACKEND, LABELS_FILE, PLATFORM, say_priorities
@@ -99,31 +98,16 @@ class PackagedTensors:
     ) -> Computed:
         """Raises a ServiceError: for one bad image the sentence begins with its place."""
         given = tensors[self.live.manifest.input.tensor]
-        if given.dtype == Datatype.BYTES.dtype:
-            results = await self._of_images(given.ravel().tolist(), deadline, priority)
-        else:
+        if given.dtype != Datatype.BYTES.dtype:
             return await self._of_pixels(given, wanted, deadline, priority)
+        images = await self.live.classifier.compute_many(given.ravel().tolist(), deadline=deadline, priority=priority)
+        _raise_other_faults(images)
         if ERROR not in wanted:
-            _raise_first_of(results)
+            _raise_first_of(images)
         began = time.monotonic()
-        outputs = {name: self._output(name, results) for name in wanted}
-        times = [result.times for result in results if isinstance(result, _Row)]
-        return Computed(outputs=outputs, work=work_of(times, output_seconds=time.monotonic() - began))
-
-    async def _of_images(
-        self, images: Sequence[bytes], deadline: float | None, priority: Priority
-    ) -> list["_Row | ServiceError"]:
-        """What is wrong with an image is its own; anything else concerns the request and is raised."""
-        results: list[_Row | ServiceError] = []
-        for result in await self.live.classifier.compute_many(images, deadline=deadline, priority=priority):
-            if not isinstance(result, ServiceError):
-                prepared, row = result
-                results.append(_Row(row=row, times=times_of(prepared, row)))
-            elif isinstance(result, IMAGE_FAULTS):
-                results.append(result)
-            else:
-                raise result
-        return results
+        outputs = {name: self._output(name, images) for name in wanted}
+        images.times["postprocess"] = (time.monotonic() - began) / max(1, len(images))
+        return Computed(outputs=outputs, work=work_of_columns(images.times))
 
     async def _of_pixels(
         self, tensors: AnyTensor, wanted: Collection[str], deadline: float | None, priority: Priority
@@ -142,37 +126,34 @@ class PackagedTensors:
         work = Work(items=len(tensors), queue_seconds=rows.queue_seconds, inference_seconds=rows.inference_seconds)
         return Computed(outputs=outputs, work=work)
 
-    def _output(self, name: str, results: Sequence["_Row | ServiceError"]) -> AnyTensor:
+    def _output(self, name: str, images: ComputedImages) -> AnyTensor:
         if name == ERROR:
-            texts = [_text(result).encode() for result in results]
-            errors = np.empty(len(texts), dtype=object)
-            errors[:] = texts
+            errors = np.full(images.count, b"", dtype=object)
+            for place, error in images.errors.items():
+                errors[place] = f"{error.reason}: {error.sentence}".encode()
             return errors
         outputs = self.live.manifest.outputs
         size = len(self.live.manifest.labels) if name == outputs.logits else outputs.embedding_size
-        table = np.full((len(results), size), np.nan, dtype=np.float32)
-        for place, result in enumerate(results):
-            if isinstance(result, _Row):
-                table[place] = result.row.logits if name == outputs.logits else result.row.embedding
+        table = np.full((images.count, size), np.nan, dtype=np.float32)
+        rows = images.logits if name == outputs.logits else images.embeddings
+        if len(images) and rows is not None:
+            table[images.places] = rows
         return table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    row: Row
-    times: Times
+def _raise_other_faults(images: ComputedImages) -> None:
+    """What is wrong with an image is its own; anything else concerns the request."""
+    for _, error in sorted(images.errors.items()):
+        if not isinstance(error, IMAGE_FAULTS):
+            raise error
 
 
-def _text(result: _Row | ServiceError) -> str:
-    return f"{result.reason}: {result.sentence}" if isinstance(result, ServiceError) else ""
-
-
-def _raise_first_of(results: Sequence[_Row | ServiceError]) -> None:
+def _raise_first_of(images: ComputedImages) -> None:
     """The first bad image's error, which says where it was."""
-    bad = [(place, result) for place, result in enumerate(results) if isinstance(result, ServiceError)]
-    if bad:
-        place, error = bad[0]
-        others = f" So are {len(bad) - 1} others." if len(bad) > 1 else ""
+    if images.errors:
+        place = min(images.errors)
+        error = images.errors[place]
+        others = f" So are {len(images.errors) - 1} others." if len(images.errors) > 1 else ""
         hint = f" Ask for the output `{ERROR}` to get the answers for the others all the same."
-        sentence = f"Image {place} of {len(results)} (counted from 0) is bad: {error.sentence}{others}{hint}"
+        sentence = f"Image {place} of {images.count} (counted from 0) is bad: {error.sentence}{others}{hint}"
         raise type(error)(sentence, **error.metadata, place=str(place))

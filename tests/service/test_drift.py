@@ -14,7 +14,7 @@ EVEN = (0.25, 0.25, 0.25, 0.25)
 def fed(places: list[int]) -> ShareDrift:
     drift = ShareDrift(EVEN)
     for place in places:
-        drift.observe(place)
+        drift.observe([place])
     return drift
 
 
@@ -54,6 +54,6 @@ def test_a_probability_falls_into_its_bin() -> None:
     """Of equal bins, the last of which holds 1.0 too."""
     drift = Drift(Baseline(images=1, label_shares=(0.5, 0.5), confidence_shares=(0.0, 0.0, 0.0, 1.0)))
     for _ in range(400):
-        drift.observe(1, 1.0)
+        drift.observe([1], [1.0])
     assert drift.confidences.psi() == pytest.approx(0.0, abs=0.02)
     assert drift.labels.psi() > 0.25

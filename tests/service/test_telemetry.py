@@ -43,7 +43,7 @@ class Traced:
     def _call(self, images: list[Times], code: str, metadata: tuple[tuple[str, str | bytes], ...]) -> None:
         with self.tracing.request("Classify", metadata):
             for times in images:
-                self.tracing.image(times)
+                self.tracing.images([times])
             self.tracing.end(model="thirds", version="1", code=code)
 
     def spans(self, name: str) -> list[ReadableSpan]:

@@ -15,7 +15,7 @@ def test_nothing_is_traced_unless_a_collector_is_named() -> None:
     tracing = build_tracing("", share=1.0, version="1")
     assert tracing is UNTRACED
     with tracing.request("Classify", ()):
-        tracing.image(Times())
+        tracing.images([Times()])
         tracing.end(model="thirds", version="1", code="OK")
         assert tracing.ids() == {}
     tracing.batch("thirds", 1, BatchReport(size=1, closed=Closed.IDLE, queue_seconds=(0.0,), inference_seconds=0.0))

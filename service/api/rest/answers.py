@@ -10,7 +10,7 @@ from recognition.v1 import recognition_pb2 as pb
 from service.api.messages import classification_message, model_message, served_model_message, stage_times_message
 from service.api.rest import schemas
 from service.api.rest.errors import error_of
-from service.engine.pipeline import Answer
+from service.engine.answers import Answer
 from service.engine.times import Times
 from service.errors import ServiceError
 from service.models.live_model import LiveModel

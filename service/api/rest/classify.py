@@ -61,7 +61,7 @@ def add_classify(router: APIRouter, recogniser: Recogniser, uploads: UploadReade
             )
             return classify_answer(live, answer)
         files = await uploads.files(request)
-        answers = await recogniser.classify_many(
+        answers = await recogniser.classify_each(
             live,
             [file.content for file in files],
             top_k=top_k,

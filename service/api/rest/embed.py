@@ -9,7 +9,7 @@ from service.api.rest.errors import error_of
 from service.api.rest.schemas import Error, Schema, ServedModel, StageTimes
 from service.api.rest.selection import MODEL, VERSION, Prioritised, Selected
 from service.api.rest.uploads import UploadReader
-from service.engine.pipeline import Embedded
+from service.engine.answers import Embedded
 from service.errors import ServiceError
 
 

@@ -18,7 +18,7 @@ from service.api.messages import (
     stage_times_message,
     version_of,
 )
-from service.engine.pipeline import Answer
+from service.engine.answers import Answer
 from service.engine.postprocess import Classification, Prediction
 from service.engine.priority import Priority
 from service.engine.times import Times

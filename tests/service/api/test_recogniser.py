@@ -6,7 +6,7 @@ import pytest
 from service.api.calls import Call, current_call
 from service.api.oip.statistics import Statistics
 from service.api.recogniser import Recogniser
-from service.engine.pipeline import Answer, Embedded
+from service.engine.answers import Answer, Embedded
 from service.errors import BatchTooLarge, ImageTooLarge, ImageUnreadable, ModelNotFound, ServiceError
 from tests.service.in_process import InProcess
 from tests.service.packages import encode, expected_logits, picture
@@ -36,7 +36,7 @@ async def test_the_model_is_noted_for_the_metrics(recogniser: Recogniser) -> Non
 async def test_an_image_that_was_refused_before_keeps_its_place(service: InProcess, recogniser: Recogniser) -> None:
     """And is counted with the other errors."""
     images: list[bytes | ServiceError] = [encode(picture(0)), ImageTooLarge("Too large."), b"bad", encode(picture(2))]
-    answers = await recogniser.classify_many(service.live(), images, top_k=1)
+    answers = await recogniser.classify_each(service.live(), images, top_k=1)
     assert [type(answer) for answer in answers] == [Answer, ImageTooLarge, ImageUnreadable, Answer]
     assert service.sum("recognition_images_total", outcome="error") == 2
     assert service.sum("recognition_images_total", outcome="ok") == 2

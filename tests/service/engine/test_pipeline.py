@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, BatchPolicy
 from service.engine.decode import ImageLimits
-from service.engine.pipeline import Answer, Classifier, Embedded
+from service.engine.pipeline import Classifier
 from service.engine.response_cache import ResponseCache
 from service.engine.times import Stage
 from service.errors import (
@@ -97,11 +98,11 @@ async def narrow() -> AsyncIterator[Subject]:
     await subject.stop()
 
 
-def outline(results: Sequence[Answer | ServiceError]) -> list[float | type[ServiceError]]:
-    """The probability of `bright`, or what went wrong."""
+def outline(results: Answers) -> list[float | type[ServiceError]]:
+    """Of each image the probability of `bright`, or what went wrong."""
     return [
         type(result) if isinstance(result, ServiceError) else round(result.classification.predictions[0].probability, 6)
-        for result in results
+        for result in results.each()
     ]
 
 
@@ -151,7 +152,7 @@ async def test_a_single_bad_image_raises(subject: Subject) -> None:
 
 async def test_no_images_give_no_answers(subject: Subject) -> None:
     """Nothing in, nothing out, nothing computed."""
-    assert await subject.classifier.classify_many([], top_k=1) == []
+    assert (await subject.classifier.classify_many([], top_k=1)).each() == []
     assert subject.session.batches == []
 
 
@@ -212,7 +213,7 @@ async def test_the_threshold_of_the_request_replaces_that_of_the_model(
 ) -> None:
     """Without one in the request, what the model was calibrated with counts, for one image and for many."""
     one = await doubtful.classifier.classify(file(value), top_k=1, min_confidence=min_confidence)
-    (many,) = await doubtful.classifier.classify_many([file(value)], top_k=1, min_confidence=min_confidence)
+    (many,) = (await doubtful.classifier.classify_many([file(value)], top_k=1, min_confidence=min_confidence)).each()
     assert isinstance(many, Answer)
     assert (one.classification.unknown, many.classification.unknown) == (unknown, unknown)
 

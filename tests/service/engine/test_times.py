@@ -1,6 +1,11 @@
 """Where the time of a request's images goes."""
 
-from service.engine.times import Times, Work, work_of
+from dataclasses import astuple, replace
+
+import numpy as np
+
+from service.engine.time_columns import TIMES, TimeColumns
+from service.engine.times import Times, Work, each_of, work_of, work_of_columns
 
 COMPUTED = Times(decode=1.0, preprocess=0.5, queue=2.0, inference=3.0, postprocess=0.25, batch_size=4)
 MISSED = Times(decode=1.0, queue=1.0, inference=5.0, batch_size=4, lookup=0.125)
@@ -23,3 +28,15 @@ def test_what_was_known_was_not_computed() -> None:
 def test_no_images_are_no_work() -> None:
     """As where none of them could be read."""
     assert work_of([]) == Work(items=0)
+
+
+def columns(*images: Times) -> TimeColumns:
+    return np.array([astuple(replace(times, lookup=times.lookup or np.nan)) for times in images], dtype=TIMES)
+
+
+def test_columns_say_what_objects_say() -> None:
+    """One by one, and as the work of a request."""
+    images = [COMPUTED, MISSED, KNOWN, KNOWN]
+    assert list(each_of(columns(*images))) == images
+    assert work_of_columns(columns(*images)) == work_of(images)
+    assert work_of_columns(columns()) == Work(items=0)

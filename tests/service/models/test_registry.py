@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.engine.pipeline import Answer
+from service.engine.answers import Answer
 from service.errors import ArgumentInvalid, ModelNotFound, ModelNotReady, VersionNotFound
 from service.models.live_model import LiveModel
 from service.models.loader import ModelLoader
@@ -392,7 +392,7 @@ async def test_a_version_that_is_let_go_answers_what_came_before(root: Path, loa
         await registry.unload("thirds")
         labels = {answer.classification.predictions[0].label for answer in await asyncio.gather(*accepted)}
         assert labels == {"middle"}
-        assert all(isinstance(answer, Answer) for answer in await batch)
+        assert all(isinstance(answer, Answer) for answer in (await batch).each())
 
 
 @pytest.mark.parametrize("name", ["other", "../thirds", "thirds/1", ""])
