@@ -1,113 +1,198 @@
 """The GPU rows: a ResNet-50 as uint8 tensors and as JPEG, against raw ONNX Runtime on CUDA in the same run.
 
-    tensors   32 images a call, 16 calls in flight; limit: ONNX Runtime at its best batch
-    jpeg      one picture a call, 128 in flight; limit: the smaller of the decoder's rate and ONNX Runtime's
-    open      the pictures at 0.8 of that capacity, by chance; p99 against that of one at a time
-    steady    every batch after READY against the median of its size: none may take three times as long
+    package   exports the network with random weights, which takes no data
+    raw       ONNX Runtime in this process, in every way it can be called (gpu_raw.py), and the decoder alone
+    serve     tensors, pictures, pictures several to a call, and pictures by chance at 0.8 of what single ones reached
+    steady    every batch after READY against the median of its size, in the service's own engine
+    report    one table of all that was measured
 
-Example: python benchmarks/gpu.py --seconds 180 --json gpu.json      (benchmarks/gpu.sh installs what it needs)
+Each step writes its rows below --work, and a step or a row that fails leaves the others alone.
+
+Example: python benchmarks/gpu.py raw --network resnet50 --precision fp16 --seconds 30 --work /tmp/gpu
+(benchmarks/gpu.sh runs all of them)
 """
 
 # ruff: noqa: E402 - the path comes first, see below
 
 import argparse
-import statistics
+import json
 import sys
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "proto"), str(ROOT / "client")]
 
-from benchmarks.limits import RawModel, best_layout, decode_rate
-from benchmarks.load import Job, run_load
-from benchmarks.packages import prepare_package
+from benchmarks.gpu_raw import Raw
+from benchmarks.limits import RawModel, decode_rate
 from benchmarks.pictures import draw_photographs
 from benchmarks.report import Row, report
-from benchmarks.traffic import Traffic, classify_traffic, infer_traffic
+from service.engine.execution import GPU_PROVIDERS, options_of
 from service.engine.providers import Device, choose_provider
 from service.models.manifest import Precision
-from service.models.repository import ModelRepository
-from tests.integration.running_service import running_service
+from service.models.repository import ModelRepository, Package
 
-BATCHES = (8, 16, 32, 64, 128)
-IMAGES_PER_CALL, CALLS_IN_FLIGHT, PICTURES_IN_FLIGHT = 32, 16, 128
-SHARE_OF_CAPACITY = 0.8
-PARTS = 7
-"""Measurements that share the time."""
-
-
-def measure(network: str, precision: Precision, device: Device, root: Path, seconds: float) -> Iterator[Row]:
-    models = prepare_package(root, network, precision)
-    package = ModelRepository(models).open(network, 1)
-    model = RawModel(package, precision, provider=choose_provider(device).name)
-    files = draw_photographs(16)
-    each = seconds / PARTS
-    raw = best_layout(model, batches=BATCHES, seconds=each).images_per_second
-    decoder = decode_rate(model, files, seconds=each)
-    pictures = classify_traffic(network, model, files)
-    tensors = infer_traffic(network, model, images_per_call=IMAGES_PER_CALL)
-    options = ("--device", device, "--precision", precision, "--drain-seconds", "0", "--max-batch-size", "128")
-    with running_service(models, *options) as service:
-        yield _closed("tensors", service.target, tensors, CALLS_IN_FLIGHT, raw, each)
-        row = _closed("jpeg", service.target, pictures, PICTURES_IN_FLIGHT, min(raw, decoder), each)
-        yield row
-        unloaded = run_load(Job(**pictures.fields, target=service.target, seconds=each)).percentile(99)
-        rate = SHARE_OF_CAPACITY * float(row["images/s"] or 0)
-        opened = run_load(Job(**pictures.fields, target=service.target, seconds=each, rate=rate))
-        yield {
-            "row": "open",
-            "images/s": opened.images_per_second,
-            "p99 ms": 1000 * opened.percentile(99),
-            "limit": f"2 x unloaded p99 {1000 * unloaded:.2f} ms",
-            "ratio": opened.percentile(99) / unloaded,
-            "failed": opened.failed,
-        }
-    yield _steady(model, each)
+PICTURES = 16
+BATCHES = (1, 8, 32, 64, 128, 256)
+LARGE = 128
+VARIANTS = (
+    ("prefer_nhwc=1", 1),
+    ("prefer_nhwc=1", LARGE),
+    ("cudnn_conv_algo_search=EXHAUSTIVE", LARGE),
+    ("prefer_nhwc=1,cudnn_conv_algo_search=EXHAUSTIVE", LARGE),
+)
+"""Of the provider's options, besides the service's defaults, each with a batch that it is measured at."""
+STEPS = ("package", "raw", "serve", "steady", "report")
 
 
-def _closed(name: str, target: str, traffic: Traffic, in_flight: int, limit: float, seconds: float) -> Row:
-    load = run_load(Job(**traffic.fields, target=target, seconds=seconds, in_flight=in_flight))
-    return {
-        "row": name,
-        "images/s": load.images_per_second,
-        "p99 ms": 1000 * load.percentile(99),
-        "limit": f"{limit:.0f}/s",
-        "ratio": load.images_per_second / limit,
-        "failed": load.failed,
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What is measured, for how long, and where it is written."""
+
+    network: str
+    precision: Precision
+    device: Device
+    options: str
+    seconds: float
+    work: Path
+    json: Path | None
+
+    @property
+    def models(self) -> Path:
+        return self.work / ("models" if self.precision is Precision.FP32 else f"models-{self.precision}")
+
+    def package(self) -> Package:
+        return ModelRepository(self.models).open(self.network, 1)
+
+    def model(self) -> RawModel:
+        return RawModel(self.package(), self.precision, provider=choose_provider(self.device).name)
+
+    def raw(self, options: str) -> Raw:
+        package = self.package()
+        spec = package.manifest.input
+        return Raw(
+            graph=package.read(package.manifest.variants[self.precision].file),
+            tensor=spec.tensor,
+            output=package.manifest.outputs.logits,
+            shape=(spec.height, spec.width, spec.channels),
+            provider=choose_provider(self.device).name,
+            options=options_of(options),
+        )
+
+    def note(self, rows: Iterable[Row]) -> None:
+        """Each row as soon as it is there, on the terminal and for the report."""
+        for row in rows:
+            named = {"network": f"{self.network} {self.precision}", **row}
+            print("  ".join(f"{name}={_short(value)}" for name, value in named.items()), flush=True)
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(named) + "\n")
+
+    def rows(self) -> list[Row]:
+        if not self._file.exists():
+            return []
+        return [json.loads(line) for line in self._file.read_text(encoding="utf-8").splitlines()]
+
+    @property
+    def _file(self) -> Path:
+        return self.work / "rows.jsonl"
+
+    def guarded(self, name: str, measure: Callable[[], Row]) -> None:
+        """A row, or why there is none."""
+        try:
+            self.note([measure()])
+        except Exception as error:  # noqa: BLE001 - the rows after it are wanted all the same
+            traceback.print_exc()
+            sys.stderr.flush()
+            self.note(
+                [{"row": name, "failed": str(error).strip().splitlines()[-1][:160] if str(error) else repr(error)}]
+            )
 
 
-def _steady(model: RawModel, seconds: float) -> Row:
-    """Once each size was warmed, as the service warms them: the slowest run as a multiple of its size's median."""
-    run = model.session(1)
-    worst = 0.0
-    for batch in BATCHES:
-        images = model.random_images(batch)
-        for _ in range(3):
-            run(images)
-        times: list[float] = []
-        end = time.perf_counter() + seconds / len(BATCHES)
-        while time.perf_counter() < end or len(times) < 10:
-            began = time.perf_counter()
-            run(images)
-            times.append(time.perf_counter() - began)
-        worst = max(worst, max(times) / statistics.median(times))
-    return {"row": "steady", "limit": "3 x the median", "ratio": worst}
+def raw(bench: Bench) -> None:
+    on_gpu = choose_provider(bench.device).name in GPU_PROVIDERS
+    ways = ("plain", "bound", "graph", "resident") if on_gpu else ("plain", "bound")
+    batches = BATCHES if on_gpu else BATCHES[:2]
+    variants = VARIANTS if on_gpu else ()
+    each = bench.seconds / (len(batches) * len(ways) + len(variants) + 4)
+    defaults = bench.raw(bench.options)
+    for way in ways:
+        for batch in batches:
+            bench.guarded(f"raw {way}", lambda way=way, batch=batch: _raw_row(defaults, way, batch, each))  # type: ignore[misc]
+    bench.guarded("decoder", lambda: _decoder_row(bench, 4 * each))
+    for options, batch in variants:
+        bench.guarded(f"raw {options}", lambda options=options, batch=batch: _variant_row(bench, options, batch, each))  # type: ignore[misc]
+
+
+def _raw_row(raw: Raw, way: str, batch: int, seconds: float) -> Row:
+    began = time.perf_counter()
+    rate = raw.rate(way, batch, seconds)
+    spent = time.perf_counter() - began - seconds
+    return {"row": f"raw {way}", "batch": batch, "images/s": rate, "ms": 1000 * batch / rate, "warm-up s": spent}
+
+
+def _variant_row(bench: Bench, options: str, batch: int, seconds: float) -> Row:
+    row = _raw_row(bench.raw(options), "graph", batch, seconds)
+    return {**row, "row": f"variant {options}"}
+
+
+def _decoder_row(bench: Bench, seconds: float) -> Row:
+    rate = decode_rate(bench.model(), draw_photographs(PICTURES), seconds=seconds)
+    return {"row": "decoder", "images/s": rate}
+
+
+def report_all(bench: Bench) -> None:
+    names = ("row", "images/s", "ratio", "p99 ms", "batch", "ms", "limit", "failed")
+    rows = [{name: row.get(name) for name in ("network", *names)} for row in bench.rows()]
+    report(f"GPU, {bench.device}", rows, file=None)
+    if bench.json is not None:
+        bench.json.write_text(json.dumps(bench.rows(), indent=1) + "\n", encoding="utf-8")
+
+
+def package(bench: Bench) -> None:
+    """Only here is torch needed."""
+    from benchmarks.packages import prepare_package
+
+    began = time.perf_counter()
+    prepare_package(bench.work, bench.network, bench.precision)
+    bench.note([{"row": "package", "ms": 1000 * (time.perf_counter() - began)}])
+
+
+def serve(bench: Bench) -> None:
+    from benchmarks.gpu_serve import serve_rows
+
+    serve_rows(bench)
+
+
+def steady(bench: Bench) -> None:
+    from benchmarks.gpu_steady import steady_row
+
+    bench.guarded("steady", lambda: steady_row(bench))
+
+
+STEP = {"package": package, "raw": raw, "serve": serve, "steady": steady, "report": report_all}
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=STEPS)
     parser.add_argument("--network", default="resnet50")
     parser.add_argument("--precision", type=Precision, default=Precision.FP16)
     parser.add_argument("--device", type=Device, default=Device.CUDA, help="cpu tries the script itself")
-    parser.add_argument("--seconds", type=float, default=180)
-    parser.add_argument("--root", type=Path, default=ROOT / "var" / "benchmarks", help="where the packages are kept")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--options", default="", help="of the execution provider, as NAME=VALUE,NAME=VALUE")
+    parser.add_argument("--seconds", type=float, default=30, help="that this step measures, without its warm-ups")
+    parser.add_argument("--work", type=Path, default=ROOT / "var" / "benchmarks", help="packages and rows")
+    parser.add_argument("--json", type=Path, help="file for all rows, with report")
     given = parser.parse_args()
-    rows = list(measure(given.network, given.precision, given.device, given.root, given.seconds))
-    report(f"{given.network} {given.precision} on {given.device}", rows, file=given.json)
+    given.work.mkdir(parents=True, exist_ok=True)
+    fields = {name: value for name, value in vars(given).items() if name != "step"}
+    STEP[given.step](Bench(**fields))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import grpc
@@ -26,6 +27,7 @@ from recognition.v1 import recognition_pb2 as pb
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSIFY = "/recognition.v1.RecognitionService/Classify"
+BATCH_CLASSIFY = "/recognition.v1.RecognitionService/BatchClassify"
 MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 WARM_SECONDS = 0.5
 LARGEST_MESSAGE = 64 * 2**20
@@ -98,11 +100,36 @@ def run_load(job: Job) -> Load:
     return load
 
 
+def run_loads(job: Job, processes: int) -> Load:
+    """The same shared among several processes, where one could not send enough."""
+    jobs = [
+        replace(
+            job,
+            in_flight=max(1, job.in_flight // processes),
+            rate=None if job.rate is None else job.rate / processes,
+            seed=job.seed + number,
+        )
+        for number in range(processes)
+    ]
+    with ThreadPoolExecutor(processes) as pool:
+        loads = list(pool.map(run_load, jobs))
+    together = Load(seconds=max(load.seconds for load in loads))
+    for load in loads:
+        together.calls += load.calls
+        together.images += load.images
+        together.failed += load.failed
+        together.client_cpu_seconds += load.client_cpu_seconds
+        together.latencies += load.latencies
+        for name, count in load.failures.items():
+            together.failures[name] = together.failures.get(name, 0) + count
+    return together
+
+
 class _Sender:
     def __init__(self, job: Job, call: Callable[[bytes], Awaitable[bytes]]) -> None:
         self._job = job
         self._call = call
-        self._read = best_of_classify if job.method == CLASSIFY else best_of_infer
+        self._read = READERS[job.method]
         self.load = Load()
         self.measuring = False
 
@@ -137,6 +164,18 @@ def best_of_infer(answer: bytes) -> Sequence[int]:
     logits = np.frombuffer(message.raw_output_contents[0], dtype=np.float32)
     best: list[int] = logits.reshape(message.outputs[0].shape).argmax(axis=1).tolist()
     return best
+
+
+def best_of_batch(answer: bytes) -> Sequence[int]:
+    results = pb.BatchClassifyResponse.FromString(answer).results
+    return [result.classification.predictions[0].index for result in results if result.HasField("classification")]
+
+
+READERS: Mapping[str, Callable[[bytes], Sequence[int]]] = {
+    CLASSIFY: best_of_classify,
+    BATCH_CLASSIFY: best_of_batch,
+    MODEL_INFER: best_of_infer,
+}
 
 
 async def generate(job: Job) -> Load:

@@ -9,12 +9,13 @@ import tempfile
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from benchmarks.pictures import PICTURES, draw_photographs
 from export.destination import DirectoryDestination
 from export.importing import Wish, import_model
 from service.models.manifest import Precision
-from training.models import build
+from training.models import Classifier, build
 
 RESNET18, FASHION_CNN = "resnet18", "fashion_cnn"
 LABELS = {FASHION_CNN: 10}
@@ -49,22 +50,20 @@ def _publish(name: str, precision: Precision, models: Path, work: Path) -> None:
         for _ in range(10):
             network(torch.randn(16, *shape))
     network.eval()
-    file, images, labels = work / f"{name}.onnx", work / "images", work / f"{name}.json"
-    torch.onnx.export(
-        network,
-        (torch.randn(2, *shape),),
-        file,
-        dynamo=True,
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        external_data=False,
-        verbose=False,
-    )
+    images, labels = work / "images", work / f"{name}.json"
+    as_weights = precision is Precision.FP16  # half precision is made from weights, not from a graph
+    file = work / f"{name}.safetensors" if as_weights else work / f"{name}.onnx"
+    if as_weights:
+        save_file(network.state_dict(), file)
+    else:
+        _export(network, file)
     images.mkdir()
     for place, picture in enumerate(draw_photographs(PICTURES)):
         (images / f"{place}.jpg").write_bytes(picture)
     labels.write_text(json.dumps([f"label {index}" for index in range(count)]), encoding="utf-8")
     wish = Wish(
         model=file,
+        architecture=name if as_weights else None,
         labels=str(labels),
         preprocessing="imagenet" if shape[0] == 3 else "unit",
         images=images,
@@ -74,3 +73,15 @@ def _publish(name: str, precision: Precision, models: Path, work: Path) -> None:
         max_accuracy_loss=ANY_LOSS,
     )
     import_model(wish, DirectoryDestination(models))
+
+
+def _export(network: Classifier, file: Path) -> None:
+    torch.onnx.export(
+        network,
+        (torch.randn(2, *network.input_shape),),
+        file,
+        dynamo=True,
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        external_data=False,
+        verbose=False,
+    )

@@ -10,7 +10,7 @@ from recognition.oip import open_inference_pb2 as oip
 from recognition.v1 import recognition_pb2 as pb
 
 from benchmarks.limits import RawModel
-from benchmarks.load import CLASSIFY, MODEL_INFER
+from benchmarks.load import BATCH_CLASSIFY, CLASSIFY, MODEL_INFER
 
 REQUESTS = 16
 TIE = 1e-3
@@ -40,20 +40,22 @@ class Traffic:
         return {"method": self.method, "requests": self.requests[:1], "best": self.best[:1]}
 
 
-def infer_traffic(name: str, model: RawModel, *, images_per_call: int) -> Traffic:
+def infer_traffic(
+    name: str, model: RawModel, *, images_per_call: int, requests: int = REQUESTS, tie: float = TIE
+) -> Traffic:
     """Random uint8 tensors as raw contents of the Open Inference Protocol."""
     run = model.session(1)
-    tensors = [model.random_images(images_per_call, seed) for seed in range(REQUESTS)]
+    tensors = [model.random_images(images_per_call, seed) for seed in range(requests)]
     logits = [run(tensor) for tensor in tensors]
     return Traffic(
         method=MODEL_INFER,
         requests=tuple(_infer_request(name, model, tensor) for tensor in tensors),
-        best=tuple(best_of(rows) for rows in logits),
+        best=tuple(best_of(rows, tie) for rows in logits),
         answer=_infer_answer(name, logits[0]),
     )
 
 
-def classify_traffic(name: str, model: RawModel, files: Sequence[bytes]) -> Traffic:
+def classify_traffic(name: str, model: RawModel, files: Sequence[bytes], *, tie: float = TIE) -> Traffic:
     """One encoded image a call."""
     run = model.session(1)
     selector = pb.ModelSelector(name=name)
@@ -63,13 +65,25 @@ def classify_traffic(name: str, model: RawModel, files: Sequence[bytes]) -> Traf
     return Traffic(
         method=CLASSIFY,
         requests=tuple(request.SerializeToString() for request in requests),
-        best=tuple(best_of(run(model.prepare(file)[np.newaxis])) for file in files),
+        best=tuple(best_of(run(model.prepare(file)[np.newaxis]), tie) for file in files),
     )
 
 
-def best_of(logits: npt.NDArray[np.float32]) -> Best:
+def batch_traffic(single: Traffic, *, images_per_call: int, requests: int) -> Traffic:
+    """The images of single calls, several of them in each."""
+    given = [pb.ClassifyRequest.FromString(request) for request in single.requests]
+    calls, best = [], []
+    for number in range(requests):
+        places = [(number + place) % len(given) for place in range(images_per_call)]
+        images = [given[place].image for place in places]
+        calls.append(pb.BatchClassifyRequest(images=images, model=given[0].model, options=given[0].options))
+        best.append(tuple(indices for place in places for indices in single.best[place]))
+    return Traffic(method=BATCH_CLASSIFY, requests=tuple(call.SerializeToString() for call in calls), best=tuple(best))
+
+
+def best_of(logits: npt.NDArray[np.float32], tie: float = TIE) -> Best:
     """For each row the indices that are right."""
-    return tuple(tuple(np.flatnonzero(row >= row.max() - TIE).tolist()) for row in logits)
+    return tuple(tuple(np.flatnonzero(row >= row.max() - tie).tolist()) for row in logits)
 
 
 def _infer_request(name: str, model: RawModel, tensor: npt.NDArray[np.uint8]) -> bytes:
