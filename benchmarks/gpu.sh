@@ -43,7 +43,7 @@ finish() {
     code=$(cat "$WORK/$name.code")
     echo "== $name: $([ "$code" = 0 ] && echo done || echo "FAILED with $code"), at $(($(date +%s) - BEGAN)) s"
     [ "$code" = 0 ] || { lines=30; failed=1; }
-    grep -v '^ *$' "$WORK/$name.txt" | tail -n "$lines" | cut -c 1-250
+    grep -v '^ *$' "$WORK/$name.txt" | tail -n "$lines" | cut -c "1-${WIDTH:-250}"
     { echo "== $name: $code"; cat "$WORK/$name.txt"; } >> "$OUTPUT/log.txt"
 }
 step() {
@@ -77,13 +77,13 @@ finish no-fallback 8
 finish export 4
 
 # shellcheck disable=SC2046,SC2086
-step 40 raw 150 $(bench raw "$NETWORK" fp16) --seconds "$(share 0.3)" --options "$OPTIONS"
+step 8 raw 150 $(bench raw "$NETWORK" fp16) --seconds "$(share 0.3)" --options "$OPTIONS"
 # shellcheck disable=SC2046
-step 25 serve 240 $(bench serve "$NETWORK" fp16) --seconds "$(share 0.55)" --options "$OPTIONS"
+step 14 serve 240 $(bench serve "$NETWORK" fp16) --seconds "$(share 0.55)" --options "$OPTIONS"
 # shellcheck disable=SC2046
 step 12 steady 90 $(bench steady "$NETWORK" fp16) --seconds "$(share 0.12)" --options "$OPTIONS"
 cp "$WORK/service.log" "$OUTPUT/service.log" 2> /dev/null
 # shellcheck disable=SC2046
-step 60 report 60 $(bench report "$NETWORK" fp16) --json "$OUTPUT/results.json"
+WIDTH=900 step 60 report 60 $(bench report "$NETWORK" fp16) --json "$OUTPUT/results.json"
 echo "$(($(date +%s) - BEGAN)) s in all; every figure is in $OUTPUT/results.json"
 exit "$failed"

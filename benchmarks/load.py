@@ -30,6 +30,8 @@ CLASSIFY = "/recognition.v1.RecognitionService/Classify"
 BATCH_CLASSIFY = "/recognition.v1.RecognitionService/BatchClassify"
 MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 WARM_SECONDS = 0.5
+FAILED = -1
+"""Instead of a label, for one image of a call that was answered with an error."""
 LARGEST_MESSAGE = 64 * 2**20
 
 
@@ -149,10 +151,13 @@ class _Sender:
             return
         self.load.latencies.append(latency)
         self.load.calls += 1
-        self.load.images += len(right)
+        self.load.images += len(right) - found.count(FAILED)
+        self.load.failed += found.count(FAILED)
         if len(found) != len(right):
             self.load.wrong += len(right)
-        self.load.wrong += sum(index not in indices for index, indices in zip(found, right, strict=False))
+        self.load.wrong += sum(
+            index not in indices for index, indices in zip(found, right, strict=False) if index != FAILED
+        )
 
 
 def best_of_classify(answer: bytes) -> Sequence[int]:
@@ -168,7 +173,10 @@ def best_of_infer(answer: bytes) -> Sequence[int]:
 
 def best_of_batch(answer: bytes) -> Sequence[int]:
     results = pb.BatchClassifyResponse.FromString(answer).results
-    return [result.classification.predictions[0].index for result in results if result.HasField("classification")]
+    return [
+        result.classification.predictions[0].index if result.HasField("classification") else FAILED
+        for result in results
+    ]
 
 
 READERS: Mapping[str, Callable[[bytes], Sequence[int]]] = {
