@@ -25,7 +25,7 @@ PYTHON=${PYTHON:-python3}
 OPTIONS=${OPTIONS:-}
 NETWORK=${NETWORK:-resnet50}
 rm -rf "$WORK" && mkdir -p "$WORK"
-export PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=".:proto:client" OMP_WAIT_POLICY=PASSIVE
+export PYTHONUNBUFFERED=1 PYTHONPATH=".:proto:client" OMP_WAIT_POLICY=PASSIVE
 BIN=$WORK/venv/bin/python
 BEGAN=$(date +%s)
 failed=0
@@ -45,6 +45,7 @@ finish() {
     [ "$code" = 0 ] || { lines=30; failed=1; }
     grep -v '^ *$' "$WORK/$name.txt" | tail -n "$lines" | cut -c "1-${WIDTH:-250}"
     { echo "== $name: $code"; cat "$WORK/$name.txt"; } >> "$OUTPUT/log.txt"
+    cp "$WORK/rows.jsonl" "$OUTPUT/rows.jsonl" 2> /dev/null
 }
 step() {
     lines=$1
