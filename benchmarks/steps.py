@@ -1,7 +1,8 @@
 """Seconds an epoch of each recipe takes on this device, from short epochs, one process and nothing beside it.
 
-On a GPU steps are recorded graphs; those of --eager are measured also as Python sends them, operation by operation.
-The first short epoch, in which kernels are chosen and the graph is recorded, is given apart.
+On a GPU steps are recorded graphs; recipes of --eager are measured also as Python sends them, operation by operation,
+those of --tuned also with kernels that cuDNN chooses by trying them. The first short epoch, in which kernels are chosen
+and the graph is recorded, is given apart.
 
 Example: .venv/bin/python benchmarks/steps.py fashion_cnn_full resnet18_full --seconds 1
 """
@@ -36,13 +37,16 @@ def wait(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def measured(recipe: Recipe, images: Images, validation: Images, *, graph: bool, seconds: float) -> dict[str, Any]:
+def measured(recipe: Recipe, images: Images, validation: Images, *, way: str, seconds: float) -> dict[str, Any]:
     """Short epochs for about so long, after a first one; then a second look at the validation pictures."""
     device = choose_device("auto")
+    torch.backends.cudnn.benchmark = way == "tuned"
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     torch.manual_seed(0)
     model = build(recipe.model.name, recipe.model.arguments).to(device)
     precision = fastest_precision(model, steps=0)
-    trainer = Trainer(model, images, recipe, seed=0, precision=precision, graph=graph)
+    trainer = Trainer(model, images, recipe, seed=0, precision=precision, graph=way != "eager")
     began = wait(device)
     trainer.run_epoch()
     settled = ended = wait(device)
@@ -56,7 +60,7 @@ def measured(recipe: Recipe, images: Images, validation: Images, *, graph: bool,
     step = (ended - settled) / ((trainer.epoch - 1) * recipe.steps_per_epoch(len(images)))
     return {
         "recipe": recipe.name,
-        "graph": graph,
+        "way": way,
         "first_short_epoch_seconds": round(settled - began, 2),
         "step_ms": round(1000 * step, 3),
         "epoch_seconds": round(step * TRAINING_IMAGES / recipe.batch_size, 3),
@@ -72,7 +76,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seconds", type=float, default=0.7, help="for each measurement")
     parser.add_argument("--limit", type=int, default=10_000, help="training pictures of a short epoch")
-    parser.add_argument("--eager", nargs="*", default=[], help="recipes that are measured without a graph too")
+    parser.add_argument("--eager", nargs="*", default=[], metavar="NAME", help="without a graph too")
+    parser.add_argument("--tuned", nargs="*", default=[], metavar="NAME", help="with cuDNN's trials too")
     options = parser.parse_args()
     parts = {}
     for name in options.recipes:
@@ -80,13 +85,12 @@ def main() -> None:
         size = recipe.preprocessing.height
         if size not in parts:
             parts[size] = split(load(recipe.data.name, options.data, recipe.preprocessing), seed=0, limit=options.limit)
-        for graph in (True, False) if name in options.eager else (True,):
+        ways = ["graph", *["eager"] * (name in options.eager), *["tuned"] * (name in options.tuned)]
+        for way in ways:
             try:
-                found = measured(
-                    recipe, parts[size].train, parts[size].validation, graph=graph, seconds=options.seconds
-                )
+                found = measured(recipe, parts[size].train, parts[size].validation, way=way, seconds=options.seconds)
             except Exception as error:  # noqa: BLE001 - one that fails must not take the others with it
-                found = {"recipe": name, "graph": graph, "failed": f"{type(error).__name__}: {error}"}
+                found = {"recipe": name, "way": way, "failed": f"{type(error).__name__}: {error}"}
             print(json.dumps(found), flush=True)
 
 
