@@ -75,6 +75,12 @@ class RadialBasis(nn.Module):
         self.register_buffer("codes", codes)
 
     def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return self._scores(x)
+        with torch.autocast(x.device.type, enabled=False):  # large numbers cancel here, of which bf16 keeps 8 bits
+            return self._scores(x.float())
+
+    def _scores(self, x: Tensor) -> Tensor:
         codes: Tensor = self.get_buffer("codes")
         distances = (x * x).sum(1, keepdim=True) - 2 * functional.linear(x, codes) + codes.shape[1]
         return -distances / 2
