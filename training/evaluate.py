@@ -36,15 +36,19 @@ def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
 
 def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     """uint8 (N, C, H, W) → float32 with the recipe's mean and standard deviation taken out."""
-    mean, std = (_per_channel(values, pixels.device) for values in (preprocessing.mean, preprocessing.std))
+    # What is made while a graph is exported stands for a tensor and is none: it must not be kept for others.
+    per_channel = _per_channel if torch.compiler.is_compiling() else _kept_per_channel
+    mean, std = (per_channel(values, pixels.device) for values in (preprocessing.mean, preprocessing.std))
     return (pixels.float() / 255 - mean) / std
 
 
-@cache
 def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """Made once: to send them to a GPU for each batch would wait for it."""
     with torch.inference_mode(mode=False):
         return torch.tensor(values, device=device).view(1, -1, 1, 1)
+
+
+_kept_per_channel = cache(_per_channel)
+"""Made once: to send them to a GPU for each batch would wait for it."""
 
 
 def channels_last(images: Tensor) -> Tensor:

@@ -19,6 +19,19 @@ def test_normalisation_is_the_textbook_one() -> None:
     assert normalise(pixels, preprocessing).flatten().tolist() == pytest.approx([-0.2, 0.0, 5.6])
 
 
+def test_after_an_export_tensors_are_tensors_again() -> None:
+    """Nothing that stands for one while a graph is exported is kept for those who compute."""
+
+    class Normalising(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return normalise(pixels, preprocessing)
+
+    preprocessing = Preprocessing(pixel_format="gray8", height=1, width=1, mean=(0.123,), std=(0.321,))
+    pixels = torch.full((1, 1, 1, 1), 255, dtype=torch.uint8)
+    torch.export.export(Normalising(), (pixels,))
+    assert normalise(pixels, preprocessing).numpy().item() == pytest.approx((1 - 0.123) / 0.321)
+
+
 def test_predictions_come_in_the_order_of_the_images(splits: Splits) -> None:
     """Whatever the batches, and although the model was training."""
     model = build("fashion_cnn").train()
