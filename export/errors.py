@@ -11,6 +11,7 @@
     sign        -- KeyInvalid           a signing key cannot be read or made
     destination -- DestinationUnknown   --to names a URL that cannot be followed
     diff        -- DataUnusable         the data are not those that the versions were trained on
+    rollout     -- TrialPointless       a version would be tried beside itself
     versions    -- VersionMissing       no such model or version in the repository
     publish     -- PublicationFailed    the repository cannot be written, or the package fails the service's own proof
 
@@ -62,6 +63,10 @@ class DestinationUnknown(ExportError):
 
 class DataUnusable(ExportError):
     pass
+
+
+class TrialPointless(ExportError):
+    exit_code = 2
 
 
 class VersionMissing(ExportError):

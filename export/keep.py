@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.alone import alone
 from export.errors import NameInvalid, PublicationFailed, VersionMissing
 from export.publish import Sign
 from export.rollout import Change
@@ -84,11 +85,12 @@ def set_alias(root: Path, name: str, alias: str, version: int) -> dict[str, int]
             f"{alias!r} cannot be an alias: use letters, digits, dots, hyphens and underscores, not a number"
         )
     open_version(root, name, version)
-    routes = _routes(root, name)
-    before = routes.get(alias)
-    previous = before.version if before is not None and before.version != version else None
-    routes[alias] = Route(version=version, previous=previous)
-    _write_whole(root / name / ALIASES_FILE, routes_to_bytes(routes))
+    with alone(root / name):
+        routes = _routes(root, name)
+        before = routes.get(alias)
+        previous = before.version if before is not None and before.version != version else None
+        routes[alias] = Route(version=version, previous=previous)
+        _write_whole(root / name / ALIASES_FILE, routes_to_bytes(routes))
     return {key: route.version for key, route in routes.items()}
 
 
@@ -105,10 +107,12 @@ def rerouted(root: Path, name: str, alias: str, change: Change) -> Route:
 
 def reroute(root: Path, name: str, alias: str, change: Change) -> Route:
     """Changes where an alias leads; all versions that it names are checked. Written whole or not at all."""
-    route = rerouted(root, name, alias, change)
-    for version in sorted(route.versions):
-        open_version(root, name, version)
-    _write_whole(root / name / ALIASES_FILE, routes_to_bytes(_routes(root, name) | {alias: route}))
+    versions_of(root, name)
+    with alone(root / name):
+        route = rerouted(root, name, alias, change)
+        for version in sorted(route.versions):
+            open_version(root, name, version)
+        _write_whole(root / name / ALIASES_FILE, routes_to_bytes(_routes(root, name) | {alias: route}))
     return route
 
 

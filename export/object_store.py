@@ -18,6 +18,7 @@ from export import keep
 from export.draft import Draft
 from export.errors import DestinationUnknown, ExportError, PublicationFailed, VersionMissing
 from export.keep import VersionSummary
+from export.object_lock import LOCK_FILE, alone
 from export.publish import Prove, Sign, publish
 from export.rollout import Change
 from service.models.manifest import MANIFEST_FILE, NAME_PATTERN
@@ -116,18 +117,25 @@ class ObjectDestination:
 
     def set_alias(self, name: str, alias: str, version: int) -> dict[str, int]:
         self._fetch(name, whole=(version,))
-        aliases = keep.set_alias(self._mirror, name, alias, version)
-        with self._reached("The aliases stay as they were; "):
+        with self._alone(name):
+            aliases = keep.set_alias(self._mirror, name, alias, version)
             self._put(self._mirror / name / ALIASES_FILE, name)
         return aliases
 
     def reroute(self, name: str, alias: str, change: Change) -> Route:
         self._fetch(name)
-        self._fetch(name, whole=tuple(keep.rerouted(self._mirror, name, alias, change).versions))
-        route = keep.reroute(self._mirror, name, alias, change)
-        with self._reached("The aliases stay as they were; "):
+        with self._alone(name):
+            self._fetch(name, whole=tuple(keep.rerouted(self._mirror, name, alias, change).versions))
+            route = keep.reroute(self._mirror, name, alias, change)
             self._put(self._mirror / name / ALIASES_FILE, name)
         return route
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """The aliases as they are now, until they are written."""
+        with self._reached("The aliases stay as they were; "), alone(self._files, self._path(name, LOCK_FILE)):
+            self._fetch_beside(name)
+            yield
 
     def prune(self, name: str, *, keep: int) -> list[int]:
         from export.keep import prune

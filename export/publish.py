@@ -1,20 +1,18 @@
 """Puts a package into the repository: written beside its place, proved there, then renamed to the next free number.
 
 A reader sees a whole package or none. Several may publish at once: the rename to a number that is taken fails, and the
-next one is tried. What a killed export leaves has a name that begins with a dot, which readers pass over.
+next one is tried. What a killed export leaves is removed by a later one (staging.py).
 """
 
-import contextlib
 import errno
 import os
 import re
-import shutil
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from export.draft import Draft
 from export.errors import NameInvalid, PublicationFailed
+from export.staging import remove_stale, staging
 from export.triton import MARK, triton_files
 from service.models.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest, digest_of
 from service.models.repository import ModelRepository, Package, PackageRefused
@@ -56,11 +54,12 @@ def publish(draft: Draft, root: Path, *, prove: Prove, sign: Sign | None = None)
     beside = triton_files(draft.manifest)
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with _staging(home) as staging, _staging(home) as waiting:
-            for place, files in ((staging, draft.files), (waiting, beside)):
+        remove_stale(home)
+        with staging(home) as place, staging(home) as waiting:
+            for directory, files in ((place, draft.files), (waiting, beside)):
                 for file, content in files.items():
-                    _write(place / file, content)
-            package = _number(draft.manifest, staging, home, prove, sign)
+                    _write(directory / file, content)
+            package = _number(draft.manifest, place, home, prove, sign)
             for file in beside:
                 _renew(home / file, waiting / file, ours=_is_ours(home))
             return package
@@ -71,7 +70,7 @@ def publish(draft: Draft, root: Path, *, prove: Prove, sign: Sign | None = None)
         ) from error
 
 
-def _number(manifest: Manifest, staging: Path, home: Path, prove: Prove, sign: Sign | None) -> Package:
+def _number(manifest: Manifest, place: Path, home: Path, prove: Prove, sign: Sign | None) -> Package:
     """Renames the staged files to the first free number, with a manifest that says this number."""
     version = max(ModelRepository(home.parent).versions(home.name), default=0)
     proved = False
@@ -79,15 +78,15 @@ def _number(manifest: Manifest, staging: Path, home: Path, prove: Prove, sign: S
         version += 1
         numbered = manifest.model_copy(update={"version": version})
         content = numbered.to_bytes()
-        _write(staging / MANIFEST_FILE, content)
+        _write(place / MANIFEST_FILE, content)
         if sign is not None:
-            _write(staging / SIGNATURE_FILE, sign(content))
+            _write(place / SIGNATURE_FILE, sign(content))
         if not proved:
-            prove(Package(path=staging, manifest=numbered, digest=digest_of(content)))
+            prove(Package(path=place, manifest=numbered, digest=digest_of(content)))
             proved = True
-        _sync(staging)
+        _sync(place)
         try:
-            staging.rename(home / str(version))
+            place.rename(home / str(version))
         except OSError as error:
             if error.errno in TAKEN:
                 continue
@@ -105,17 +104,6 @@ def _is_ours(home: Path) -> bool:
 def _renew(path: Path, fresh: Path, *, ours: bool) -> None:
     if ours or not path.exists():
         fresh.replace(path)
-
-
-@contextlib.contextmanager
-def _staging(home: Path) -> Iterator[Path]:
-    """A directory that is gone at the end, unless it was renamed."""
-    directory = home / f".publishing-{uuid.uuid4().hex}"
-    directory.mkdir()
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _write(path: Path, content: bytes) -> None:

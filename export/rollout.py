@@ -6,7 +6,7 @@ Each function gives the alias's new route; who serves the repository takes it up
 from collections.abc import Callable
 from functools import partial
 
-from export.errors import VersionMissing
+from export.errors import TrialPointless, VersionMissing
 from service.models.routes import Companion, Route
 
 Change = Callable[[Route], Route]
@@ -23,7 +23,14 @@ def with_shadow(version: int, share: float) -> Change:
 
 
 def _beside(route: Route, *, canary: Companion | None = None, shadow: Companion | None = None) -> Route:
-    return Route(version=route.version, previous=route.previous, canary=canary, shadow=shadow)
+    """Raises TrialPointless where the alias names the version already."""
+    trial = Route(version=route.version, previous=route.previous, canary=canary, shadow=shadow)
+    if any(companion.version == route.version for companion in trial.companions):
+        raise TrialPointless(
+            f"version {route.version} answers already; name another version to try beside it "
+            "(`recognition-export list` shows those there are)"
+        )
+    return trial
 
 
 def promoted(route: Route) -> Route:

@@ -68,7 +68,8 @@ def _core(settings: Settings, provider: Provider) -> Core:
     guard = DeviceGuard(observe=lambda fault: metrics.device_faults.labels(fault).inc())
     mirror = Mirror(tell=metrics.observe_comparison)
     listeners = Listeners(metrics=metrics, statistics=statistics, tracing=tracing, mirror=mirror)
-    registry = _registry(settings, build_loaders(settings, provider, listeners, guard), metrics, status)
+    loaders = build_loaders(settings, provider, listeners, guard)
+    registry = _registry(settings, loaders, metrics, status)
     mirror.follow(registry)
     recogniser = Recogniser(
         registry,
@@ -96,7 +97,7 @@ def _core(settings: Settings, provider: Provider) -> Core:
         registry=registry,
         recogniser=recogniser,
         open_inference=open_inference,
-        upkeep=build_upkeep(settings, registry, metrics, status, guard),
+        upkeep=build_upkeep(settings, registry, metrics, status, guard, loaders.decoders),
     )
 
 

@@ -36,6 +36,18 @@ class ImageTooLarge(ServiceError):
     reason = "IMAGE_TOO_LARGE"
 
 
+class DecoderUnavailable(ServiceError):
+    """No process could be started to decode the image in."""
+
+    reason = "DECODER_UNAVAILABLE"
+
+
+class EncodingUnsupported(ServiceError):
+    """The body over HTTP is compressed in a way that is not read."""
+
+    reason = "ENCODING_UNSUPPORTED"
+
+
 class BatchTooLarge(ServiceError):
     """More images in one request than the settings allow."""
 

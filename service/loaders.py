@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from service.api.oip.statistics import Statistics
 from service.config import Settings
 from service.engine.batcher import BatchPolicy, BatchReport
-from service.engine.decode import ImageLimits, decode
+from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decode_pool import DecodePool
 from service.engine.device_guard import DeviceGuard
 from service.engine.execution import OptionUnknown, checked_options
@@ -27,6 +27,8 @@ class Loaders:
 
     packaged: ModelLoader
     plain: PlainModelLoader
+    decoders: DecodePool | None
+    """The processes that decode images; None where threads do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +67,29 @@ def build_loaders(settings: Settings, provider: Provider, listeners: Listeners, 
         policy=_batch_policy(settings, provider, threads),
         guard=guard,
     )
+    decoders = _decoders(settings)
     return Loaders(
-        packaged=_loader(settings, computing, listeners), plain=_plain_loader(settings, computing, listeners)
+        packaged=_loader(settings, computing, listeners, decode if decoders is None else decoders.decode),
+        plain=_plain_loader(settings, computing, listeners),
+        decoders=decoders,
+    )
+
+
+def _decoders(settings: Settings) -> DecodePool | None:
+    if settings.decode_isolation == "thread":
+        return None
+    return DecodePool(_decode_threads(settings), _image_limits(settings), seconds=settings.decode_seconds)
+
+
+def _decode_threads(settings: Settings) -> int:
+    return settings.decode_threads or available_cores()
+
+
+def _image_limits(settings: Settings) -> ImageLimits:
+    return ImageLimits(
+        max_bytes=settings.max_image_bytes,
+        max_side=settings.max_image_side,
+        max_pixels=settings.max_image_pixels,
     )
 
 
@@ -83,13 +106,7 @@ def _batch_policy(settings: Settings, provider: Provider, threads: int) -> Batch
     )
 
 
-def _loader(settings: Settings, computing: _Computing, listeners: Listeners) -> ModelLoader:
-    decoders = settings.decode_threads or available_cores()
-    limits = ImageLimits(
-        max_bytes=settings.max_image_bytes,
-        max_side=settings.max_image_side,
-        max_pixels=settings.max_image_pixels,
-    )
+def _loader(settings: Settings, computing: _Computing, listeners: Listeners, decode: Decode) -> ModelLoader:
     return ModelLoader(
         provider=computing.provider,
         threads=computing.threads,
@@ -99,12 +116,10 @@ def _loader(settings: Settings, computing: _Computing, listeners: Listeners) -> 
         cache=_response_cache(settings, listeners.metrics),
         provider_options=computing.provider_options,
         policy=computing.policy,
-        limits=limits,
-        workers=ThreadPoolExecutor(decoders, thread_name_prefix="decode"),
+        limits=_image_limits(settings),
+        workers=ThreadPoolExecutor(_decode_threads(settings), thread_name_prefix="decode"),
         tries=settings.model_trial == "all",
-        decode=decode
-        if settings.decode_isolation == "thread"
-        else DecodePool(decoders, limits, seconds=settings.decode_seconds).decode,
+        decode=decode,
         observer=LoadObserver(
             stage=listeners.metrics.observe_stage,
             batch=lambda manifest, report: listeners.batch(manifest.name, manifest.version, report),

@@ -23,6 +23,8 @@ from service.upkeep import Upkeep
 ABANDON_SECONDS = 1.0
 LAST_SECONDS = 1.0
 """What the port's closing may take once the door is empty."""
+RELEASE_SECONDS = 10.0
+"""What the models may take to come to rest; nobody waits for them then, unless a batch hangs."""
 
 log = structlog.get_logger("service.server")
 
@@ -120,7 +122,7 @@ class Server:
             await self._health.announce_ready()
             self._at_work = [
                 asyncio.create_task(work.run(), name=type(work).__name__)
-                for work in (self._upkeep.reloader, self._upkeep.golden_watch)
+                for work in (self._upkeep.reloader, self._upkeep.golden_watch, self._upkeep.readiness)
             ]
             log.info("ready")
         else:
@@ -138,7 +140,10 @@ class Server:
             log.debug("drain period over")
         await self._door.close(within_seconds=self._lifetime.grace_seconds)
         await self._close_ports(seconds=LAST_SECONDS)
-        await self._registry.drain()
+        try:
+            await asyncio.wait_for(self._registry.drain(), RELEASE_SECONDS)
+        except TimeoutError:
+            raise DeviceFailed(f"a batch has not ended within {RELEASE_SECONDS:g} s of the last call") from None
         await self._close_metrics()
         log.info("stopped", **self._metrics.totals())
 

@@ -6,12 +6,14 @@ import structlog
 
 from service.api.health import Health
 from service.config import Settings
+from service.engine.decode_pool import DecodePool
 from service.engine.device_guard import DeviceGuard
 from service.metrics import Metrics
 from service.models.golden_watch import GoldenWatch
 from service.models.registry import Entry, Registry, State
 from service.models.reloader import Reloader
 from service.models.repository import ModelRepository
+from service.readiness import Readiness, hanging_batches
 
 log = structlog.get_logger("service.models")
 
@@ -23,10 +25,16 @@ class Upkeep:
     guard: DeviceGuard
     reloader: Reloader
     golden_watch: GoldenWatch
+    readiness: Readiness
 
 
 def build_upkeep(
-    settings: Settings, registry: Registry, metrics: Metrics, health: Health, guard: DeviceGuard
+    settings: Settings,
+    registry: Registry,
+    metrics: Metrics,
+    health: Health,
+    guard: DeviceGuard,
+    decoders: DecodePool | None,
 ) -> Upkeep:
     """Under model_control = explicit callers say what is loaded, so the repository is looked at on SIGHUP only."""
     reloader = Reloader(
@@ -38,7 +46,10 @@ def build_upkeep(
     golden_watch = GoldenWatch(
         registry, seconds=settings.golden_seconds, tell=metrics.observe_golden, alarm=health.announce_fault
     )
-    return Upkeep(guard=guard, reloader=reloader, golden_watch=golden_watch)
+    checks = [hanging_batches(registry)]
+    if decoders is not None:
+        checks.append(lambda: decoders.trouble)
+    return Upkeep(guard=guard, reloader=reloader, golden_watch=golden_watch, readiness=Readiness(health, checks))
 
 
 def log_entry(entry: Entry) -> None:

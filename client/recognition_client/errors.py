@@ -120,6 +120,7 @@ _BY_REASON: Mapping[str, type[RecognitionError]] = {
     "SHUTTING_DOWN": Unavailable,
     "DEVICE_EXHAUSTED": Unavailable,
     "DEVICE_LOST": Unavailable,
+    "DECODER_UNAVAILABLE": Unavailable,
     "QUEUE_FULL": Overloaded,
     "DEADLINE_UNREACHABLE": DeadlineExceeded,
     "INFERENCE_FAILED": InferenceFailed,

@@ -6,7 +6,8 @@
        │            │             │               │               │           └ DeviceExhausted, DeviceLost  UNAVAILABLE
        │            │             │               │               ├ QueueFull                         RESOURCE_EXHAUSTED
        │            │             │               │               └ DeadlineUnreachable               DEADLINE_EXCEEDED
-       │            │             │               └ ImageUnreadable, ImageUnsupported, ImageTooLarge  INVALID_ARGUMENT
+       │            │             │               ├ ImageUnreadable, ImageUnsupported, ImageTooLarge  INVALID_ARGUMENT
+       │            │             │               └ DecoderUnavailable                                UNAVAILABLE
        │            │             ├ ModelNotFound, VersionNotFound, PrecisionNotFound                 NOT_FOUND
        │            │             └ ModelNotReady                                                     UNAVAILABLE
        │            └ ShuttingDown                                                                    UNAVAILABLE
@@ -14,12 +15,13 @@
        ├ NotPermitted                                                                                 PERMISSION_DENIED
        ├ RateExceeded                                                                                 RESOURCE_EXHAUSTED
        ├ ArgumentInvalid, BatchTooLarge                                                               INVALID_ARGUMENT
+       ├ EncodingUnsupported (HTTP only)                                                              UNIMPLEMENTED
        ├ CallerGone                                                                                   CANCELLED
        └ NotOffered                                                                                   UNIMPLEMENTED
 
 Every error carries a google.rpc.ErrorInfo with the reason; the caller's faults carry a BadRequest besides, QueueFull
 and RateExceeded a RetryInfo. Anything that is not a ServiceError is INTERNAL with a constant text (AIP-193). Over HTTP
-each code has the status of HTTP_STATUSES, and the details are JSON.
+each code has the status of HTTP_STATUSES, but for EncodingUnsupported, and the details are JSON.
 """
 
 from collections.abc import Mapping
@@ -45,6 +47,8 @@ CODES: Mapping[type[errors.ServiceError], grpc.StatusCode] = MappingProxyType(
         errors.ImageUnreadable: grpc.StatusCode.INVALID_ARGUMENT,
         errors.ImageUnsupported: grpc.StatusCode.INVALID_ARGUMENT,
         errors.ImageTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
+        errors.DecoderUnavailable: grpc.StatusCode.UNAVAILABLE,
+        errors.EncodingUnsupported: grpc.StatusCode.UNIMPLEMENTED,
         errors.ModelNotFound: grpc.StatusCode.NOT_FOUND,
         errors.VersionNotFound: grpc.StatusCode.NOT_FOUND,
         errors.PrecisionNotFound: grpc.StatusCode.NOT_FOUND,
@@ -74,6 +78,14 @@ HTTP_STATUSES: Mapping[grpc.StatusCode, int] = MappingProxyType(
         grpc.StatusCode.DEADLINE_EXCEEDED: 504,
     }
 )
+
+UNSUPPORTED_MEDIA_TYPE = 415
+"""HTTP's own status for a content coding that is not read (RFC 9110, 15.5.16)."""
+
+
+def http_status_of(code: grpc.StatusCode, reason: str) -> int:
+    """The status line of an error."""
+    return UNSUPPORTED_MEDIA_TYPE if reason == errors.EncodingUnsupported.reason else HTTP_STATUSES[code]
 
 
 def code_of(error: errors.ServiceError) -> grpc.StatusCode:

@@ -19,9 +19,13 @@ class Health:
 
     def __init__(self) -> None:
         self.servicer = HealthOfCallers()
-        self.ready = False
-        """Whether the server as a whole is SERVING."""
+        self._loaded = self._troubled = self._ended = False
         self._ready: dict[str, set[int]] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server as a whole is SERVING."""
+        return self._loaded and not self._troubled and not self._ended
 
     async def begin(self) -> None:
         """Until everything is loaded the server is not ready."""
@@ -37,15 +41,24 @@ class Health:
         await self.servicer.set(entry.name, SERVING if ready else NOT_SERVING)
 
     async def announce_ready(self) -> None:
-        self.ready = True
-        await self.servicer.set(OVERALL, SERVING)
+        """Everything is loaded."""
+        self._loaded = True
+        await self._tell()
+
+    async def announce_trouble(self, *, over: bool = False) -> None:
+        """Until it is over the server asks for no new calls; those that come are answered as well as can be."""
+        self._troubled = not over
+        await self._tell()
 
     async def announce_fault(self) -> None:
         """For good: a server that computed something wrong is not trusted again before it is started anew."""
-        self.ready = False
-        await self.servicer.set(OVERALL, NOT_SERVING)
+        self._ended = True
+        await self._tell()
 
     async def announce_shutdown(self) -> None:
         """For good: later changes are ignored."""
-        self.ready = False
+        self._ended = True
         await self.servicer.enter_graceful_shutdown()
+
+    async def _tell(self) -> None:
+        await self.servicer.set(OVERALL, SERVING if self.ready else NOT_SERVING)

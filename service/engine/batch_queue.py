@@ -14,6 +14,7 @@ from service.engine.batch_costs import BatchCosts
 from service.engine.batch_item import Computed, Item, Part, Payload, Result, Timed
 from service.engine.batch_policy import BatchPolicy, Closed
 from service.engine.priority import Priority
+from service.engine.running import RunningBatches
 from service.engine.scheduler import Cut, Scheduler
 from service.engine.worker import ends_the_worker, tell
 from service.errors import DeadlineUnreachable, InferenceFailed, ServiceError, ShuttingDown
@@ -52,7 +53,7 @@ class BatchQueue(Generic[Payload, Result]):
         self._policy = policy
         self._observe = observe
         self._scheduler = Scheduler[Item[Payload, Result]](policy, BatchCosts())
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = RunningBatches()
         self._wake: asyncio.Handle | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._started = self._closing = False
@@ -73,6 +74,11 @@ class BatchQueue(Generic[Payload, Result]):
         """Most images of one caller that go as one part."""
         return self._scheduler.piece
 
+    @property
+    def hanging_seconds(self) -> float:
+        """How long a batch has been running that should have been done long ago; 0 where none is."""
+        return self._running.hanging_seconds(self._scheduler.expected, time.monotonic())
+
     def expect(self, costs: BatchCosts) -> None:
         """Takes what was measured since; before the start."""
         self._scheduler = Scheduler(self._policy, costs)
@@ -82,6 +88,21 @@ class BatchQueue(Generic[Payload, Result]):
         self._started = True
         self._look_soon()
 
+    def admit(self, *, rows: int, size_bytes: int, deadline: float | None, priority: Priority) -> float:
+        """Whether so much would be let in now, and what the time is. Raises what `submit` raises at once."""
+        if self._closing:
+            raise ShuttingDown("The server is shutting down; send the request to another one.")
+        now = time.monotonic()
+        self._scheduler.admit(
+            rows=rows,
+            size_bytes=size_bytes,
+            deadline=deadline,
+            priority=priority,
+            now=now,
+            running=len(self._running),
+        )
+        return now
+
     async def submit(
         self, parts: Sequence[Part[Payload]], *, deadline: float | None, priority: Priority
     ) -> list[Timed[Result]]:
@@ -90,16 +111,11 @@ class BatchQueue(Generic[Payload, Result]):
         Raises QueueFull or DeadlineUnreachable at once, ShuttingDown after `drain`, InferenceFailed or a caller's own
         error where the session fails. `deadline` is on the clock of `time.monotonic`.
         """
-        if self._closing:
-            raise ShuttingDown("The server is shutting down; send the request to another one.")
-        now = time.monotonic()
-        self._scheduler.admit(
+        now = self.admit(
             rows=sum(part.rows for part in parts),
             size_bytes=sum(part.size_bytes for part in parts),
             deadline=deadline,
             priority=priority,
-            now=now,
-            running=len(self._running),
         )
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Timed[Result]]] = []
@@ -123,7 +139,7 @@ class BatchQueue(Generic[Payload, Result]):
             return
         self._look()
         while self._running:
-            await asyncio.wait(self._running)
+            await asyncio.wait(list(self._running))
 
     def _look_soon(self) -> None:
         """After all that is ready now, so that whatever comes in one moment can go together."""
@@ -145,13 +161,13 @@ class BatchQueue(Generic[Payload, Result]):
                 _expire(item)
             if step.items:
                 task = loop.create_task(self._run(step.items, step.closed), name="batch")
-                self._running.add(task)
+                self._running.add(task, rows=sum(item.rows for item in step.items), now=time.monotonic())
                 task.add_done_callback(self._done)
         if step.seconds is not None:
             self._alarm = loop.call_later(step.seconds, self._look)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.remove(task)
         self._look()
 
     async def _run(self, items: list[Item[Payload, Result]], closed: Closed) -> None:

@@ -73,6 +73,11 @@ class Batcher:
         """Images in the queue, those of callers who went away included until they would be next."""
         return self._queue.waiting
 
+    @property
+    def hanging_seconds(self) -> float:
+        """How long a batch has been running that should have been done long ago; 0 where none is."""
+        return self._queue.hanging_seconds
+
     def expect(self, seconds: Mapping[int, float]) -> None:
         """What batches take, by size; before the start. Without it the first batches teach."""
         self._queue.expect(BatchCosts(seconds))
@@ -84,6 +89,12 @@ class Batcher:
     async def drain(self) -> None:
         """Takes nothing new, answers all that was accepted, and stops."""
         await self._queue.drain()
+
+    def check_room(self, *, deadline: float | None = None, priority: Priority = Priority.NORMAL) -> None:
+        """Whether one more image would be let in now, before anything is spent on it. Raises what `submit` raises at
+        once.
+        """
+        self._queue.admit(rows=1, size_bytes=0, deadline=deadline, priority=priority)
 
     async def submit(
         self, tensor: Tensor, *, deadline: float | None = None, priority: Priority = Priority.NORMAL

@@ -1,7 +1,7 @@
 """Decoding in processes of their own (`decode_isolation = process`): what breaks a decoder costs one image.
 
 A process that ends is replaced, and its image is tried once more, because it may have been ended by somebody else; a
-second end, or a time that is too long, refuses the image.
+second end, or a time that is too long, refuses the image. Where none can be started the image is not to blame.
 """
 
 import json
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import weakref
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -26,13 +27,16 @@ import structlog
 from service.engine.child import child_environment
 from service.engine.decode import ImageLimits
 from service.engine.jpeg import Pixels
-from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
+from service.errors import DecoderUnavailable, ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
 from service.models.manifest import PixelFormat
 
 START_SECONDS = 60.0
 """For Python and the decoders' libraries to be there, on a machine that is busy."""
 MOST_STARTS = 5
 """In a row: a process that ends before it was given anything says nothing of the image."""
+MOST_ENDS = 10
+ENDS_WITHIN_SECONDS = 60.0
+"""So many processes that end in such a time, with no image decoded in between, are no hostile images any more."""
 ERRORS: Mapping[str, type[ServiceError]] = MappingProxyType(
     {kind.reason: kind for kind in (ImageUnreadable, ImageUnsupported, ImageTooLarge)}
 )
@@ -125,6 +129,7 @@ class DecodePool:
         """`seconds` is what one image may take. Nothing is started yet."""
         self._limits = limits
         self._seconds = seconds
+        self._ends: deque[float] = deque(maxlen=MOST_ENDS)
         self._places: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(processes):
             self._places.put(None)
@@ -133,34 +138,54 @@ class DecodePool:
     def decode(
         self, data: bytes, *, pixel_format: PixelFormat, limits: ImageLimits, at_least: float | None = None
     ) -> Pixels:
-        """Waits for a free process where all are at work. Raises what `decode` raises."""
+        """Waits for a free process where all are at work. Raises what `decode` raises, or DecoderUnavailable."""
         limits.check_bytes(data)
         worker = self._places.get()
         try:
             for last in (False, True):
                 worker = worker or self._started()
                 try:
-                    return worker.decode(data, pixel_format, at_least, seconds=self._seconds)
+                    pixels = worker.decode(data, pixel_format, at_least, seconds=self._seconds)
                 except _Lost as lost:
+                    self._ends.append(time.monotonic())
                     log.warning("decoder lost", pid=worker.pid, cause=str(lost), image_bytes=len(data), again=not last)
                     worker.end()
                     worker = None
                     if last or str(lost) == "it took too long":
                         break
+                except ServiceError:
+                    self._ends.clear()
+                    raise
+                else:
+                    self._ends.clear()
+                    return pixels
         finally:
             self._places.put(worker)
         raise ImageUnreadable(
             f"The image could not be decoded within {self._seconds:g} s, or broke its decoder; save it anew."
         )
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong where process after process ends; nothing where nothing is."""
+        ends = list(self._ends)
+        if len(ends) < MOST_ENDS or time.monotonic() - ends[0] > ENDS_WITHIN_SECONDS:
+            return ""
+        return f"The last {MOST_ENDS} processes that were to decode images have ended, and no image was decoded."
+
     def _started(self) -> _Worker:
-        """Raises _Lost where none can be started, which is no fault of the image."""
+        """Raises DecoderUnavailable where none can be started."""
+        cause: Exception | None = None
         for attempt in range(1, MOST_STARTS + 1):
             try:
                 return _Worker(self._limits)
-            except _Lost as lost:
-                log.warning("decoder did not start", cause=str(lost), attempt=attempt)
-        raise _Lost("no process could be started")
+            except (_Lost, OSError) as error:  # it ended, or the system gives no process or no memory
+                cause = error
+                self._ends.append(time.monotonic())
+                log.warning("decoder did not start", cause=str(error), attempt=attempt)
+        raise DecoderUnavailable(
+            "No process to decode the image in could be started; try again shortly, or send to another replica."
+        ) from cause
 
     def pids(self) -> list[int]:
         """Of the processes that are there."""

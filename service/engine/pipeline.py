@@ -74,7 +74,12 @@ class Classifier:
         deadline: float | None = None,
         priority: Priority = Priority.NORMAL,
     ) -> Answer:
-        """One encoded image in, its labels out. Raises a ServiceError."""
+        """One encoded image in, its labels out. Raises a ServiceError.
+
+        Where there is no room or no time for it, it is not even decoded; kept outputs need neither.
+        """
+        if self._preparation.cache is None:
+            self._batcher.check_room(deadline=deadline, priority=priority)
         with self._inside():
             prepare = self._preparation.prepare_or_recall
             prepared = await asyncio.get_running_loop().run_in_executor(self._workers, prepare, image)

@@ -97,6 +97,10 @@ class Scheduler(Generic[Item]):
         """
         return self._largest if self._lanes == 1 else 1
 
+    def expected(self, size: int) -> float:
+        """Seconds of a batch; 0 where nothing is known yet."""
+        return self._costs.expected(size)
+
     def observe(self, size: int, seconds: float) -> None:
         """Takes note of a batch that ran."""
         self._costs.observe(size, seconds)

@@ -43,6 +43,11 @@ class TensorBatcher:
         """Rows in the queue."""
         return self._queue.waiting
 
+    @property
+    def hanging_seconds(self) -> float:
+        """How long a batch has been running that should have been done long ago; 0 where none is."""
+        return self._queue.hanging_seconds
+
     async def start(self) -> None:
         """Begins to serve the queue."""
         await self._queue.start()

@@ -14,13 +14,31 @@ import structlog
 
 from service.engine.errand import own_errand
 from service.engine.priority import Priority
-from service.errors import DeadlineUnreachable, QueueFull, ServiceError
+from service.errors import (
+    DeadlineUnreachable,
+    DecoderUnavailable,
+    DeviceExhausted,
+    ImageUnreadable,
+    QueueFull,
+    ServiceError,
+    ShuttingDown,
+    as_told,
+)
 from service.models.live_model import LiveModel
 from service.models.registry import Registry
 
 log = structlog.get_logger("service.golden")
 
 ANSWER_SECONDS = 10.0
+"""Until its batch must have begun."""
+LONGEST_SECONDS = 60.0
+"""Until it must be computed: what takes longer says nothing of right and wrong, and other versions wait."""
+SAYS_NOTHING = (
+    *(QueueFull, DeadlineUnreachable, DeviceExhausted),
+    *(DecoderUnavailable, ImageUnreadable),  # the file was read when the version was loaded: a decoder was ended
+    ShuttingDown,  # the version was replaced meanwhile
+)
+"""Reasons why a sample was not computed that are none to distrust the version."""
 
 
 class GoldenCheck(StrEnum):
@@ -31,7 +49,7 @@ class GoldenCheck(StrEnum):
     FAILED = "failed"
     """The sample could not be computed."""
     SKIPPED = "skipped"
-    """There was no room in the queue, or no time."""
+    """There was no room in the queue, no time, or no decoder."""
 
 
 class GoldenWatch:
@@ -44,12 +62,14 @@ class GoldenWatch:
         seconds: float,
         tell: Callable[[LiveModel, GoldenCheck, float], None] = lambda _live, _check, _difference: None,
         alarm: Callable[[], Awaitable[None]],
+        longest_seconds: float = LONGEST_SECONDS,
     ) -> None:
         """`tell` is given the largest difference of a logit, NaN where there is none; `alarm` ends the readiness."""
         self._registry = registry
         self._seconds = seconds
         self._tell = tell
         self._alarm = alarm
+        self._longest_seconds = longest_seconds
         self._round = 0
 
     async def run(self) -> None:
@@ -74,13 +94,15 @@ class GoldenWatch:
         try:
             prepared = await asyncio.to_thread(live.classifier.prepare, sample.image)
             with own_errand():
-                row = await live.batcher.submit(  # past the response cache, so that the device is asked
-                    prepared.tensor, deadline=time.monotonic() + ANSWER_SECONDS, priority=Priority.HIGH
-                )
-        except (QueueFull, DeadlineUnreachable):
+                async with asyncio.timeout(self._longest_seconds):
+                    row = await live.batcher.submit(  # past the response cache, so that the device is asked
+                        prepared.tensor, deadline=time.monotonic() + ANSWER_SECONDS, priority=Priority.HIGH
+                    )
+        except TimeoutError:
             return GoldenCheck.SKIPPED, float("nan"), None
         except ServiceError as error:
-            return GoldenCheck.FAILED, float("nan"), error
+            skipped = isinstance(as_told(error), SAYS_NOTHING)
+            return GoldenCheck.SKIPPED if skipped else GoldenCheck.FAILED, float("nan"), error
         difference = float(np.abs(row.logits - sample.logits).max())
         tolerance = live.manifest.variant(live.precision).golden_tolerance
         agrees = difference <= tolerance  # NaN does not

@@ -44,6 +44,11 @@ class LiveModel:
         """Images in the queues of all precisions."""
         return self.batcher.waiting + sum(other.waiting for other in self.others)
 
+    @property
+    def hanging_seconds(self) -> float:
+        """How long a batch of it has been running that should have been done long ago; 0 where none is."""
+        return max(self.batcher.hanging_seconds, *(other.hanging_seconds for other in self.others), 0.0)
+
     def variant(self, precision: Precision | None) -> "LiveModel":
         """The version in this precision; None is the chosen one. Raises PrecisionNotFound."""
         for live in (self, *self.others):

@@ -56,6 +56,11 @@ class LivePlainModel:
         return self.signature.outputs
 
     @property
+    def hanging_seconds(self) -> float:
+        """How long a batch of it has been running that should have been done long ago; 0 where none is."""
+        return self.batcher.hanging_seconds
+
+    @property
     def outputs_on_request(self) -> tuple[TensorSpec, ...]:
         return ()
 

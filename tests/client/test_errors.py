@@ -25,6 +25,7 @@ CASES = [
     ("UNAVAILABLE", "SHUTTING_DOWN", errors.Unavailable),
     ("UNAVAILABLE", "DEVICE_EXHAUSTED", errors.Unavailable),
     ("UNAVAILABLE", "DEVICE_LOST", errors.Unavailable),
+    ("UNAVAILABLE", "DECODER_UNAVAILABLE", errors.Unavailable),
     ("RESOURCE_EXHAUSTED", "QUEUE_FULL", errors.Overloaded),
     ("DEADLINE_EXCEEDED", "DEADLINE_UNREACHABLE", errors.DeadlineExceeded),
     ("INTERNAL", "INFERENCE_FAILED", errors.InferenceFailed),

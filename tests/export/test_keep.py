@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from export.alone import LOCK_FILE
 from export.draft import Draft
 from export.errors import NameInvalid, PublicationFailed, VersionMissing
 from export.keep import number_of, open_version, prune, set_alias, summaries
@@ -71,7 +72,7 @@ def test_an_alias_that_cannot_be_written_leaves_the_old_file(root: Path) -> None
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert json.loads((root / "clothes" / "aliases.json").read_bytes()) == {"stable": 1}
-    assert not [path for path in (root / "clothes").iterdir() if path.name.startswith(".")]
+    assert not [path for path in (root / "clothes").iterdir() if path.name.startswith(".") and path.name != LOCK_FILE]
 
 
 def test_the_list_holds_damaged_versions_too(root: Path, draft: Draft) -> None:
@@ -94,7 +95,7 @@ def test_pruning_keeps_the_newest_and_those_with_an_alias(root: Path, draft: Dra
     assert prune(root, "clothes", keep=1) == [1, 3]
     assert ModelRepository(root).versions("clothes") == [2, 4]
     assert prune(root, "clothes", keep=0) == []
-    assert not [path for path in (root / "clothes").iterdir() if path.name.startswith(".")]
+    assert not [path for path in (root / "clothes").iterdir() if path.name.startswith(".") and path.name != LOCK_FILE]
 
 
 def test_pruning_stops_where_the_aliases_cannot_be_read(root: Path) -> None:

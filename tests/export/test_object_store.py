@@ -13,6 +13,7 @@ from moto.server import ThreadedMotoServer
 from export.destination import Destination, DirectoryDestination, destination
 from export.draft import Draft
 from export.errors import DestinationUnknown, PublicationFailed, VersionMissing
+from export.object_lock import LOCK_FILE
 from export.object_store import CLAIM_FILE, ObjectDestination
 from export.signing import SigningKey, make_keys
 from export.verify import prove
@@ -110,6 +111,16 @@ def test_versions_are_listed_named_compared_and_pruned(url: str, draft: Draft, t
     assert [(row.version, row.aliases, row.problem) for row in rows] == [(1, ("stable",), ""), (3, ("canary",), "")]
     assert {name.split("/")[1] for name in files_of(url)} == {"1", "3", "aliases.json", "config.pbtxt", "labels.txt"}
     assert ModelRepository(download(url, tmp_path)).selected("clothes") == [1, 3]
+
+
+def test_aliases_that_another_command_sets_meanwhile_stay(url: str, draft: Draft) -> None:
+    """Each command reads them when it is its turn to write, and leaves nothing but them."""
+    with destination(url) as one, destination(url) as other:
+        one.publish(draft, prove=accept)
+        one.set_alias("clothes", "first", 1)
+        other.set_alias("clothes", "second", 1)
+        assert one.set_alias("clothes", "third", 1) == {"first": 1, "second": 1, "third": 1}
+    assert not any(name.endswith(LOCK_FILE) for name in files_of(url))
 
 
 def test_a_number_that_another_export_has_claimed_is_passed_over(url: str, draft: Draft) -> None:

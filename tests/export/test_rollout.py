@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from export.__main__ import app
 from export.draft import Draft
-from export.errors import PublicationFailed, VersionMissing
+from export.errors import PublicationFailed, TrialPointless, VersionMissing
 from export.keep import reroute, set_alias
 from export.publish import publish
 from export.rollout import promoted, rolled_back, with_canary, with_shadow
@@ -58,6 +58,9 @@ def test_what_cannot_be_is_refused(root: Path) -> None:
         reroute(root, "clothes", "other", rolled_back)
     with pytest.raises(VersionMissing, match="has no version 9"):
         reroute(root, "clothes", "stable", with_canary(9, 0.1))
+    for trial in (with_canary(2, 0.1), with_shadow(2, 1.0)):
+        with pytest.raises(TrialPointless, match="version 2 answers already"):
+            reroute(root, "clothes", "stable", trial)
     (root / "clothes" / "3" / "model.onnx").write_bytes(b"damaged")
     with pytest.raises(PublicationFailed, match="changed after publishing"):
         reroute(root, "clothes", "stable", with_canary(3, 0.1))

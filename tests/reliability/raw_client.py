@@ -45,13 +45,18 @@ OPENING = PREFACE + frame(SETTINGS, 0, 0, b"")
 """What HTTP/2 says first."""
 
 
-def call_bytes(port: int, number: int, *, stream: int = 1) -> bytes:
-    """Everything that one call sends: headers and a ClassifyRequest whose field `image` is a numbered picture."""
+def message_of(number: int) -> bytes:
+    """A ClassifyRequest whose field `image` is a numbered picture, as gRPC frames it."""
     image = picture_of(number)
     length = bytes([len(image) & 127 | 128, len(image) >> 7]) if len(image) > 127 else bytes([len(image)])
     message = b"\x12" + length + image
-    body = b"\x00" + struct.pack(">I", len(message)) + message
-    return frame(HEADERS, END_HEADERS, stream, headers(port)) + frame(DATA, END_STREAM, stream, body)
+    return b"\x00" + struct.pack(">I", len(message)) + message
+
+
+def call_bytes(port: int, number: int, *, stream: int = 1) -> bytes:
+    """Everything that one call sends: headers and a message."""
+    head = frame(HEADERS, END_HEADERS, stream, headers(port))
+    return head + frame(DATA, END_STREAM, stream, message_of(number))
 
 
 def connect(port: int) -> socket.socket:

@@ -44,8 +44,8 @@ async def test_cancels_at_random_moments_harm_nobody(
             ended["CANCELLED"] += 1
 
     async with channel_to(service.target) as channel:
-        calm = await closed_loop(lambda n: classify(channel, n), callers=4, until=lambda calls: calls >= 40)
-        typical = seconds_of(calm, percentile=50)
+        as_many = await closed_loop(lambda n: classify(channel, n), callers=24, until=lambda calls: calls >= 120)
+        typical = seconds_of(as_many, percentile=50)
         stop = asyncio.Event()
         mates = asyncio.create_task(
             closed_loop(lambda n: classify(channel, n), callers=4, until=lambda _: stop.is_set())

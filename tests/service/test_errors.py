@@ -13,8 +13,8 @@ KINDS = [
     if isinstance(kind, type) and issubclass(kind, errors.ServiceError) and kind is not errors.ServiceError
 ]
 PROTO = Path(__file__).resolve().parents[2] / "proto" / "recognition" / "v1" / "recognition.proto"
-NOT_OVER_GRPC = {"CALLER_GONE", "NOT_OFFERED"}
-"""Nobody hears the first; the second belongs to calls that a model does not support."""
+NOT_OVER_GRPC = {"CALLER_GONE", "NOT_OFFERED", "ENCODING_UNSUPPORTED"}
+"""Nobody hears the first; the second belongs to calls that a model does not support, the third to HTTP."""
 
 
 @pytest.mark.parametrize("kind", KINDS)

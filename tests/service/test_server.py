@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import grpc
 import pytest
 from recognition.v1 import recognition_pb2 as pb
 
+from service import server
 from service.api import door
 from service.engine.providers import ProviderUnavailable
 from service.engine.session import Outputs, Session
@@ -250,6 +252,31 @@ async def test_a_lost_device_ends_the_server_soon(models: Path, monkeypatch: pyt
         assert await refused(service.grpc_port)
         assert service.sum("recognition_device_faults_total", fault="lost") == 1
         assert [line["log_level"] for line in service.events("device lost")] == ["critical"]
+
+
+async def test_a_batch_that_hangs_does_not_keep_the_process(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the grace period is over `run` says so, and whoever called it need not wait for the thread."""
+    begun, release = threading.Event(), threading.Event()
+    run = Session.run
+
+    def hangs(session: Session, images: Any) -> Outputs:
+        begun.set()
+        release.wait(SECONDS)
+        return run(session, images)
+
+    monkeypatch.setattr(server, "RELEASE_SECONDS", 0.1)
+    async with built(models, grace_seconds=0.1) as service:
+        end = asyncio.create_task(service.server.run())
+        await service.until_health("SERVING")
+        monkeypatch.setattr(Session, "run", hangs)
+        call = service.stub.Classify(REQUEST)
+        await until(begun.is_set)
+        service.server.request_stop()
+        with pytest.raises(DeviceFailed, match="a batch has not ended"):
+            await asyncio.wait_for(end, SECONDS)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call
+        release.set()
 
 
 async def test_a_device_that_computes_something_else_ends_the_readiness(

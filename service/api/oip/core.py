@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from service.api.health import Health
 from service.api.oip.control import Control
 from service.api.oip.description import Description
-from service.api.oip.images import image_counter
+from service.api.oip.images import CountedImages
 from service.api.oip.inference import Inference
 from service.api.oip.models import Models
 from service.api.oip.statistics import Statistics
@@ -40,7 +40,7 @@ def build_open_inference(
             models,
             statistics,
             default_deadline_seconds=default_deadline_seconds,
-            count_images=image_counter(metrics),
+            images=CountedImages(metrics),
         ),
         description=Description(models, statistics, health),
         control=Control(registry, explicit=explicit_control),

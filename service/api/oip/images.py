@@ -1,21 +1,43 @@
 """Counts the images that came as tensors, so that the metrics know them as they know those of the other doors."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
+from service.engine.datatypes import AnyTensor
 from service.engine.postprocess import probabilities_of
 from service.metrics import Metrics
 from service.models.packaged_tensors import PackagedTensors
 from service.models.tensor_model import Computed, TensorModel
 
-CountImages = Callable[[TensorModel, Computed], None]
+
+class ImageCounter(Protocol):
+    """Told how every request ended that came as far as the model."""
+
+    def answered(self, model: TensorModel, computed: Computed) -> None: ...
+
+    def failed(self, model: TensorModel, tensors: Mapping[str, AnyTensor]) -> None: ...
 
 
-def image_counter(metrics: Metrics) -> CountImages:
-    """What is told of every answer: predictions with their confidence, and images that were bad."""
+class NoImages:
+    """Where nobody counts."""
 
-    def count(model: TensorModel, computed: Computed) -> None:
+    def answered(self, model: TensorModel, computed: Computed) -> None:
+        pass
+
+    def failed(self, model: TensorModel, tensors: Mapping[str, AnyTensor]) -> None:
+        pass
+
+
+class CountedImages:
+    """Predictions with their confidence, and images without an answer."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def answered(self, model: TensorModel, computed: Computed) -> None:
+        """Those that were bad among the others have no numbers."""
         if not isinstance(model, PackagedTensors):
             return
         manifest = model.live.manifest
@@ -24,9 +46,13 @@ def image_counter(metrics: Metrics) -> CountImages:
             return
         if np.isnan(logits).any():
             bad = np.isnan(logits).any(axis=1)
-            metrics.observe_image("error", int(bad.sum()))
+            self._metrics.observe_image("error", int(bad.sum()))
             logits = logits[~bad]
         shares = probabilities_of(logits, manifest.calibration.temperature)
-        metrics.observe_predictions(manifest, shares.argmax(axis=1).tolist(), shares.max(axis=1).tolist())
+        self._metrics.observe_predictions(manifest, shares.argmax(axis=1).tolist(), shares.max(axis=1).tolist())
 
-    return count
+    def failed(self, model: TensorModel, tensors: Mapping[str, AnyTensor]) -> None:
+        """None of the request's images has an answer, those beside a bad one included."""
+        if isinstance(model, PackagedTensors):
+            images = tensors[model.live.manifest.input.tensor]
+            self._metrics.observe_image("error", len(images))

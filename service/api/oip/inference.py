@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Mapping
 
 from service.api.oip.classification import best_elements
-from service.api.oip.images import CountImages
+from service.api.oip.images import ImageCounter, NoImages
 from service.api.oip.models import Models
 from service.api.oip.one_body import tensor_of_body
 from service.api.oip.requests import InferAnswer, InferRequest, OutputTensor, WantedTensor
@@ -13,7 +13,7 @@ from service.api.oip.validation import checked_inputs, checked_outputs
 from service.engine.datatypes import AnyTensor, Datatype
 from service.engine.priority import Priority
 from service.engine.tensor_session import TensorSpec
-from service.errors import DeadlineUnreachable, QueueFull
+from service.errors import DeadlineUnreachable, QueueFull, ServiceError
 from service.models.tensor_model import Computed, TensorModel
 
 
@@ -26,12 +26,12 @@ class Inference:
         statistics: Statistics,
         *,
         default_deadline_seconds: float,
-        count_images: CountImages = lambda _model, _computed: None,
+        images: ImageCounter | None = None,
     ) -> None:
         self._models = models
         self._statistics = statistics
         self._default_deadline_seconds = default_deadline_seconds
-        self._count_images = count_images
+        self._images = images or NoImages()
 
     async def infer(self, request: InferRequest, *, remaining_seconds: float | None = None) -> InferAnswer:
         """`remaining_seconds` is what is left of the call's own deadline. Raises a ServiceError."""
@@ -44,7 +44,7 @@ class Inference:
         except BaseException:  # the caller's going away counts too
             self._statistics.observe_failure(model.name, model.version, time.monotonic() - began)
             raise
-        self._count_images(model, computed)
+        self._images.answered(model, computed)
         self._statistics.observe_success(model.name, model.version, computed.work, time.monotonic() - began)
         return InferAnswer(model=model.name, version=model.version, id=request.id, outputs=outputs)
 
@@ -53,7 +53,11 @@ class Inference:
     ) -> tuple[tuple[OutputTensor, ...], Computed]:
         tensors = checked_inputs(request, model)
         wanted = checked_outputs(request.outputs, model)
-        computed = await _computed(model, tensors, {spec.name for _, spec in wanted}, deadline, request.priority)
+        try:
+            computed = await _computed(model, tensors, {spec.name for _, spec in wanted}, deadline, request.priority)
+        except ServiceError:
+            self._images.failed(model, tensors)
+            raise
         batched = model.max_batch_size > 0
         outputs = tuple(_output(output, spec, computed.outputs[spec.name], batched=batched) for output, spec in wanted)
         return outputs, computed

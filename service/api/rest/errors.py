@@ -8,7 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from google.rpc import error_details_pb2, status_pb2
 
-from service.api.errors import HTTP_STATUSES, status_of
+from service.api.errors import UNSUPPORTED_MEDIA_TYPE, http_status_of, status_of
+from service.api.rest.encoding import ACCEPTED
 from service.api.rest.schemas import Error, ErrorAnswer
 from service.errors import ArgumentInvalid, ServiceError
 
@@ -31,7 +32,13 @@ def refusal(status: status_pb2.Status) -> JSONResponse:
     headers = {}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after_seconds))
-    return error_answer(HTTP_STATUSES[CODES[status.code]], error, headers)
+    http_status = http_status_of(CODES[status.code], error.reason)
+    return error_answer(http_status, error, headers | headers_of(http_status))
+
+
+def headers_of(http_status: int) -> dict[str, str]:
+    """Whoever sent a body in a coding that is not read is told those that are."""
+    return {"Accept-Encoding": ACCEPTED} if http_status == UNSUPPORTED_MEDIA_TYPE else {}
 
 
 def error_answer(http_status: int, error: Error, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -32,6 +32,8 @@ TABLE = {
     "INFERENCE_FAILED": "INTERNAL",
     "NOT_OFFERED": "UNIMPLEMENTED",
     "CALLER_GONE": "CANCELLED",
+    "DECODER_UNAVAILABLE": "UNAVAILABLE",
+    "ENCODING_UNSUPPORTED": "UNIMPLEMENTED",
 }
 """reason → code; clients rely on it, so a change here breaks them."""
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from service.engine import decode_pool
 from service.engine.child import child_environment
 from service.engine.decode import ImageLimits, decode
 from service.engine.decode_pool import DecodePool
-from service.errors import ImageUnreadable, ServiceError
+from service.errors import DecoderUnavailable, ImageUnreadable, ServiceError
 from service.models.manifest import PixelFormat
 from tests.reliability.hostile_images import mutated
 from tests.service.api.house import classify
@@ -73,6 +74,26 @@ def test_a_process_that_ends_while_it_starts_costs_nothing(monkeypatch: pytest.M
     pool = DecodePool(1, LIMITS, seconds=30)
     assert pool.decode(IMAGE, pixel_format=PixelFormat.GRAY8, limits=LIMITS).shape == (8, 12)
     assert len(starts) == 2
+    pool.close()
+
+
+def test_where_no_process_can_be_started_the_image_is_not_to_blame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is it where the system refuses one; after ten the pool is in trouble, until one image is decoded."""
+    pool = DecodePool(1, LIMITS, seconds=30)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/bin/false")
+        with pytest.raises(DecoderUnavailable, match="could be started"):
+            pool.decode(IMAGE, pixel_format=PixelFormat.GRAY8, limits=LIMITS)
+        assert pool.trouble == ""
+        patch.setattr(sys, "executable", "/nothing/there")
+        with pytest.raises(DecoderUnavailable):
+            pool.decode(IMAGE, pixel_format=PixelFormat.GRAY8, limits=LIMITS)
+        assert "no image was decoded" in pool.trouble
+        with monkeypatch.context() as later:
+            later.setattr(decode_pool, "ENDS_WITHIN_SECONDS", 0.0)
+            assert pool.trouble == ""
+    assert pool.decode(IMAGE, pixel_format=PixelFormat.GRAY8, limits=LIMITS).shape == (8, 12)
+    assert pool.trouble == ""
     pool.close()
 
 

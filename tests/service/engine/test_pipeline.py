@@ -240,6 +240,19 @@ async def test_images_that_find_the_queue_full_are_refused_alone(narrow: Subject
     assert outline(await many) == [round(share(1), 6), round(share(2), 6), QueueFull, QueueFull]
 
 
+async def test_an_image_that_finds_the_queue_full_is_not_even_decoded(narrow: Subject) -> None:
+    """One that is no image is told of the queue, and no stage has seen it."""
+    narrow.session.gate.clear()
+    running = asyncio.create_task(narrow.classifier.classify(file(0), top_k=1))
+    await narrow.session.wait_until_busy()
+    many = asyncio.create_task(narrow.classifier.classify_many([file(1), file(2)], top_k=1))
+    await wait_until_queued(narrow.batcher, 2)
+    with pytest.raises(QueueFull, match="2 images are waiting"):
+        await narrow.classifier.classify(b"no image", top_k=1)
+    narrow.session.gate.set()
+    await asyncio.gather(running, many)
+
+
 async def test_a_failing_session_is_an_error_for_each_image(subject: Subject) -> None:
     """And over with the batch."""
     subject.session.failures.append(RuntimeError("broken"))

@@ -1,5 +1,6 @@
 """Golden samples go through live versions while they serve (service/models/golden_watch.py)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,28 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from service.engine.batcher import Batcher
 from service.engine.session import Outputs, Session
+from service.errors import (
+    DecoderUnavailable,
+    DeviceExhausted,
+    InferenceFailed,
+    QueueFull,
+    ServiceError,
+    ShuttingDown,
+)
 from service.models.golden_watch import GoldenCheck, GoldenWatch
 from service.models.live_model import LiveModel
 from service.models.loader import ModelLoader
 from service.models.registry import Registry, State
 from tests.service.models.test_registry import answers, publish, started
+
+
+def failed_by(cause: ServiceError) -> InferenceFailed:
+    """As the queue tells every failure of a session."""
+    failure = InferenceFailed("It could not be computed.")
+    failure.__cause__ = cause
+    return failure
 
 
 class Watched:
@@ -88,17 +105,41 @@ async def test_a_sample_that_cannot_be_computed_is_a_failure(watched: Watched, m
     assert watched.registry.find("thirds").state is State.FAILED
 
 
-async def test_a_full_queue_is_no_mismatch(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under overload the check is left out, and the model goes on."""
-    from service.engine.batcher import Batcher
-    from service.errors import QueueFull
+@pytest.mark.parametrize(
+    "error",
+    [
+        QueueFull("full", retry_seconds=1.0),
+        ShuttingDown("replaced"),
+        DecoderUnavailable("none could be started"),
+        failed_by(DeviceExhausted("no memory")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_says_nothing_of_the_version_is_no_mismatch(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, error: ServiceError
+) -> None:
+    """The check is left out, and the model goes on."""
 
-    async def full(batcher: Batcher, tensor: Any, **options: Any) -> None:
-        raise QueueFull("full", retry_seconds=1.0)
+    async def refused(batcher: Batcher, tensor: Any, **options: Any) -> None:
+        raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(Batcher, "submit", full)
+        patch.setattr(Batcher, "submit", refused)
         await watched.watch.look()
     assert [check for _, check, _ in watched.checks] == [GoldenCheck.SKIPPED] * 2
     assert watched.alarms == 0
     assert await answers(watched.registry.resolve("thirds"))
+
+
+async def test_a_batch_that_hangs_holds_up_no_other_check(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is given up after its time, and who waited for it is gone."""
+
+    async def hangs(batcher: Batcher, tensor: Any, **options: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Batcher, "submit", hangs)
+    monkeypatch.setattr(watched.watch, "_longest_seconds", 0.01)
+    async with asyncio.timeout(60):
+        await watched.watch.look()
+    assert [check for _, check, _ in watched.checks] == [GoldenCheck.SKIPPED] * 2
+    assert watched.alarms == 0

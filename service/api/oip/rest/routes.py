@@ -11,10 +11,10 @@ from fastapi.routing import APIRoute
 from google.rpc import error_details_pb2, status_pb2
 
 from service.api.calls import CallRefused, Calls
-from service.api.errors import HTTP_STATUSES
+from service.api.errors import http_status_of
 from service.api.oip.errors import open_inference_status
 from service.api.oip.rest.schemas import Failure
-from service.api.rest.errors import CODES, argument_invalid
+from service.api.rest.errors import CODES, argument_invalid, headers_of
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -65,4 +65,5 @@ def failure(status: status_pb2.Status) -> JSONResponse:
         detail.Unpack(info)
     code = CODES[status.code]
     body = Failure(error=status.message, code=code.name, reason=info.reason)
-    return JSONResponse(body.model_dump(), HTTP_STATUSES[code])
+    http_status = http_status_of(code, info.reason)
+    return JSONResponse(body.model_dump(), http_status, headers_of(http_status))

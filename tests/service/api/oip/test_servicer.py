@@ -100,6 +100,9 @@ async def test_images_are_counted_as_at_every_door(service: InProcess, stub: "GR
     assert service.sum("recognition_predictions_total", model="thirds", label="right") == 2
     assert service.sum("recognition_images_total", outcome="ok") == 2
     assert service.sum("recognition_images_total", outcome="error") == 1
+    del request.outputs[:]
+    assert (await refusal(stub.ModelInfer(request)))[2] == "IMAGE_UNREADABLE"  # none of the three is answered
+    assert service.sum("recognition_images_total", outcome="error") == 1 + 3
 
 
 async def test_classification_of_half_precision(stub: "GRPCInferenceServiceAsyncStub") -> None:

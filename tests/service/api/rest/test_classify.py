@@ -74,7 +74,8 @@ async def test_a_body_may_come_compressed(client: httpx.AsyncClient) -> None:
     answer = await client.post(URL, content=gzip.compress(image), headers={"Content-Encoding": "gzip"})
     assert answer.json()["classification"]["predictions"][0]["label"] == "right"
     answer = await client.post(URL, content=image, headers={"Content-Encoding": "br"})
-    assert (answer.status_code, answer.json()["error"]["reason"]) == (501, "NOT_OFFERED")
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (415, "ENCODING_UNSUPPORTED")
+    assert answer.headers["Accept-Encoding"] == "gzip, deflate"
     assert "'br'" in answer.json()["error"]["message"]
     answer = await client.post(URL, content=image, headers={"Content-Encoding": "gzip"})
     assert (answer.status_code, answer.json()["error"]["message"]) == (400, "the body is not gzip")

@@ -5,8 +5,8 @@ import zlib
 
 import pytest
 
-from service.api.rest.encoding import PIECE_BYTES, Inflater
-from service.errors import ArgumentInvalid, ImageTooLarge, NotOffered
+from service.api.rest.encoding import MOST_MEMBERS, PIECE_BYTES, Inflater
+from service.errors import ArgumentInvalid, EncodingUnsupported, ImageTooLarge
 
 BODY = bytes(range(256)) * 1000
 COMPRESSED = gzip.compress(BODY)
@@ -23,6 +23,7 @@ def read(body: bytes, encoding: str, *, size: int = 2**16, max_bytes: int = len(
     ("body", "encoding"),
     [
         *((BODY, ""), (BODY, "identity"), (COMPRESSED, "gzip"), (COMPRESSED, " X-GZip ")),
+        (gzip.compress(BODY[:PIECE_BYTES]) + gzip.compress(b"") + gzip.compress(BODY[PIECE_BYTES:]), "gzip"),
         (zlib.compress(BODY), "deflate"),
     ],
 )
@@ -58,9 +59,18 @@ def test_broken_bodies_are_refused(body: bytes, sentence: str, size: int) -> Non
         read(body, "gzip", size=size)
 
 
+def test_a_body_of_many_files_has_an_end() -> None:
+    """Two hundred and more empty ones are enough, and only gzip's may follow one another."""
+    assert read(gzip.compress(b"") * MOST_MEMBERS, "gzip") == b""
+    with pytest.raises(ArgumentInvalid, match="goes on after its end"):
+        read(gzip.compress(b"") * (MOST_MEMBERS + 1), "gzip")
+    with pytest.raises(ArgumentInvalid, match="the deflate body goes on after its end"):
+        read(zlib.compress(b"one") * 2, "deflate")
+
+
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "x" * 1000])
 def test_other_encodings_are_refused_by_their_name(encoding: str) -> None:
     """With what is read."""
-    with pytest.raises(NotOffered, match=r"send gzip, deflate or identity") as refused:
+    with pytest.raises(EncodingUnsupported, match=r"send gzip, deflate or identity") as refused:
         Inflater(encoding, max_bytes=1)
     assert len(refused.value.sentence) < 200

@@ -6,7 +6,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 
 from service import errors
-from service.api.errors import CODES, HTTP_STATUSES, internal_status, status_of
+from service.api.errors import CODES, http_status_of, internal_status, status_of
 from service.api.rest.errors import argument_invalid, error_of, refusal
 
 
@@ -21,7 +21,7 @@ def test_every_error_has_a_status_and_keeps_its_words(kind: type[errors.ServiceE
     """4xx for the caller's faults, 5xx for the server's, the reason in the body."""
     error = made(kind)
     answer = refusal(status_of(error))
-    assert answer.status_code == HTTP_STATUSES[CODES[kind]]
+    assert answer.status_code == http_status_of(CODES[kind], kind.reason)
     body = json.loads(bytes(answer.body))["error"]
     assert (body["code"], body["reason"], body["message"]) == (CODES[kind].name, kind.reason, error.sentence)
     assert error_of(error).reason == kind.reason
