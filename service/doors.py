@@ -2,10 +2,11 @@
 
 import socket
 from dataclasses import dataclass
+from typing import cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from recognition.oip import open_inference_pb2, open_inference_pb2_grpc
 from recognition.v1 import recognition_pb2, recognition_pb2_grpc
 
@@ -15,7 +16,7 @@ from service.api.auth.http_gate import HttpGate
 from service.api.calls import Calls
 from service.api.door import Door
 from service.api.health import Health
-from service.api.interceptors import CallInterceptor
+from service.api.methods import Methods
 from service.api.oip.core import OpenInference
 from service.api.oip.errors import open_inference_status
 from service.api.oip.rest.router import open_inference_router
@@ -26,6 +27,7 @@ from service.api.rest.app import build_app, refusal_at
 from service.api.rest.metrics import ThreadedServer, build_metrics_app
 from service.api.rest.server import HttpServer
 from service.api.rest.uploads import UploadLimits, UploadReader
+from service.api.surround import Surround
 from service.config import Settings
 from service.metrics import Metrics
 from service.models.registry import Registry
@@ -57,11 +59,6 @@ class Core:
 
 def build_grpc_server(settings: Settings, core: Core) -> grpc.aio.Server:
     server = grpc.aio.server(
-        interceptors=[
-            GrpcGate(core.access, core.calls, translations={OPEN_INFERENCE_NAME: open_inference_status}),
-            CallInterceptor(core.calls, service=SERVICE_NAME),
-            CallInterceptor(core.calls, service=OPEN_INFERENCE_NAME, translate=open_inference_status),
-        ],
         options=[
             *transport_options(settings),
             # Who waits and who is refused is decided by our own queue, which says QUEUE_FULL; gRPC only says CANCELLED.
@@ -70,17 +67,30 @@ def build_grpc_server(settings: Settings, core: Core) -> grpc.aio.Server:
             ("grpc.server_max_unrequested_time_in_server", LONGEST_PENDING_SECONDS),
         ],
     )
+    server.add_generic_rpc_handlers((_methods(core),))
+    return server
+
+
+def _methods(core: Core) -> Methods:
+    methods = Methods(
+        GrpcGate(core.access, core.calls, translations={OPEN_INFERENCE_NAME: open_inference_status}),
+        surrounds={
+            SERVICE_NAME: Surround(core.calls),
+            OPEN_INFERENCE_NAME: Surround(core.calls, translate=open_inference_status),
+        },
+    )
+    added_to = cast("grpc.aio.Server", methods)
     recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(
-        RecognitionServicer(core.recogniser, core.registry, closing=core.door.closing), server
+        RecognitionServicer(core.recogniser, core.registry, closing=core.door.closing), added_to
     )
     open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
-        OpenInferenceServicer(core.open_inference, closing=core.door.closing), server
+        OpenInferenceServicer(core.open_inference, closing=core.door.closing), added_to
     )
-    health_pb2_grpc.add_HealthServicer_to_server(core.status.servicer, server)
-    reflection.enable_server_reflection(
-        (SERVICE_NAME, OPEN_INFERENCE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server
-    )
-    return server
+    health_pb2_grpc.add_HealthServicer_to_server(core.status.servicer, added_to)
+    names = (SERVICE_NAME, OPEN_INFERENCE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflecting = reflection.aio.ReflectionServicer(names)
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflecting, added_to)  # type: ignore[no-untyped-call]
+    return methods
 
 
 def build_http_server(

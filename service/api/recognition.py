@@ -9,7 +9,6 @@ from recognition.v1 import recognition_pb2 as pb
 from recognition.v1 import recognition_pb2_grpc as pb_grpc
 
 from service.api.errors import status_of
-from service.api.interceptors import Context
 from service.api.messages import (
     alias_of,
     batch_classify_response,
@@ -27,6 +26,7 @@ from service.api.messages import (
 )
 from service.api.recogniser import Recogniser
 from service.api.stream import answers_as_ready
+from service.api.surround import Context
 from service.engine.answers import Answer, Embedded
 from service.engine.times import work_of
 from service.errors import ArgumentInvalid, QueueFull, ServiceError

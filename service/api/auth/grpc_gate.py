@@ -8,7 +8,7 @@ import grpc
 from service.api.auth.access import HEADER, Access
 from service.api.auth.callers import NOBODY, Caller, current_caller
 from service.api.calls import Calls
-from service.api.interceptors import Context, Continuation, RpcHandler, Translate, abort
+from service.api.surround import Context, RpcHandler, Translate, abort
 from service.errors import ServiceError
 
 OPEN = frozenset({"/grpc.health.v1.Health/Check", "/inference.GRPCInferenceService/ServerLive"})
@@ -16,8 +16,8 @@ OPEN = frozenset({"/grpc.health.v1.Health/Check", "/inference.GRPCInferenceServi
 UNCHARGED = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
 
-class GrpcGate(grpc.aio.ServerInterceptor):
-    """The first of the interceptors; a service that is added later is behind it too."""
+class GrpcGate:
+    """Asked before any method of any service; one that is added later is behind it too."""
 
     def __init__(self, access: Access, calls: Calls, *, translations: Mapping[str, Translate]) -> None:
         """`translations` gives, for the services that have their own codes, how a status becomes theirs."""
@@ -25,16 +25,16 @@ class GrpcGate(grpc.aio.ServerInterceptor):
         self._calls = calls
         self._translations = translations
 
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> "RpcHandler | None":
-        method = handler_call_details.method
+    def admit(self, method: str, metadata: Any) -> "RpcHandler | None":
+        """None for a caller who may come in; else a handler that refuses the call.
+
+        The caller is noted for all that runs in this task, the call's own.
+        """
         try:
-            caller = self._caller(method, handler_call_details.invocation_metadata or ())
+            current_caller.set(self._caller(method, metadata))
         except ServiceError as error:
-            return self._refusing(method, error) if await continuation(handler_call_details) is not None else None
-        current_caller.set(caller)  # what follows runs in the same task, the call's own
-        return await continuation(handler_call_details)
+            return self._refusing(method, error)
+        return None
 
     def _caller(self, method: str, metadata: Any) -> Caller:
         given = next((value for key, value in metadata if key == HEADER and isinstance(value, str)), None)

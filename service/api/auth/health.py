@@ -7,7 +7,7 @@ from grpc_health.v1.health import aio
 
 from service.api.auth.callers import NOBODY, current_caller
 from service.api.errors import status_of
-from service.api.interceptors import abort
+from service.api.surround import abort
 from service.errors import ServiceError, TokenMissing
 
 OVERALL = ""

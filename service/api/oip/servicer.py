@@ -7,10 +7,10 @@ from typing import NoReturn, cast
 from recognition.oip import open_inference_pb2 as pb
 from recognition.oip import open_inference_pb2_grpc as pb_grpc
 
-from service.api.interceptors import Context
 from service.api.oip.core import OpenInference
 from service.api.oip.messages import answer_message, request_of
 from service.api.stream import answers_as_ready
+from service.api.surround import Context
 from service.errors import NotOffered, ServiceError
 
 STREAM_PLACES = 64

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from grpc.aio._server import Server
 
+from service.api.methods import Methods
 from tests.service.api.auth.keys import TOKENS, write_tokens
 from tests.service.api.house import furnish
 from tests.service.in_process import InProcess, serving
@@ -21,21 +22,33 @@ def tokens(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def registered() -> Iterator[set[str]]:
-    """The names of all services that are added to a gRPC server, noted as they are added."""
+    """The names of all services that calls can reach, noted as they are added: to gRPC's server, or to our own methods.
+
+    Another handler of gRPC's server would have no name to be noted by, and fails.
+    """
     names: set[str] = set()
-    add_generic, add_methods = Server.add_generic_rpc_handlers, Server.add_registered_method_handlers
+    add_generic, add_to_server, add_methods = (
+        Server.add_generic_rpc_handlers,
+        Server.add_registered_method_handlers,
+        Methods.add_registered_method_handlers,
+    )
 
     def note_generic(server: Any, handlers: Any) -> None:
-        names.update(handler.service_name() for handler in handlers)
+        names.update(handler.service_name() for handler in handlers if not isinstance(handler, Methods))
         add_generic(server, handlers)
 
-    def note_methods(server: Any, service: str, handlers: Any) -> None:
+    def note_of_server(server: Any, service: str, handlers: Any) -> None:
         names.add(service)
-        add_methods(server, service, handlers)
+        add_to_server(server, service, handlers)
+
+    def note_methods(methods: Any, service: str, handlers: Any) -> None:
+        names.add(service)
+        add_methods(methods, service, handlers)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Server, "add_generic_rpc_handlers", note_generic)
-        patch.setattr(Server, "add_registered_method_handlers", note_methods)
+        patch.setattr(Server, "add_registered_method_handlers", note_of_server)
+        patch.setattr(Methods, "add_registered_method_handlers", note_methods)
         yield names
 
 

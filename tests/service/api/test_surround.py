@@ -8,8 +8,8 @@ import pytest
 from recognition.v1 import recognition_pb2 as pb
 
 from service.api.errors import status_of
-from service.api.interceptors import pushback
 from service.api.recognition import RecognitionServicer
+from service.api.surround import pushback
 from service.errors import ModelNotFound, QueueFull
 from service.metrics import rpc_label
 from tests.service.api.refusals import refusal

@@ -21,36 +21,22 @@ Parse = Callable[[bytes], Any]
 Translate = Callable[[status_pb2.Status], status_pb2.Status]
 StreamHandler = Callable[[Any, Any], AsyncIterator[Any]]
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]]"
 
 PUSHBACK = "grpc-retry-pushback-ms"
 """After how long a client of gRPC that retries shall do so."""
 NEVER = "-1"
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps every method of one service; others (health, reflection) pass untouched."""
+class Surround:
+    """What stands around the methods of a service whose calls are counted; others (health, reflection) go without."""
 
-    def __init__(self, calls: Calls, *, service: str, translate: Translate = lambda status: status) -> None:
+    def __init__(self, calls: Calls, *, translate: Translate = lambda status: status) -> None:
         """`translate` gives a status the code that the service's protocol has for it."""
         self._calls = calls
         self._translate = translate
-        self._prefix = f"/{service}/"
-        self._wrapped: dict[str, tuple[RpcHandler, RpcHandler]] = {}
 
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> "RpcHandler | None":
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or not method.startswith(self._prefix):
-            return handler
-        known = self._wrapped.get(method)
-        if known is None or known[0] is not handler:
-            known = self._wrapped[method] = (handler, self._wrap(method.removeprefix(self._prefix), handler))
-        return known[1]
-
-    def _wrap(self, rpc: str, handler: RpcHandler) -> RpcHandler:
+    def wrap(self, rpc: str, handler: RpcHandler) -> RpcHandler:
+        """The same method, inside `Calls.around`."""
         parse = _parser(handler.request_deserializer)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
