@@ -33,7 +33,7 @@ class ShareDrift:
         self._recent.extend(places)
         for place in places:
             self._counts[place] += 1
-        while len(self._recent) > self._window:
+        for _ in range(len(self._recent) - self._window):
             self._counts[self._recent.popleft()] -= 1
 
     def psi(self) -> float:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event
 
+import numpy as np
 from recognition_client import (
     AccessDenied,
-    Classification,
+    Columns,
     DeadlineExceeded,
     Embedding,
     ImageError,
@@ -133,7 +134,7 @@ class RemoteEngine:
         """Enters the answers; returns the places that have none yet, and why."""
         question, model = self._question, self._model
         try:
-            outcomes: Sequence[Classification | ImageError] = client.batch_classify(
+            columns = client.classify_columns(
                 images,
                 model=model.name,
                 version=model.version,
@@ -142,43 +143,13 @@ class RemoteEngine:
                 images_per_request=IMAGES_PER_REQUEST,
                 priority=Priority.LOW,
             )
-            vectors = self._vectors(client, images) if question.embeddings else [None] * len(images)
+            vectors = self._vectors(client, images) if question.embeddings else []
         except PASSING as error:
             return dict.fromkeys(places, error)
         except RecognitionError as error:
             raise EngineFailed(f"the server refuses: {error}. {_advice(error)}") from error
-        return self._enter(results, places, outcomes, vectors)
-
-    def _enter(
-        self,
-        results: Results,
-        places: list[int],
-        outcomes: Sequence[Classification | ImageError],
-        vectors: Sequence[Embedding | ImageError | None],
-    ) -> dict[int, RecognitionError]:
-        """Returns the places that have no answer yet, and why."""
-        trouble: dict[int, RecognitionError] = {}
-        answered: list[int] = []
-        answers: list[Classification] = []
-        for place, outcome, vector in zip(places, outcomes, vectors, strict=True):
-            if isinstance(outcome, ImageError):
-                if outcome.reason.startswith(OF_THE_IMAGE):
-                    results.faults[place] = Fault(outcome.reason, outcome.message)
-                else:
-                    trouble[place] = outcome.exception()
-            elif isinstance(vector, ImageError):
-                trouble[place] = vector.exception()
-            else:
-                answered.append(place)
-                answers.append(outcome)
-                if results.embeddings is not None and vector is not None:
-                    results.embeddings[place] = vector.values
-        self._refuse_others({answer.model for answer in answers})
-        if answered:
-            results.labels[answered] = [[p.index for p in answer.predictions] for answer in answers]
-            results.probabilities[answered] = [[p.probability for p in answer.predictions] for answer in answers]
-            results.unknown[answered] = [answer.unknown for answer in answers]
-        return trouble
+        self._refuse_others(columns.models)
+        return _entered(results, places, columns, vectors)
 
     def _vectors(self, client: RecognitionClient, images: list[bytes]) -> Sequence[Embedding | ImageError]:
         return client.embed(
@@ -189,7 +160,7 @@ class RemoteEngine:
             priority=Priority.LOW,
         )
 
-    def _refuse_others(self, served: set[ServedModel]) -> None:
+    def _refuse_others(self, served: Sequence[ServedModel]) -> None:
         for model in served:
             if model.digest != self._model.digest:
                 raise EngineFailed(
@@ -206,6 +177,31 @@ class RemoteEngine:
             ) from trouble
         if self._closing.wait(seconds):
             raise EngineFailed("the job was stopped") from trouble
+
+
+def _entered(
+    results: Results, places: list[int], columns: Columns, vectors: Sequence[Embedding | ImageError]
+) -> dict[int, RecognitionError]:
+    """Returns the places that have no answer yet, and why."""
+    answered, shape = np.array(places, dtype=np.intp)[columns.places], (-1, results.labels.shape[1])
+    trouble: dict[int, RecognitionError] = {}
+    if len(answered):
+        results.labels[answered] = np.reshape(columns.indices, shape)
+        results.probabilities[answered] = np.reshape(columns.probabilities, shape)
+        results.unknown[answered] = columns.unknown
+    for number, error in columns.errors.items():
+        if error.reason.startswith(OF_THE_IMAGE):
+            results.faults[places[number]] = Fault(error.reason, error.message)
+        else:
+            trouble[places[number]] = error.exception()
+    for number, vector in enumerate(vectors):
+        if number in columns.errors:
+            continue
+        if isinstance(vector, ImageError):
+            trouble[places[number]] = vector.exception()
+        elif results.embeddings is not None:
+            results.embeddings[places[number]] = vector.values
+    return trouble
 
 
 def _advice(error: RecognitionError) -> str:

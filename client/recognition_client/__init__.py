@@ -21,6 +21,7 @@ RecognitionError, with the service's reason; the images of a batch fail one by o
 from recognition_client.aio import AsyncRecognitionClient
 from recognition_client.batches import Image
 from recognition_client.client import RecognitionClient
+from recognition_client.columns import Columns
 from recognition_client.embeddings import Embedding
 from recognition_client.errors import (
     AccessDenied,
@@ -60,6 +61,7 @@ __all__ = [
     "BatchTooLarge",
     "Classification",
     "ClassifyResult",
+    "Columns",
     "DeadlineExceeded",
     "Embedding",
     "ErrorDetails",

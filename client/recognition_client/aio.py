@@ -8,20 +8,20 @@ from typing import Self
 import grpc
 from recognition.v1 import recognition_pb2 as pb
 
+from recognition_client.aio_catalogue import AioCatalogue
 from recognition_client.aio_connection import AioConnection
 from recognition_client.batches import IMAGES_PER_REQUEST, Image, Outcome, batches, read_image
 from recognition_client.channel import ChannelConfig
+from recognition_client.columns import Columns, columns_of, columns_or_halved_async
 from recognition_client.credentials import Credentials, Pem
 from recognition_client.embeddings import Embedding, embeddings
 from recognition_client.ending import Ending
-from recognition_client.errors import ModelNotFound, error_of_call
+from recognition_client.errors import error_of_call
 from recognition_client.explanations import Explanation, explanation
 from recognition_client.fan_out import fan_out
-from recognition_client.models import HealthStatus, ModelInfo, health_status, model_info
+from recognition_client.halving import whole_or_halved_async
 from recognition_client.requests import (
     Priority,
-    health_request,
-    list_models_request,
     priority_message,
     question,
     selector,
@@ -30,7 +30,7 @@ from recognition_client.results import ClassifyResult, ImageError, classify_resu
 from recognition_client.stream import Answered, Named, StreamRequests, answered
 
 
-class AsyncRecognitionClient:
+class AsyncRecognitionClient(AioCatalogue):
     """Asks a recognition service from one event loop; the arguments are those of RecognitionClient.
 
     It may be made before the loop runs; the channel belongs to the loop of the first call.
@@ -54,7 +54,7 @@ class AsyncRecognitionClient:
         config = ChannelConfig(
             target=target, timeout_seconds=timeout_seconds, max_attempts=max_attempts, credentials=credentials
         )
-        self._server = AioConnection(config, hedge_after_seconds=hedge_after_seconds)
+        super().__init__(AioConnection(config, hedge_after_seconds=hedge_after_seconds))
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,7 +114,40 @@ class AsyncRecognitionClient:
             response = await self._server.call(self._server.stub.BatchClassify, asked.of_images(part), timeout_seconds)
             return outcomes(response, expected=len(part))
 
-        return await fan_out(batches(images, images_per_request=images_per_request), ask, concurrency=concurrency)
+        cut = batches(images, images_per_request=images_per_request)
+        answers = await fan_out(cut, lambda batch: whole_or_halved_async(batch, ask), concurrency=concurrency)
+        return [outcome for part in answers for outcome in part]
+
+    async def classify_columns(
+        self,
+        images: Iterable[Image],
+        *,
+        model: str = "",
+        version: int | None = None,
+        alias: str | None = None,
+        precision: str | None = None,
+        top_k: int = 5,
+        min_confidence: float | None = None,
+        priority: Priority | str = Priority.NORMAL,
+        timeout_seconds: float | None = None,
+        images_per_request: int = IMAGES_PER_REQUEST,
+        concurrency: int = 4,
+    ) -> Columns:
+        """Labels many images as `batch_classify` does; the answers are columns of numbers, for a fraction of the time
+        where images are small.
+        """
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
+        asked = question(chosen, top_k=top_k, min_confidence=min_confidence, priority=priority)
+
+        async def ask(part: list[bytes]) -> Columns:
+            request = asked.of_images(part, as_columns=True)
+            response = await self._server.call(self._server.stub.BatchClassify, request, timeout_seconds)
+            return columns_of(response, expected=len(part))
+
+        cut = batches(images, images_per_request=images_per_request)
+        return Columns.joined(
+            await fan_out(cut, lambda batch: columns_or_halved_async(batch, ask), concurrency=concurrency)
+        )
 
     async def classify_stream(
         self,
@@ -175,7 +208,9 @@ class AsyncRecognitionClient:
                 await self._server.call(self._server.stub.Embed, request, timeout_seconds), expected=len(part)
             )
 
-        return await fan_out(batches(images, images_per_request=images_per_request), ask, concurrency=concurrency)
+        cut = batches(images, images_per_request=images_per_request)
+        answers = await fan_out(cut, lambda batch: whole_or_halved_async(batch, ask), concurrency=concurrency)
+        return [outcome for part in answers for outcome in part]
 
     async def explain(
         self,
@@ -198,38 +233,3 @@ class AsyncRecognitionClient:
             priority=priority_message(priority),
         )
         return explanation(await self._server.call(self._server.stub.Explain, request, timeout_seconds))
-
-    async def list_models(self, *, timeout_seconds: float | None = None) -> list[ModelInfo]:
-        """All model versions of the server, ready or not, sorted by name and version."""
-        models: list[ModelInfo] = []
-        page_token = ""
-        while True:
-            page = await self._server.call(
-                self._server.stub.ListModels, list_models_request(page_token), timeout_seconds
-            )
-            models += map(model_info, page.models)
-            page_token = page.next_page_token
-            if not page_token:
-                return models
-
-    async def get_model(
-        self,
-        model: str = "",
-        *,
-        version: int | None = None,
-        alias: str | None = None,
-        precision: str | None = None,
-        timeout_seconds: float | None = None,
-    ) -> ModelInfo:
-        """The model version that would answer if `classify` were given the same names."""
-        request = pb.GetModelRequest(model=selector(model=model, version=version, alias=alias, precision=precision))
-        return model_info((await self._server.call(self._server.stub.GetModel, request, timeout_seconds)).model)
-
-    async def health(self, service: str = "", *, timeout_seconds: float | None = None) -> HealthStatus:
-        """Whether the server as a whole answers, or the model or gRPC service that is named."""
-        try:
-            return health_status(
-                await self._server.call(self._server.check_health, health_request(service), timeout_seconds)
-            )
-        except ModelNotFound:
-            return HealthStatus.SERVICE_UNKNOWN

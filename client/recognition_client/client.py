@@ -8,19 +8,18 @@ import grpc
 from recognition.v1 import recognition_pb2 as pb
 
 from recognition_client.batches import IMAGES_PER_REQUEST, Image, Outcome, batches, read_image
+from recognition_client.catalogue import Catalogue
 from recognition_client.channel import ChannelConfig
+from recognition_client.columns import Columns, columns_of, columns_or_halved
 from recognition_client.connection import Connection
 from recognition_client.credentials import Credentials, Pem
 from recognition_client.embeddings import Embedding, embeddings
-from recognition_client.errors import ModelNotFound, error_of_call
+from recognition_client.errors import error_of_call
 from recognition_client.explanations import Explanation, explanation
 from recognition_client.halving import whole_or_halved
-from recognition_client.models import HealthStatus, ModelInfo, health_status, model_info
 from recognition_client.requests import (
     Priority,
     Question,
-    health_request,
-    list_models_request,
     priority_message,
     question,
     selector,
@@ -29,7 +28,7 @@ from recognition_client.results import ClassifyResult, ImageError, classify_resu
 from recognition_client.stream import Answered, Named, StreamRequests, answered
 
 
-class RecognitionClient:
+class RecognitionClient(Catalogue):
     """Asks a recognition service; one client may serve many threads.
 
     `target` is `HOST:PORT` or any gRPC target: `dns:///NAME:PORT` spreads the calls over all addresses of a name.
@@ -60,7 +59,7 @@ class RecognitionClient:
         config = ChannelConfig(
             target=target, timeout_seconds=timeout_seconds, max_attempts=max_attempts, credentials=credentials
         )
-        self._server = Connection(config, hedge_after_seconds=hedge_after_seconds)
+        super().__init__(Connection(config, hedge_after_seconds=hedge_after_seconds))
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +117,31 @@ class RecognitionClient:
         for batch in batches(images, images_per_request=images_per_request):
             answers += whole_or_halved(batch, lambda part: self._classify_images(part, asked, timeout_seconds))
         return answers
+
+    def classify_columns(
+        self,
+        images: Iterable[Image],
+        *,
+        model: str = "",
+        version: int | None = None,
+        alias: str | None = None,
+        precision: str | None = None,
+        top_k: int = 5,
+        min_confidence: float | None = None,
+        priority: Priority | str = Priority.NORMAL,
+        timeout_seconds: float | None = None,
+        images_per_request: int = IMAGES_PER_REQUEST,
+    ) -> Columns:
+        """Labels many images as `batch_classify` does; the answers are columns of numbers, for a fraction of the time
+        where images are small.
+        """
+        chosen = selector(model=model, version=version, alias=alias, precision=precision)
+        asked = question(chosen, top_k=top_k, min_confidence=min_confidence, priority=priority)
+        parts = [
+            columns_or_halved(batch, lambda part: self._columns_of_images(part, asked, timeout_seconds))
+            for batch in batches(images, images_per_request=images_per_request)
+        ]
+        return Columns.joined(parts)
 
     def classify_stream(
         self,
@@ -193,40 +217,14 @@ class RecognitionClient:
         )
         return explanation(self._server.call(self._server.stub.Explain, request, timeout_seconds))
 
-    def list_models(self, *, timeout_seconds: float | None = None) -> list[ModelInfo]:
-        """All model versions of the server, ready or not, sorted by name and version."""
-        models: list[ModelInfo] = []
-        page_token = ""
-        while True:
-            page = self._server.call(self._server.stub.ListModels, list_models_request(page_token), timeout_seconds)
-            models += map(model_info, page.models)
-            page_token = page.next_page_token
-            if not page_token:
-                return models
-
-    def get_model(
-        self,
-        model: str = "",
-        *,
-        version: int | None = None,
-        alias: str | None = None,
-        precision: str | None = None,
-        timeout_seconds: float | None = None,
-    ) -> ModelInfo:
-        """The model version that would answer if `classify` were given the same names."""
-        request = pb.GetModelRequest(model=selector(model=model, version=version, alias=alias, precision=precision))
-        return model_info(self._server.call(self._server.stub.GetModel, request, timeout_seconds).model)
-
-    def health(self, service: str = "", *, timeout_seconds: float | None = None) -> HealthStatus:
-        """Whether the server as a whole answers, or the model or gRPC service that is named."""
-        try:
-            return health_status(self._server.call(self._server.check_health, health_request(service), timeout_seconds))
-        except ModelNotFound:
-            return HealthStatus.SERVICE_UNKNOWN
-
     def _classify_images(self, images: list[bytes], asked: Question, timeout_seconds: float | None) -> list[Outcome]:
         response = self._server.call(self._server.stub.BatchClassify, asked.of_images(images), timeout_seconds)
         return outcomes(response, expected=len(images))
+
+    def _columns_of_images(self, images: list[bytes], asked: Question, timeout_seconds: float | None) -> Columns:
+        request = asked.of_images(images, as_columns=True)
+        response = self._server.call(self._server.stub.BatchClassify, request, timeout_seconds)
+        return columns_of(response, expected=len(images))
 
     def _embed_images(
         self, images: list[bytes], asked: pb.EmbedRequest, timeout_seconds: float | None

@@ -40,8 +40,10 @@ class Question:
     def of_image(self, image: bytes) -> pb.ClassifyRequest:
         return pb.ClassifyRequest(model=self.model, image=image, options=self.options, priority=self.priority)
 
-    def of_images(self, images: Sequence[bytes]) -> pb.BatchClassifyRequest:
-        return pb.BatchClassifyRequest(model=self.model, images=images, options=self.options, priority=self.priority)
+    def of_images(self, images: Sequence[bytes], *, as_columns: bool = False) -> pb.BatchClassifyRequest:
+        return pb.BatchClassifyRequest(
+            model=self.model, images=images, options=self.options, priority=self.priority, as_columns=as_columns
+        )
 
     def of_stream(self, name: str, image: bytes) -> pb.ClassifyStreamRequest:
         return pb.ClassifyStreamRequest(

@@ -108,6 +108,20 @@ def batch_classify_response(live: LiveModel, answers: Answers) -> pb.BatchClassi
     return response
 
 
+def columns_response(live: LiveModel, answers: Answers) -> pb.BatchClassifyResponse:
+    computed, best = answers.computed, answers.ranked
+    columns = pb.ClassificationColumns(
+        labels_per_image=best.indices.shape[1] if len(computed) else 0,
+        indices=best.indices.ravel().tolist(),
+        probabilities=best.probabilities.ravel().tolist(),
+        unknown=best.unknown.tolist(),
+        errors={place: status_of(error) for place, error in computed.errors.items()},
+    )
+    return pb.BatchClassifyResponse(
+        model=served_model_message(live), times=stage_times_of(computed.times), columns=columns
+    )
+
+
 def embed_result_message(embedded: Embedded | ServiceError) -> pb.EmbedResult:
     if isinstance(embedded, ServiceError):
         return pb.EmbedResult(error=status_of(embedded))

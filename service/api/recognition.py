@@ -14,6 +14,7 @@ from service.api.messages import (
     batch_classify_response,
     classification_message,
     classify_result_message,
+    columns_response,
     embed_result_message,
     explain_response,
     model_message,
@@ -74,6 +75,8 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             deadline=self._deadline(context),
             priority=priority_of(request.priority),
         )
+        if request.as_columns:
+            return columns_response(live, answers)
         return batch_classify_response(live, answers)
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:  # noqa: N802, ARG002

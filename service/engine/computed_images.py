@@ -102,9 +102,19 @@ def computed_images(chunks: Sequence[ComputedChunk]) -> ComputedImages:
         places=places[order],
         logits=np.concatenate([columns.logits for _, columns in placed])[order],
         embeddings=np.concatenate(vectors)[order] if vectors else None,
-        times=np.concatenate([columns.times for _, columns in placed])[order],
+        times=_joined([columns.times for _, columns in placed])[order],
         errors=errors,
     )
+
+
+def _joined(parts: Sequence[TimeColumns]) -> TimeColumns:
+    """One by one, since NumPy takes long to see that the columns of all are the same."""
+    times = np.empty(sum(map(len, parts)), dtype=TIMES)
+    at = 0
+    for part in parts:
+        times[at : at + len(part)] = part
+        at += len(part)
+    return times
 
 
 def _computed(places: npt.NDArray[np.intp], times: TimeColumns, timed: Timed[Outputs]) -> _Columns:

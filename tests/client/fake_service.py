@@ -52,6 +52,7 @@ class FakeService(RecognitionServiceServicer):
         self.at_work = self.most_at_once = 0
         self.max_images = 256
         self.dropped_results = 0
+        self.knows_columns = True
         self.models: list[pb.Model] = []
         self.health = health.HealthServicer()
         self._lock = threading.Lock()
@@ -79,7 +80,8 @@ class FakeService(RecognitionServiceServicer):
             else pb.ClassifyResult(classification=classification(image, request.options))
             for image in request.images
         ]
-        return pb.BatchClassifyResponse(results=results[self.dropped_results :], model=MODEL, times=TIMES)
+        answer = pb.BatchClassifyResponse(results=results[self.dropped_results :], model=MODEL, times=TIMES)
+        return in_columns(answer) if request.as_columns and self.knows_columns else answer
 
     def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:  # noqa: N802
         """Pages of two, whatever was asked for."""
@@ -182,6 +184,19 @@ class RunningServer:
 
 def unreadable() -> Status:
     return status(grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_UNREADABLE", "This is no image.")
+
+
+def in_columns(answer: pb.BatchClassifyResponse) -> pb.BatchClassifyResponse:
+    """The same answers as a request with `as_columns` gets them."""
+    good = [result.classification for result in answer.results if result.HasField("classification")]
+    columns = pb.ClassificationColumns(
+        labels_per_image=len(good[0].predictions) if good else 0,
+        indices=[prediction.index for one in good for prediction in one.predictions],
+        probabilities=[prediction.probability for one in good for prediction in one.predictions],
+        unknown=[one.unknown for one in good],
+        errors={place: result.error for place, result in enumerate(answer.results) if result.HasField("error")},
+    )
+    return pb.BatchClassifyResponse(columns=columns, model=answer.model, times=answer.times)
 
 
 def serving(service: FakeService, name: str, *, well: bool) -> None:

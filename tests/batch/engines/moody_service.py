@@ -5,7 +5,7 @@ from collections import deque
 import grpc
 from recognition.v1 import recognition_pb2 as pb
 
-from tests.client.fake_service import MODEL, FakeService, status
+from tests.client.fake_service import MODEL, FakeService, in_columns, status
 
 LABELS = [str(digit) for digit in range(10)]
 
@@ -46,7 +46,8 @@ class MoodyService(FakeService):
         self.priorities.add(request.priority)
         served = pb.ServedModel(name=MODEL.name, version=MODEL.version, digest=self.digest)
         results = [self._result(image, request.options) for image in request.images]
-        return pb.BatchClassifyResponse(results=results, model=served)
+        answer = pb.BatchClassifyResponse(results=results, model=served)
+        return in_columns(answer) if request.as_columns and self.knows_columns else answer
 
     def _result(self, image: bytes, options: pb.ClassifyOptions) -> pb.ClassifyResult:
         code, reason = self.moods.popleft() if self.moods else (grpc.StatusCode.OK, "")

@@ -75,6 +75,12 @@ def test_answers_and_reasons(target: str, service: MoodyService, chunk: Chunk) -
     assert service.priorities == {pb.PRIORITY_LOW}
 
 
+def test_a_server_that_knows_no_columns_is_asked_too(target: str, service: MoodyService, chunk: Chunk) -> None:
+    """One of an older release; its answers are as good."""
+    service.knows_columns = False
+    check(ask(chunk, target))
+
+
 def test_embeddings_are_asked_for_too(target: str, chunk: Chunk) -> None:
     results = ask(chunk, target, question=Question(top_k=2, embeddings=True))
     check(results)

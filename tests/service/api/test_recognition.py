@@ -61,6 +61,27 @@ async def test_a_bad_image_never_harms_its_neighbours(house: InProcess) -> None:
     assert answer.model.version == 2
 
 
+async def test_columns_say_what_results_say(house: InProcess) -> None:
+    """Row by row, the bad one by its place; where all are bad there are no rows."""
+    images = [encode(picture(0)), b"no image", encode(picture(2)), b""]
+    options = pb.ClassifyOptions(top_k=2, min_confidence=0.9)
+    asked = pb.BatchClassifyRequest(model=THIRDS, images=images, options=options)
+    expected = await house.stub.BatchClassify(asked)
+    asked.as_columns = True
+    answer = await house.stub.BatchClassify(asked)
+    good = [result.classification for result in expected.results if not result.HasField("error")]
+    columns = answer.columns
+    assert (len(answer.results), columns.labels_per_image) == (0, 2)
+    assert list(columns.indices) == [prediction.index for one in good for prediction in one.predictions]
+    assert list(columns.probabilities) == [prediction.probability for one in good for prediction in one.predictions]
+    assert list(columns.unknown) == [one.unknown for one in good]
+    assert dict(columns.errors) == {place: expected.results[place].error for place in (1, 3)}
+    assert answer.model == expected.model
+    asked.images[:] = [b""]
+    nothing = (await house.stub.BatchClassify(asked)).columns
+    assert (nothing.labels_per_image, len(nothing.indices), list(nothing.errors)) == (0, 0, [0])
+
+
 async def test_a_batch_of_none_is_answered_with_none(house: InProcess) -> None:
     """Nothing to do is no error."""
     assert len((await house.stub.BatchClassify(pb.BatchClassifyRequest(model=THIRDS))).results) == 0
