@@ -45,7 +45,7 @@ def run(service: RunningService, here: Path, *command: str, stdin: str = "") -> 
 
 def test_the_page_has_all_of_them() -> None:
     """None is passed over because it is fenced in another way."""
-    assert (len(PYTHON_SNIPPETS), len(TRITON_SNIPPETS)) == (7, 1)
+    assert (len(PYTHON_SNIPPETS), len(TRITON_SNIPPETS)) == (8, 1)
     assert (len(COMMANDS), len(CURLS), len(GRPCURLS)) == (4, 5, 1)
     assert len(SNIPPETS) == PAGE.count("\n```") / 2
 
