@@ -12,23 +12,38 @@ import pytest
 from recognition.v1 import recognition_pb2 as pb
 from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 
-from tests.integration.running_service import RunningService
+from tests.integration.running_service import RunningService, running_service
+from tests.reliability.conftest import SHARED
 from tests.reliability.figures import Size, record, sizes
 from tests.reliability.load import channel_to, classify, closed_loop, codes_of, seconds_of
-from tests.reliability.numbered import number_of, picture_of
+from tests.reliability.numbered import number_of, picture_of, publish
 from tests.reliability.observed import adds_up, count_of_series, metric, until_at_rest
 from tests.reliability.versions import Versions
 
 IN_A_CALL = 20
 BAD = b"no image"
+WORK = 5000
+"""Makes an image cost milliseconds, as with a real model."""
 
 
 @sizes(Size(seconds=0, count=100), Size(seconds=0, count=1000, strict=True))
 async def test_cancels_at_random_moments_harm_nobody(
-    service: RunningService, numbered_models: Path, size: Size
+    service: RunningService, numbered_models: Path, tmp_path: Path, size: Size
 ) -> None:
-    """1,000 cancels: each call ends once, nothing stays in flight, and calls in the same batches are answered right."""
-    versions = Versions(root=numbered_models)
+    """1,000 cancels: each call ends once, nothing stays in flight, and calls in the same batches are answered right.
+
+    In the long form an image costs something, so that calls are inside for long enough to be cancelled there.
+    """
+    if not size.strict:
+        await cancels(service, numbered_models, size)
+        return
+    publish(tmp_path, 1, work=WORK)
+    with running_service(tmp_path, *SHARED) as working:
+        await cancels(working, tmp_path, size)
+
+
+async def cancels(service: RunningService, root: Path, size: Size) -> None:
+    versions = Versions(root=root)
     versions.know()
     ended: Counter[str] = Counter()
     cancelled_before = metric(service, "recognition_ended_total", outcome="cancelled")
