@@ -88,8 +88,10 @@ class BatchQueue(Generic[Payload, Result]):
         self._started = True
         self._look_soon()
 
-    def admit(self, *, rows: int, size_bytes: int, deadline: float | None, priority: Priority) -> float:
-        """Whether so much would be let in now, and what the time is. Raises what `submit` raises at once."""
+    def admit(
+        self, *, rows: int, size_bytes: int, deadline: float | None, priority: Priority, coming: int = 0
+    ) -> float:
+        """The time now. Raises what `submit` raises at once, as if so many that are coming were here already."""
         if self._closing:
             raise ShuttingDown("The server is shutting down; send the request to another one.")
         now = time.monotonic()
@@ -100,6 +102,7 @@ class BatchQueue(Generic[Payload, Result]):
             priority=priority,
             now=now,
             running=len(self._running),
+            coming=coming,
         )
         return now
 

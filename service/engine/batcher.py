@@ -4,7 +4,8 @@ When a batch is cut is the scheduler's business (scheduler.py), how it gets ther
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,7 @@ class Batcher:
     def __init__(self, run: Run, policy: BatchPolicy, *, observe: Observe = lambda _: None) -> None:
         self._run = run
         self._queue = BatchQueue[Tensor, Outputs](self._compute, policy, observe=observe)
+        self._coming = 0
 
     @property
     def waiting(self) -> int:
@@ -90,11 +92,18 @@ class Batcher:
         """Takes nothing new, answers all that was accepted, and stops."""
         await self._queue.drain()
 
-    def check_room(self, *, deadline: float | None = None, priority: Priority = Priority.NORMAL) -> None:
-        """Whether one more image would be let in now, before anything is spent on it. Raises what `submit` raises at
-        once.
+    @contextmanager
+    def coming(self, *, deadline: float | None = None, priority: Priority = Priority.NORMAL) -> Iterator[None]:
+        """While one image is decoded, for which it counts as one that waits.
+
+        Raises what `submit` raises at once, so that nothing is spent on what would not be let in.
         """
-        self._queue.admit(rows=1, size_bytes=0, deadline=deadline, priority=priority)
+        self._queue.admit(rows=1, size_bytes=0, deadline=deadline, priority=priority, coming=self._coming)
+        self._coming += 1
+        try:
+            yield
+        finally:
+            self._coming -= 1
 
     async def submit(
         self, tensor: Tensor, *, deadline: float | None = None, priority: Priority = Priority.NORMAL

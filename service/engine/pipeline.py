@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, Row
@@ -76,13 +76,12 @@ class Classifier:
     ) -> Answer:
         """One encoded image in, its labels out. Raises a ServiceError.
 
-        Where there is no room or no time for it, it is not even decoded; kept outputs need neither.
+        Where there is no room or no time for it, it is not even decoded.
         """
-        if self._preparation.cache is None:
-            self._batcher.check_room(deadline=deadline, priority=priority)
         with self._inside():
-            prepare = self._preparation.prepare_or_recall
-            prepared = await asyncio.get_running_loop().run_in_executor(self._workers, prepare, image)
+            with self._coming(deadline, priority):
+                prepare = self._preparation.prepare_or_recall
+                prepared = await asyncio.get_running_loop().run_in_executor(self._workers, prepare, image)
             row = await self._row(prepared, deadline, priority)
         began = time.monotonic()
         classification = classification_of(
@@ -97,6 +96,12 @@ class Classifier:
             self._observe(stage, (getattr(times, stage),))
         self._observe_images((times,))
         return Answer(classification=classification, times=times)
+
+    def _coming(self, deadline: float | None, priority: Priority) -> AbstractContextManager[None]:
+        """Images whose outputs may have been kept need neither room nor time in the queue."""
+        if self._preparation.cache is not None:
+            return nullcontext()
+        return self._batcher.coming(deadline=deadline, priority=priority)
 
     async def classify_many(
         self,

@@ -117,13 +117,22 @@ class Scheduler(Generic[Item]):
         return size
 
     def admit(
-        self, *, rows: int, size_bytes: int, deadline: float | None, priority: Priority, now: float, running: int
+        self,
+        *,
+        rows: int,
+        size_bytes: int,
+        deadline: float | None,
+        priority: Priority,
+        now: float,
+        running: int,
+        coming: int = 0,
     ) -> None:
-        """Raises QueueFull or DeadlineUnreachable for an item that must not join."""
-        expected = self._expected_seconds(rows, priority)
-        if self._waiting and self._waiting + rows > self._policy.max_queue_images:
+        """Raises QueueFull or DeadlineUnreachable for an item that must not join; `coming` are to join before it."""
+        waiting = self._waiting + coming
+        expected = self._expected_seconds(coming + rows, priority)
+        if waiting and waiting + rows > self._policy.max_queue_images:
             raise QueueFull(
-                f"{self._waiting} images are waiting already; try again shortly, or send to more replicas.",
+                f"{waiting} images are waiting already; try again shortly, or send to more replicas.",
                 retry_seconds=max(0.05, expected),
             )
         if self._waiting and self._bytes + size_bytes > self._policy.max_queue_bytes:
@@ -133,7 +142,7 @@ class Scheduler(Generic[Item]):
                 retry_seconds=max(0.05, expected),
             )
         # A free session is always tried: only a batch that runs mends an estimate that one slow batch has spoilt.
-        busy = running > 0 or self._waiting > 0
+        busy = running > 0 or waiting > 0
         if deadline is not None and now + (expected if busy else 0.0) > deadline:
             raise DeadlineUnreachable("The deadline is too short for the work that is waiting; allow more time.")
 

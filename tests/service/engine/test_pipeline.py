@@ -1,6 +1,7 @@
 """The way of one image and of many: order, bad ones among good ones, the clock on each stage, thresholds."""
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, BatchPolicy
 from service.engine.decode import ImageLimits
 from service.engine.pipeline import Classifier
+from service.engine.preparation import Prepared
 from service.engine.response_cache import ResponseCache
 from service.engine.times import Stage
 from service.errors import (
@@ -251,6 +253,25 @@ async def test_an_image_that_finds_the_queue_full_is_not_even_decoded(narrow: Su
         await narrow.classifier.classify(b"no image", top_k=1)
     narrow.session.gate.set()
     await asyncio.gather(running, many)
+
+
+async def test_images_that_are_being_decoded_count_as_waiting(narrow: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where decoding is what is short, whoever finds as many as the queue holds is refused at once."""
+    release = threading.Event()
+    prepare = narrow.classifier._preparation.prepare_or_recall
+
+    def slowly(image: bytes) -> Prepared:
+        release.wait(60)
+        return prepare(image)
+
+    monkeypatch.setattr(narrow.classifier._preparation, "prepare_or_recall", slowly)
+    two = [asyncio.create_task(narrow.classifier.classify(file(value), top_k=1)) for value in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(QueueFull, match="2 images are waiting"):
+        await narrow.classifier.classify(file(2), top_k=1)
+    release.set()
+    await asyncio.gather(*two)
+    await narrow.classifier.classify(file(2), top_k=1)
 
 
 async def test_a_failing_session_is_an_error_for_each_image(subject: Subject) -> None:
