@@ -14,7 +14,7 @@ from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, BatchPolicy
 from service.engine.decode import ImageLimits
 from service.engine.pipeline import Classifier
-from service.engine.preparation import Prepared
+from service.engine.prepared import Prepared
 from service.engine.response_cache import ResponseCache
 from service.engine.times import Stage
 from service.errors import (
