@@ -9,6 +9,7 @@ from torch import nn
 from training.config import Augmentation, DataConfig, ModelConfig, Optimization, Optimizer, Recipe
 from training.data import Dataset, Images, split
 from training.data.geometry import adapt
+from training.device import choose_device
 from training.evaluate import predict
 from training.loop import Trainer
 from training.models import MODELS, build
@@ -48,7 +49,7 @@ def test_every_variant_has_a_form_here() -> None:
 @pytest.mark.parametrize("name", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in FORMS])
 def test_256_pictures_are_learnt_by_heart(name: str, sample: Dataset) -> None:
     torch.manual_seed(0)
-    model = build(name, FORMS[name])
+    model = build(name, FORMS[name]).to(choose_device("auto"))
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
