@@ -1,7 +1,8 @@
 """Recipes with several seeds through `recognition-train fit`, some processes at once: accuracy, time and images/s.
 
-The first seeds come first, the heaviest recipe of a seed before the others. A run that is finished in --output is read,
-not trained anew; at --seconds what still runs is stopped, and everything that was finished is in the table.
+The first seeds come first, the recipes of a seed as they are given: best the longest first. A run that is finished in
+--output is read, not trained anew; at --seconds what still runs is stopped, and everything that was finished is in the
+table.
 
 Example: .venv/bin/python benchmarks/recipes.py fashion_cnn_full resnet18_full:20 --seeds 3 --at-once 4 --seconds 300
 """
@@ -21,9 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # run as a script, `import training` would find another file of that name
 
-from training.describe import describe  # noqa: E402 - the path comes first
-from training.errors import RecipeInvalid  # noqa: E402
-from training.models import build  # noqa: E402
+from training.errors import RecipeInvalid  # noqa: E402 - the path comes first
 from training.recipes import find_recipe  # noqa: E402
 
 TARGETS = {
@@ -54,8 +53,6 @@ class Job:
     recipe: str
     epochs: int
     seed: int
-    weight: float
-    """multiply-accumulates of all its epochs"""
 
     @property
     def name(self) -> str:
@@ -72,13 +69,11 @@ class Running:
 def jobs(names: list[str], seeds: int, epochs: int | None) -> list[Job]:
     """NAME or NAME:EPOCHS, for each seed; in the order in which they are started."""
     found = []
-    for entry in names:
-        name, _, count = entry.partition(":")
-        recipe = find_recipe(name)
-        macs = describe(recipe.model.name, build(recipe.model.name, recipe.model.arguments)).macs
-        length = epochs or int(count or recipe.epochs)
-        found += [Job(recipe=name, epochs=length, seed=seed, weight=macs * length) for seed in range(seeds)]
-    return sorted(found, key=lambda job: (job.seed, -job.weight))
+    for seed in range(seeds):
+        for entry in names:
+            name, _, count = entry.partition(":")
+            found.append(Job(recipe=name, epochs=epochs or int(count or find_recipe(name).epochs), seed=seed))
+    return found
 
 
 def start(job: Job, options: argparse.Namespace) -> Running:
@@ -112,22 +107,38 @@ def train(wanted: list[Job], options: argparse.Namespace) -> Iterator[dict[str, 
         for one in running:
             one.process.kill()
             one.process.wait()
-    for job in [one.job for one in running] + waiting:
+    late = [one for one in running if not has_results(one, options.output)]
+    yield from (measured(one, options.output) for one in running if one not in late)
+    for job in [one.job for one in late] + waiting:
         yield {"recipe": job.recipe, "seed": job.seed, "failed": f"not finished after {options.seconds:.0f} s"}
+
+
+def has_results(one: Running, output: Path) -> bool:
+    """Whether a run that was stopped had written its figures: only its report is missing then."""
+    record = output / one.job.name / "run.json"
+    began = time.time() - (time.monotonic() - one.began)
+    if not record.is_file() or record.stat().st_mtime < began:
+        return False
+    return bool(json.loads(record.read_text())["status"] == "finished")
 
 
 def row(one: Running, output: Path) -> dict[str, Any]:
     """What the run directory says of a finished run, or the last line of its log."""
-    found: dict[str, Any] = {"recipe": one.job.recipe, "seed": one.job.seed}
     if one.process.returncode:
         lines = (output / f"{one.job.name}.log").read_text(errors="replace").strip().splitlines()
-        return {**found, "failed": lines[-1] if lines else f"exit code {one.process.returncode}"}
+        failed = lines[-1] if lines else f"exit code {one.process.returncode}"
+        return {"recipe": one.job.recipe, "seed": one.job.seed, "failed": failed}
+    return measured(one, output)
+
+
+def measured(one: Running, output: Path) -> dict[str, Any]:
     record = json.loads((output / one.job.name / "run.json").read_text())
     lines = (output / one.job.name / "metrics.jsonl").read_text().splitlines()
     epochs = [json.loads(line)["seconds"] for line in lines]
     settled = statistics.median(epochs[1:] or epochs)  # the first one chooses kernels and records graphs
     return {
-        **found,
+        "recipe": one.job.recipe,
+        "seed": one.job.seed,
         "validation": 100 * record["metrics"]["validation"]["accuracy"],
         "test": 100 * record["metrics"]["test"]["accuracy"],
         "epochs": record["epochs"],
