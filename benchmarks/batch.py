@@ -27,12 +27,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 ROOT = Path(__file__).parents[1]
 sys.path[0] = str(ROOT)  # run as a script, `import batch` would find this very file
 
+from batch.assembly import CHUNK_IMAGES
 from batch.engines import Engine
 from batch.engines.loaded_model import LoadedModel, ModelChoice
 from batch.engines.local import LocalEngine
@@ -61,14 +61,14 @@ def measure(connection: Connection, task: Task) -> None:
     """The life of a measuring process: prepares, then answers each number of images or batch size with its seconds."""
     model = LoadedModel(task.choice, threads=task.threads, batch_size=64, max_image_bytes=10 * 2**20)
     images = [Path(file).read_bytes() for file in task.files]
-    prepare, run = model.live.classifier.prepare, model.live.session.run
-    tensors = np.stack([prepare(image).tensor for image in images[:64]])
+    prepare, run = model.live.classifier.prepare_all, model.live.session.run
+    tensors = prepare(images[:64]).tensors
     connection.send("ready")
     while (command := connection.recv()) is not None:
         began = time.perf_counter()
         if task.kind == "decode":
-            for image in images:
-                prepare(image)
+            for at in range(0, len(images), CHUNK_IMAGES):
+                prepare(images[at : at + CHUNK_IMAGES])
             count = len(images)
         else:
             size, rounds = command

@@ -26,7 +26,9 @@ from service.errors import ServiceError
 from service.models.manifest import Calibration, InputSpec
 
 CHUNKS_OF_A_REQUEST = 8
-"""Most parts that a large request is decoded in, side by side: to hand one to a thread costs as much as two images."""
+"""Most parts that a large request is decoded in, side by side."""
+CHUNK_BYTES = 32 * 2**10
+"""A part has no less: to hand one to a thread and to hear of its end costs as much as decoding a few small images."""
 
 ObserveStage = Callable[[Stage, Sequence[float]], None]
 """Told of a stage of several images, in seconds."""
@@ -141,10 +143,14 @@ class Classifier:
             self._preparation.keep_all(prepared, computed.rows)
             return computed
 
-        size = max(self._chunk_images, math.ceil(len(images) / CHUNKS_OF_A_REQUEST))
+        size = self._chunk_size(images)
         with self._inside():
             chunks = await asyncio.gather(*(chunk(images[at : at + size]) for at in range(0, len(images), size)))
         return computed_images(chunks)
+
+    def _chunk_size(self, images: Sequence[bytes]) -> int:
+        most = max(1, min(CHUNKS_OF_A_REQUEST, sum(map(len, images)) // CHUNK_BYTES))
+        return max(self._chunk_images, math.ceil(len(images) / most))
 
     async def compute(
         self, image: bytes, *, deadline: float | None = None, priority: Priority = Priority.NORMAL
