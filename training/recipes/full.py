@@ -76,7 +76,7 @@ def alexnet_2012_full() -> Recipe:
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=FLIP,
         optimization=_one_cycle(0.02),
-        epochs=7,
+        epochs=6,
         batch_size=250,
     )
 
@@ -117,9 +117,9 @@ def vgg16_bn_full() -> Recipe:
         data=FASHION_MNIST,
         preprocessing=FASHION_MNIST_32,
         augmentation=FLIP,
-        optimization=_one_cycle(0.08),
-        epochs=9,
-        batch_size=500,
+        optimization=_one_cycle(0.05),
+        epochs=7,
+        batch_size=250,
     )
 
 
@@ -162,7 +162,7 @@ def resnet20_full() -> Recipe:
         preprocessing=FASHION_MNIST_INPUT,
         augmentation=FLIP,
         optimization=_one_cycle(0.3),
-        epochs=12,
+        epochs=11,
         batch_size=500,
     )
 
