@@ -6,7 +6,7 @@ nothing is said before half of the window is full.
 """
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 from service.models.manifest import Baseline
@@ -31,8 +31,8 @@ class ShareDrift:
     def observe(self, places: Sequence[int]) -> None:
         """One more image in each of these bins; the oldest beyond the window are forgotten."""
         self._recent.extend(places)
-        for place in places:
-            self._counts[place] += 1
+        for place, count in Counter(places).items():
+            self._counts[place] += count
         for _ in range(len(self._recent) - self._window):
             self._counts[self._recent.popleft()] -= 1
 

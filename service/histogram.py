@@ -13,12 +13,17 @@ MANY = 32
 
 def observe_all(histogram: Histogram, values: Sequence[float], exemplar: dict[str, str] | None = None) -> None:
     """What `observe` does with each of the values, with a lock for each bucket instead of two for each value."""
-    if len(values) < 2 or exemplar is not None:
+    if exemplar is not None:
         for value in values:
             histogram.observe(value, exemplar)
         return
     # Of the library's own state, for it offers no such thing; a test compares the two.
     bounds, buckets = histogram._upper_bounds, histogram._buckets  # noqa: SLF001
+    if len(values) == 1:
+        (value,) = values
+        histogram._sum.inc(value)  # noqa: SLF001
+        buckets[bisect_left(bounds, value)].inc(1)
+        return
     histogram._sum.inc(float(np.sum(values)))  # noqa: SLF001
     if len(values) < MANY:
         counts = Counter(bisect_left(bounds, value) for value in values)

@@ -49,10 +49,6 @@ class Item(Generic[Payload, Result]):
     def gone(self) -> bool:
         return self.future.done()
 
-    def due(self, now: float) -> bool:
-        """Whether somebody still waits, and can still be answered in time."""
-        return not self.gone and (self.deadline is None or now <= self.deadline)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed(Generic[Result]):

@@ -13,6 +13,7 @@ from typing import Generic
 from service.engine.batch_costs import BatchCosts
 from service.engine.batch_item import Computed, Item, Part, Payload, Result, Timed
 from service.engine.batch_policy import BatchPolicy, Closed
+from service.engine.eager import start_now
 from service.engine.priority import Priority
 from service.engine.running import RunningBatches
 from service.engine.scheduler import Cut, Scheduler
@@ -70,8 +71,13 @@ class BatchQueue(Generic[Payload, Result]):
         return self._scheduler.largest
 
     @property
+    def whole(self) -> int:
+        """Most images of one request that go as one part."""
+        return self._scheduler.whole
+
+    @property
     def piece(self) -> int:
-        """Most images of one caller that go as one part."""
+        """The same where each may go alone."""
         return self._scheduler.piece
 
     @property
@@ -141,8 +147,9 @@ class BatchQueue(Generic[Payload, Result]):
         if not self._started:
             return
         self._look()
-        while self._running:
-            await asyncio.wait(list(self._running))
+        while self._running or self._wake is not None:
+            await (asyncio.wait(list(self._running)) if self._running else asyncio.sleep(0))
+        await asyncio.sleep(0)  # whoever was answered last hears of it before the session is released
 
     def _look_soon(self) -> None:
         """After all that is ready now, so that whatever comes in one moment can go together."""
@@ -155,32 +162,32 @@ class BatchQueue(Generic[Payload, Result]):
             if handle is not None:
                 handle.cancel()
         self._wake = self._alarm = None
-        loop = asyncio.get_running_loop()
         while True:
-            step = self._scheduler.next(now=time.monotonic(), running=len(self._running), closing=self._closing)
+            now = time.monotonic()
+            step = self._scheduler.next(now=now, running=len(self._running), closing=self._closing)
             if not isinstance(step, Cut):
                 break
             for item in step.expired:
                 _expire(item)
-            if step.items:
-                task = loop.create_task(self._run(step.items, step.closed), name="batch")
-                self._running.add(task, rows=sum(item.rows for item in step.items), now=time.monotonic())
-                task.add_done_callback(self._done)
+            if step.items and self._start(step.items, step.closed, now):
+                if self._scheduler.waiting:
+                    self._look_soon()  # a batch was computed on the loop; others have their turn before the next
+                return
         if step.seconds is not None:
-            self._alarm = loop.call_later(step.seconds, self._look)
+            self._alarm = asyncio.get_running_loop().call_later(step.seconds, self._look)
+
+    def _start(self, items: list[Item[Payload, Result]], closed: Closed, now: float) -> bool:
+        """Whether the batch is done already."""
+        task = start_now(self._execute(items, closed), name="batch")
+        if task is None:
+            return True
+        self._running.add(task, rows=sum(item.rows for item in items), now=now)
+        task.add_done_callback(self._done)
+        return False
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.remove(task)
         self._look()
-
-    async def _run(self, items: list[Item[Payload, Result]], closed: Closed) -> None:
-        now = time.monotonic()  # the loop may have been busy since the cut
-        due = [item for item in items if item.due(now)]
-        for item in items:
-            if not item.due(now):
-                _expire(item)
-        if due:
-            await self._execute(due, closed)
 
     async def _execute(self, items: list[Item[Payload, Result]], closed: Closed) -> None:
         size, began = sum(item.rows for item in items), time.monotonic()

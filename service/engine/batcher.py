@@ -148,9 +148,17 @@ class Batcher:
 
         Raises what `submit` raises; then none of them is answered.
         """
-        size = self._queue.largest
+        size = self._queue.whole
         parts = [_part(tensors[at : at + size]) for at in range(0, len(tensors), size)]
         timed = await self._queue.submit(parts, deadline=deadline, priority=priority)
+        if len(timed) == 1:
+            (only,) = timed
+            return Rows(
+                logits=only.value.logits,
+                embeddings=only.value.embeddings,
+                queue_seconds=only.queue_seconds,
+                inference_seconds=only.inference_seconds,
+            )
         embeddings = [part.value.embeddings for part in timed if part.value.embeddings is not None]
         return Rows(
             logits=np.concatenate([part.value.logits for part in timed]),

@@ -19,6 +19,8 @@ from service.errors import DeadlineUnreachable, QueueFull
 PATIENCE = 0.75
 """Whoever waits for company on a free session is to be done after this share of the time until its deadline."""
 TICK_SECONDS = 1e-6
+WHOLE_SECONDS = 0.005
+"""As long as others may have to wait for a request of many images that is computed in one piece."""
 WORTH_A_LANE_SECONDS = 0.002
 """Below that, two threads cost more than they gain, and images wait for each other instead."""
 
@@ -78,6 +80,7 @@ class Scheduler(Generic[Item]):
         self._lanes = self._policy.lanes
         if costs.known and costs.expected(1) < WORTH_A_LANE_SECONDS:
             self._lanes = 1
+        self._quick = self._quick_size()
 
     @property
     def waiting(self) -> int:
@@ -90,12 +93,16 @@ class Scheduler(Generic[Item]):
         return self._largest
 
     @property
-    def piece(self) -> int:
-        """Most images of one caller that go as one item: a batch of them where all take turns on one lane.
-
-        On several lanes each goes alone, so that they are spread over the free ones.
+    def whole(self) -> int:
+        """Most images of one request that go as one item. They need no company and gain nothing from being cut, so
+        where all take turns on one lane it may be more than a batch that is put together.
         """
-        return self._largest if self._lanes == 1 else 1
+        return max(self._largest, self._quick) if self._lanes == 1 else self._largest
+
+    @property
+    def piece(self) -> int:
+        """The same where each may go alone: on several lanes they do, so that they are spread over the free ones."""
+        return self.whole if self._lanes == 1 else 1
 
     def expected(self, size: int) -> float:
         """Seconds of a batch; 0 where nothing is known yet."""
@@ -115,6 +122,13 @@ class Scheduler(Generic[Item]):
         if self._policy.slo_seconds is not None and self._costs.known:
             size = self._costs.largest_within(self._policy.slo_seconds / 2, range(1, size + 1)) or 1
         return size
+
+    def _quick_size(self) -> int:
+        """Most images that are computed within so little time that others may wait for them."""
+        if not self._costs.known or self._policy.ahead:  # a GPU fills sizes up, and would compute more than was asked
+            return 1
+        longest = min(WHOLE_SECONDS, (self._policy.slo_seconds or math.inf) / 2)
+        return self._costs.largest_within(longest, range(1, self._policy.max_batch_size + 1)) or 1
 
     def admit(
         self,
@@ -204,7 +218,7 @@ class Scheduler(Generic[Item]):
             needed = 0.0  # a free session is always tried
             if running or self._waiting > item.rows:
                 # Where more wait than fit, batches stay full, and whoever has no time for one has none at all.
-                needed = self._costs.least(most if overloaded else item.rows)
+                needed = self._costs.least(max(most, item.rows) if overloaded else item.rows)
             if item.gone or (item.deadline is not None and now + needed > item.deadline):
                 self._take()
                 if not item.gone:

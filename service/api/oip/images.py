@@ -1,12 +1,11 @@
 """Counts the images that came as tensors, so that the metrics know them as they know those of the other doors."""
 
+import math
 from collections.abc import Mapping
 from typing import Protocol
 
-import numpy as np
-
 from service.engine.datatypes import AnyTensor
-from service.engine.postprocess import probabilities_of
+from service.engine.postprocess import best_labels
 from service.metrics import Metrics
 from service.models.packaged_tensors import PackagedTensors
 from service.models.tensor_model import Computed, TensorModel
@@ -44,12 +43,12 @@ class CountedImages:
         logits = computed.outputs.get(manifest.outputs.logits)
         if logits is None:
             return
-        if np.isnan(logits).any():
-            bad = np.isnan(logits).any(axis=1)
-            self._metrics.observe_image("error", int(bad.sum()))
-            logits = logits[~bad]
-        shares = probabilities_of(logits, manifest.calibration.temperature)
-        self._metrics.observe_predictions(manifest, shares.argmax(axis=1).tolist(), shares.max(axis=1).tolist())
+        best, confidences = best_labels(logits, manifest.calibration.temperature)
+        if any(map(math.isnan, confidences)):
+            known = [place for place, confidence in enumerate(confidences) if not math.isnan(confidence)]
+            self._metrics.observe_image("error", len(confidences) - len(known))
+            best, confidences = [best[place] for place in known], [confidences[place] for place in known]
+        self._metrics.observe_predictions(manifest, best, confidences)
 
     def failed(self, model: TensorModel, tensors: Mapping[str, AnyTensor]) -> None:
         """None of the request's images has an answer, those beside a bad one included."""

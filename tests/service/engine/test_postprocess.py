@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.engine.postprocess import classification_of, classifications_of, probabilities_of
+from service.engine.postprocess import best_labels, classification_of, classifications_of, probabilities_of
 
 LABELS = ("ant", "bee", "cat", "dog")
 FLOAT_MAX = float(np.finfo(np.float32).max)
@@ -30,6 +30,20 @@ def test_labels_come_by_falling_probability() -> None:
     for prediction in answer.predictions:
         assert prediction.label == LABELS[prediction.index]
         assert prediction.probability == pytest.approx(expected[prediction.index])
+
+
+@given(st.integers(1, 9), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_the_best_alone_are_the_first_of_all(images: int, seed: int) -> None:
+    """Ties go to the label that comes first."""
+    values = np.random.default_rng(seed).integers(-3, 3, size=(images, 4)).astype(np.float32)
+    best, shares = best_labels(values, temperature=1.3)
+    firsts = [
+        one.predictions[0]
+        for one in classifications_of(values, labels=LABELS, temperature=1.3, top_k=1, min_confidence=None)
+    ]
+    assert best == [first.index for first in firsts]
+    assert shares == pytest.approx([first.probability for first in firsts])
 
 
 @given(st.integers(1, 9), st.integers(0, 2**32 - 1))

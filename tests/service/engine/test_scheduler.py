@@ -50,6 +50,33 @@ def numbered(count: int, **fields: float) -> list[Image]:
     return [Image(name=name, **fields) for name in range(count)]  # type: ignore[arg-type]
 
 
+QUICK = {1: 0.0015, 2: 0.0030, 3: 0.0045}
+"""Two together are nearly as cheap as three, and three are still quick."""
+
+
+@pytest.mark.parametrize(
+    ("costs", "policy", "whole", "piece"),
+    [
+        (QUICK, {"max_batch_size": 3}, 3, 3),
+        (QUICK, {"max_batch_size": 2}, 2, 2),
+        (QUICK, {"max_batch_size": 3, "slo_seconds": 0.007}, 2, 2),
+        (QUICK, {"max_batch_size": 3, "ahead": 1}, 2, 2),
+        (SLOW, {"max_batch_size": 8}, 1, 1),
+        (STEEP, {"max_batch_size": 16, "lanes": 2}, 16, 1),
+    ],
+)
+def test_a_request_of_many_images_stays_in_one_piece_while_that_is_quick(
+    costs: dict[int, float], policy: dict[str, float], whole: int, piece: int
+) -> None:
+    """Within the objective; on several lanes it is spread, and on a GPU it fills no size up."""
+    subject = scheduler(costs=costs, **policy)
+    assert (subject.whole, subject.piece) == (whole, piece)
+    subject.push(Image(rows=subject.whole))
+    step = subject.next(now=0.0, running=0)
+    assert isinstance(step, Cut)
+    assert [item.rows for item in step.items] == [whole]
+
+
 def test_only_a_full_batch_is_made_ready_ahead() -> None:
     """While the one lane is taken; one that is not full may still find company."""
     subject = scheduler(*numbered(7), max_batch_size=4, ahead=1)
