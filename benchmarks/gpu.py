@@ -1,7 +1,8 @@
 """The GPU rows: a ResNet-50 as uint8 tensors and as JPEG, against raw ONNX Runtime on CUDA in the same run.
 
     package   exports the network with random weights, which takes no data
-    raw       ONNX Runtime in this process, in every way it can be called (gpu_raw.py), and the decoder alone
+    raw       ONNX Runtime in this process, in every way it can be called (gpu_raw.py), and the decoder alone, in one
+              process with more and more threads and in a process for each core
     serve     tensors, pictures, pictures several to a call, and pictures by chance at 0.8 of what single ones reached
     steady    every batch after READY against the median of its size, in the service's own engine
     report    one table of all that was measured
@@ -19,8 +20,10 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,21 +33,21 @@ from benchmarks.gpu_raw import Raw
 from benchmarks.limits import RawModel, decode_rate
 from benchmarks.pictures import draw_photographs
 from benchmarks.report import Row, report
-from service.engine.execution import GPU_PROVIDERS, options_of
+from service.allocator import keep_freed_memory
+from service.engine.execution import GPU_PROVIDERS, Options, options_of
 from service.engine.providers import Device, choose_provider
+from service.engine.session import available_cores, quiet_runtime
+from service.models.choice import options_for
 from service.models.manifest import Precision
 from service.models.repository import ModelRepository, Package
 
 PICTURES = 16
+DECODE_THREADS = (2, 4, 8)
+"""Besides as many as there are cores."""
 BATCHES = (1, 8, 32, 64, 128, 256)
 LARGE = 128
-VARIANTS = (
-    ("prefer_nhwc=1", 1),
-    ("prefer_nhwc=1", LARGE),
-    ("cudnn_conv_algo_search=EXHAUSTIVE", LARGE),
-    ("prefer_nhwc=1,cudnn_conv_algo_search=EXHAUSTIVE", LARGE),
-)
-"""Of the provider's options, besides the service's defaults, each with a batch that it is measured at."""
+VARIANTS = (("prefer_nhwc=0", LARGE),)
+"""Of the provider's options, against the service's defaults, each with a batch that it is measured at."""
 STEPS = ("package", "raw", "serve", "steady", "report")
 
 
@@ -68,19 +71,26 @@ class Bench:
         return ModelRepository(self.models).open(self.network, 1)
 
     def model(self) -> RawModel:
-        return RawModel(self.package(), self.precision, provider=choose_provider(self.device).name)
+        provider = choose_provider(self.device).name
+        return RawModel(
+            self.package(), self.precision, provider=provider, provider_options=self._options(provider, self.options)
+        )
 
     def raw(self, options: str) -> Raw:
         package = self.package()
-        spec = package.manifest.input
+        spec, provider = package.manifest.input, choose_provider(self.device).name
         return Raw(
             graph=package.read(package.manifest.variants[self.precision].file),
             tensor=spec.tensor,
             output=package.manifest.outputs.logits,
             shape=(spec.height, spec.width, spec.channels),
-            provider=choose_provider(self.device).name,
-            options=options_of(options),
+            provider=provider,
+            options=self._options(provider, options),
         )
+
+    def _options(self, provider: str, options: str) -> Options:
+        """As the service's loader gives them for this precision."""
+        return options_for(self.precision, options_of(options), provider=provider)
 
     def note(self, rows: Iterable[Row]) -> None:
         """Each row as soon as it is there, on the terminal and for the report."""
@@ -113,15 +123,20 @@ class Bench:
 
 def raw(bench: Bench) -> None:
     on_gpu = choose_provider(bench.device).name in GPU_PROVIDERS
-    ways = ("plain", "bound", "graph", "resident") if on_gpu else ("plain", "bound")
+    ways = ("graph", "bound", "plain") if on_gpu else ("plain", "bound")
     batches = BATCHES if on_gpu else BATCHES[:2]
     variants = VARIANTS if on_gpu else ()
-    each = bench.seconds / (len(batches) * len(ways) + len(variants) + 4)
+    each = bench.seconds / (len(batches) * len(ways) + len(variants) + 2 * (len(DECODE_THREADS) + 1))
     defaults = bench.raw(bench.options)
     for way in ways:
         for batch in batches:
             bench.guarded(f"raw {way}", lambda way=way, batch=batch: _raw_row(defaults, way, batch, each))  # type: ignore[misc]
-    bench.guarded("decoder", lambda: _decoder_row(bench, 4 * each))
+    keep_freed_memory()
+    pictures = draw_photographs(PICTURES)
+    cores = available_cores()
+    for threads in sorted({min(threads, cores) for threads in DECODE_THREADS} | {cores}):
+        bench.guarded("decoder", lambda threads=threads: _decoder_row(bench, pictures, threads, 2 * each))  # type: ignore[misc]
+    bench.guarded("decoder in processes", lambda: _processes_row(bench, pictures, cores, 2 * each))
     for options, batch in variants:
         bench.guarded(f"raw {options}", lambda options=options, batch=batch: _variant_row(bench, options, batch, each))  # type: ignore[misc]
 
@@ -138,9 +153,25 @@ def _variant_row(bench: Bench, options: str, batch: int, seconds: float) -> Row:
     return {**row, "row": f"variant {options}"}
 
 
-def _decoder_row(bench: Bench, seconds: float) -> Row:
-    rate = decode_rate(bench.model(), draw_photographs(PICTURES), seconds=seconds)
-    return {"row": "decoder", "images/s": rate}
+def _decoder_row(bench: Bench, pictures: Sequence[bytes], threads: int, seconds: float) -> Row:
+    """As the service decodes: in threads of one process."""
+    rate = decode_rate(bench.model(), pictures, seconds=seconds, threads=threads)
+    return {"row": "decoder", "images/s": rate, "threads": threads, "limit": f"{threads} threads"}
+
+
+def _processes_row(bench: Bench, pictures: Sequence[bytes], processes: int, seconds: float) -> Row:
+    """What the cores could do if nothing were shared."""
+    task = (bench, tuple(pictures), seconds)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_decode_alone, [(bench, tuple(pictures), 0.01)] * processes))  # all have started
+        rates = list(pool.map(_decode_alone, [task] * processes))
+    return {"row": "decoder in processes", "images/s": sum(rates), "limit": f"{processes} processes"}
+
+
+def _decode_alone(task: tuple[Bench, tuple[bytes, ...], float]) -> float:
+    bench, pictures, seconds = task
+    keep_freed_memory()
+    return decode_rate(bench.model(), pictures, seconds=seconds, threads=1)
 
 
 def report_all(bench: Bench) -> None:
@@ -190,6 +221,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "benchmarks", help="packages and rows")
     parser.add_argument("--json", type=Path, help="file for all rows, with report")
     given = parser.parse_args()
+    quiet_runtime()
     given.work.mkdir(parents=True, exist_ok=True)
     fields = {name: value for name, value in vars(given).items() if name != "step"}
     STEP[given.step](Bench(**fields))

@@ -65,13 +65,12 @@ print(sys.version.split()[0], " ".join(f"{n} {m.version(n)}" for n in names))
 from service.engine.providers import Device, choose_provider
 print(choose_provider(Device(sys.argv[1])))' "$DEVICE"
 
-# What is not timed goes side by side: the export of the large network, the tests, a small network as a first sign, and
+# What is not timed goes side by side: the export of the large network, the tests, and
 # the service with CUDA's libraries out of reach, which must end with an error that says so.
 # shellcheck disable=SC2046 # several words
 begin export 200 $(bench package "$NETWORK" fp16)
 [ "$DEVICE" = cpu ] || begin tests 150 "$BIN" -m pytest -m gpu tests/gpu -q -p no:cacheprovider -W default --timeout 100
-begin small 150 sh -c "$(bench package fashion_cnn fp32) && $(bench steady fashion_cnn fp32) --seconds $(share 0.02)"
-finish small 12
+step 4 small 150 $(bench package fashion_cnn fp32)
 begin no-fallback 150 sh benchmarks/gpu_refusal.sh "$BIN" "$WORK" "$DEVICE"
 finish no-fallback 8
 [ "$DEVICE" = cpu ] || finish tests 25

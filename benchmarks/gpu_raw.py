@@ -16,6 +16,7 @@ import onnxruntime
 
 from service.engine.execution import CPU_PROVIDER, EXECUTIONS
 from service.engine.pinned import pinned_array
+from service.engine.session import FATAL_ONLY
 
 WAYS = ("plain", "bound", "graph", "resident")
 WARM_UPS = 4
@@ -90,7 +91,7 @@ class Raw:
 
     def _open(self, *, graphs: bool) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = FATAL_ONLY
         chosen = EXECUTIONS[self.provider].options(self.options, threads=1)
         if self.provider != CPU_PROVIDER:
             chosen["enable_cuda_graph"] = "1" if graphs else "0"

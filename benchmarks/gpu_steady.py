@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.report import Row
+from service.engine.batch_costs import NEARLY_ON_GPU
 from service.engine.batcher import BatchPolicy, BatchReport
 from service.engine.decode import ImageLimits
 from service.engine.execution import options_of
@@ -34,7 +35,7 @@ async def _steady(bench: "Bench") -> Row:
         loader = ModelLoader(
             provider=choose_provider(bench.device).name,
             threads=1,
-            policy=BatchPolicy(max_batch_size=MAX_BATCH_SIZE, ahead=1),
+            policy=BatchPolicy(max_batch_size=MAX_BATCH_SIZE, ahead=1, nearly=NEARLY_ON_GPU),
             limits=ImageLimits(),
             workers=workers,
             observer=LoadObserver(

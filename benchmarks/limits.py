@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -36,12 +36,18 @@ class RawModel:
     """A package's graph in ONNX Runtime, and its way of preparing pictures."""
 
     def __init__(
-        self, package: Package, precision: Precision = Precision.FP32, *, provider: str = CPU_PROVIDER
+        self,
+        package: Package,
+        precision: Precision = Precision.FP32,
+        *,
+        provider: str = CPU_PROVIDER,
+        provider_options: Mapping[str, str] | None = None,
     ) -> None:
         manifest = package.manifest
         self.spec: InputSpec = manifest.input
         self._graph = package.read(manifest.variants[precision].file)
         self._provider = provider
+        self._provider_options = provider_options
         self._sessions: dict[tuple[int, int], Callable[[Images], npt.NDArray[np.float32]]] = {}
         self._outputs = [manifest.outputs.logits]
         self._limits = ImageLimits()
@@ -57,7 +63,9 @@ class RawModel:
         return self._sessions[threads, number]
 
     def _load(self, threads: int) -> Callable[[Images], npt.NDArray[np.float32]]:
-        runtime = open_runtime(self._graph, provider=self._provider, threads=threads)
+        runtime = open_runtime(
+            self._graph, provider=self._provider, threads=threads, provider_options=self._provider_options
+        )
 
         def run(images: Images) -> npt.NDArray[np.float32]:
             logits: npt.NDArray[np.float32] = runtime.run(self._outputs, {self.spec.tensor: images})[0]
@@ -84,9 +92,9 @@ def best_layout(model: RawModel, *, batches: Sequence[int], seconds: float) -> L
     return max(found, key=lambda layout: layout.images_per_second)
 
 
-def decode_rate(model: RawModel, files: Sequence[bytes], *, seconds: float) -> float:
-    """Images a second, decoded and brought to the model's size, on all cores."""
-    workers = available_cores()
+def decode_rate(model: RawModel, files: Sequence[bytes], *, seconds: float, threads: int | None = None) -> float:
+    """Images a second, decoded and brought to the model's size, on all cores, with a thread for each by default."""
+    workers = threads or available_cores()
     end = time.perf_counter() + seconds
 
     def work(first: int) -> int:

@@ -120,9 +120,11 @@ def _settings(command_line: dict[str, Any], config: Path | None) -> SettingsWith
 def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
     # gRPC's core would write lines of its own among those of the log, for a caller's mistakes too.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from service.allocator import keep_freed_memory
     from service.api.calls import add_call
     from service.bootstrap import build_server
     from service.engine.providers import ProviderUnavailable
+    from service.engine.session import quiet_runtime
     from service.event_loop import EventLoopUnavailable, run
     from service.logs import configure_logs
     from service.models.repository import PackageRefused
@@ -131,6 +133,8 @@ def _run(read: SettingsWithOrigins) -> Literal[0, 1]:
     from service.server import DeviceFailed
 
     configure_logs(level=read.settings.log_level, form=read.settings.log_format, processors=[add_call])
+    quiet_runtime()
+    keep_freed_memory()
 
     async def serve_until_told() -> None:
         server = await build_server(read.settings)

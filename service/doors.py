@@ -7,7 +7,7 @@ from typing import cast
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
-from recognition.oip import open_inference_pb2, open_inference_pb2_grpc
+from recognition.oip import open_inference_pb2
 from recognition.v1 import recognition_pb2, recognition_pb2_grpc
 
 from service.api.auth.access import Access
@@ -20,7 +20,7 @@ from service.api.methods import Methods
 from service.api.oip.core import OpenInference
 from service.api.oip.errors import open_inference_status
 from service.api.oip.rest.router import open_inference_router
-from service.api.oip.servicer import OpenInferenceServicer
+from service.api.oip.servicer import OpenInferenceServicer, add_open_inference
 from service.api.recogniser import Recogniser
 from service.api.recognition import RecognitionServicer
 from service.api.rest.app import build_app, refusal_at
@@ -83,9 +83,7 @@ def _methods(core: Core) -> Methods:
     recognition_pb2_grpc.add_RecognitionServiceServicer_to_server(
         RecognitionServicer(core.recogniser, core.registry, closing=core.door.closing), added_to
     )
-    open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
-        OpenInferenceServicer(core.open_inference, closing=core.door.closing), added_to
-    )
+    add_open_inference(OpenInferenceServicer(core.open_inference, closing=core.door.closing), added_to)
     health_pb2_grpc.add_HealthServicer_to_server(core.status.servicer, added_to)
     names = (SERVICE_NAME, OPEN_INFERENCE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflecting = reflection.aio.ReflectionServicer(names)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from service.api.oip.statistics import Statistics
 from service.config import Settings
+from service.engine.batch_costs import NEARLY, NEARLY_ON_GPU
 from service.engine.batcher import BatchPolicy, BatchReport
 from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decode_pool import DecodePool
@@ -103,6 +104,7 @@ def _batch_policy(settings: Settings, provider: Provider, threads: int) -> Batch
         slo_seconds=settings.slo_p99_ms / 1000 or None,
         lanes=settings.parallel_batches or (1 if on_gpu else threads),
         ahead=1 if on_gpu else 0,
+        nearly=NEARLY_ON_GPU if on_gpu else NEARLY,
     )
 
 

@@ -7,6 +7,8 @@ SMOOTHING = 0.2
 """Weight of the newest batch."""
 NEARLY = 1.1
 """A size is as good as the best one where an image costs at most so many times as much in it."""
+NEARLY_ON_GPU = 1.01
+"""There a batch is short, and whatever comes between two of them is shared by its images."""
 OVERHEAD_SECONDS = 0.0003
 """What the event loop and the threads spend on a batch of any size, besides the session."""
 
@@ -47,15 +49,17 @@ class BatchCosts:
         ratio = seconds / max(self._unloaded(size), 1e-9)
         self._load += SMOOTHING * (ratio - self._load)
 
-    def best_size(self, most: int) -> int:
-        """The smallest size of those measured in which an image costs nearly as little as it can; else `most`."""
+    def best_size(self, most: int, *, nearly: float = NEARLY) -> int:
+        """The smallest size of those measured in which an image costs at most `nearly` times as much as in the best
+        one; else `most`.
+        """
         if self._learns:
             return most
         sizes = [size for size in self._sizes if size <= most]
         each = {size: (self._seconds[size] + OVERHEAD_SECONDS) / size for size in sizes}
         if not each:
             return most
-        return next(size for size in sizes if each[size] <= NEARLY * min(each.values()))
+        return next(size for size in sizes if each[size] <= nearly * min(each.values()))
 
     def largest_within(self, seconds: float, sizes: Iterable[int]) -> int | None:
         """The largest of the sizes that takes no longer than this; None where none does."""

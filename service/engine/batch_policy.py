@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from service.engine.batch_costs import NEARLY
+
 
 class Closed(StrEnum):
     """Why a batch was cut when it was."""
@@ -32,5 +34,7 @@ class BatchPolicy:
     """In how long nearly every image shall be answered, from its arrival in the queue."""
     lanes: int = 1
     """Batches that the session computes side by side."""
+    nearly: float = NEARLY
+    """A batch is large enough where an image costs at most so many times as much as in the best one."""
     ahead: int = 0
     """Full batches that may be made ready besides, while every lane is taken."""

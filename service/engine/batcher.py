@@ -21,6 +21,9 @@ from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, Serv
 
 __all__ = ["BatchPolicy", "BatchReport", "Batcher", "Closed", "Piece", "Row", "Rows", "Run", "Tensor"]
 
+LARGEST_ON_LOOP_BYTES = 2**20
+"""That are copied there; as much takes about as long as the way to a thread and back."""
+
 Tensor = npt.NDArray[np.uint8]
 Run = Callable[[Tensor], Awaitable[Outputs]]
 
@@ -168,7 +171,7 @@ class Batcher:
         )
 
     async def _compute(self, parts: list[Tensor]) -> Computed[Outputs]:
-        images = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        images = parts[0] if len(parts) == 1 else await _laid_together(parts)
         outputs = await self._run(images)
         if any(len(rows) != len(images) for rows in (outputs.logits, outputs.embeddings) if rows is not None):
             raise InferenceFailed("The model gave another number of answers than it was given images.")
@@ -179,6 +182,13 @@ class Batcher:
             results.append(Outputs(logits=outputs.logits[at:end], embeddings=embeddings))
             at = end
         return Computed(results=results, padding=outputs.padding)
+
+
+async def _laid_together(parts: list[Tensor]) -> Tensor:
+    """Not on the event loop where that takes long."""
+    if sum(part.nbytes for part in parts) <= LARGEST_ON_LOOP_BYTES:
+        return np.concatenate(parts)
+    return await asyncio.get_running_loop().run_in_executor(None, np.concatenate, parts)
 
 
 def _rows(timed: Timed[Outputs]) -> list[Row]:

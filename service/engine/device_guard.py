@@ -21,7 +21,11 @@ from service.errors import DeviceExhausted, DeviceLost
 log = structlog.get_logger("service.device")
 
 MOST_FAILURES_IN_A_ROW = 3
-MEMORY = re.compile(r"out of memory|failed to allocate memory|bad[_ ]alloc|_ALLOC_FAILED", re.IGNORECASE)
+MEMORY = re.compile(
+    r"out of memory|failed to allocate memory|bad[_ ]alloc|_ALLOC_FAILED|is smaller than requested bytes"
+    r"|BFCArena::AllocateRawInternal|BFCArena::Extend",
+    re.IGNORECASE,
+)
 LOST = re.compile(
     r"CUDA (failure|error)|CUDNN[ _](failure|error|STATUS)|CUBLAS[ _](failure|error|STATUS)|cudaError|CUDA_ERROR"
     r"|illegal memory access|device-side assert|unspecified launch failure|uncorrectable ECC|GPU is lost"

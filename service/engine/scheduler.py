@@ -118,7 +118,7 @@ class Scheduler(Generic[Item]):
         """An image waits for one batch at most that began before it, and for its own: both must fit."""
         size = self._policy.max_batch_size
         if self._policy.max_delay_seconds == 0.0:  # else who set it wants company, whether it pays or not
-            size = self._costs.best_size(size)
+            size = self._costs.best_size(size, nearly=self._policy.nearly)
         if self._policy.slo_seconds is not None and self._costs.known:
             size = self._costs.largest_within(self._policy.slo_seconds / 2, range(1, size + 1)) or 1
         return size

@@ -21,6 +21,9 @@ log = structlog.get_logger("service.session")
 _GIVEN_UP: list[onnxruntime.InferenceSession] = []
 """Kept: ONNX Runtime ends the process when a session is let go that was recording a graph when it failed."""
 
+FATAL_ONLY = 4
+"""The level of ONNX Runtime's own lines, which are not of the log's form: what fails is raised besides."""
+
 Images = npt.NDArray[np.uint8]
 
 
@@ -157,7 +160,7 @@ def open_runtime(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = FATAL_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if provider == CPU_PROVIDER:
         use_shared_arena(options)
@@ -170,6 +173,11 @@ def open_runtime(
     check_provider(runtime, provider)
     runtime._model_bytes = None  # noqa: SLF001 - kept for that fallback only, and as large as the weights
     return runtime
+
+
+def quiet_runtime() -> None:
+    """For the process: what no session of its own says, such as which kernels cuDNN tried before it found one."""
+    onnxruntime.set_default_logger_severity(FATAL_ONLY)
 
 
 def available_cores() -> int:

@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from service.engine.execution import CPU_PROVIDER, CUDA_PROVIDER, OPENVINO_PROVIDER, TENSORRT_PROVIDER, Options
+from service.engine.execution import (
+    CHANNELS_LAST,
+    CPU_PROVIDER,
+    CUDA_PROVIDER,
+    OPENVINO_PROVIDER,
+    TENSORRT_PROVIDER,
+    Options,
+)
 from service.engine.session import Session
 from service.models.manifest import Manifest, Precision
 from service.models.package import Package, PackageRefused
@@ -67,10 +74,14 @@ def candidates_of(
     )
 
 
-def options_for(precision: Precision, given: Options | None) -> Options:
-    """What the provider is told besides, so that it computes in this precision."""
+def options_for(precision: Precision, given: Options | None, *, provider: str) -> Options:
+    """What the provider is told besides, so that it computes in this precision, and does so fast."""
     options = given or {}
-    return {**options, "INFERENCE_PRECISION_HINT": "bf16"} if precision is Precision.BF16 else options
+    if precision is Precision.BF16:
+        return {**options, "INFERENCE_PRECISION_HINT": "bf16"}
+    if precision is Precision.FP16 and provider == CUDA_PROVIDER:
+        return {CHANNELS_LAST: "1", **options}
+    return options
 
 
 def _check_there(package: Package, precision: Precision, provider: str) -> None:

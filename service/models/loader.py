@@ -173,7 +173,7 @@ class ModelLoader:
                 threads=self._threads,
                 tensor=manifest.input.tensor,
                 outputs=manifest.outputs,
-                provider_options=options_for(precision, self._provider_options),
+                provider_options=options_for(precision, self._provider_options, provider=self._provider),
             )
         except ProviderUnavailable:
             raise

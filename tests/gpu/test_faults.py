@@ -70,8 +70,8 @@ os._exit(0)  # nothing can be put away in a broken context
 async def test_a_batch_that_finds_no_memory_is_refused_and_the_next_one_is_answered(
     load: LoadSession, package: Package
 ) -> None:
-    """The error of the real allocator is known as one of memory."""
-    session = load(Precision.FP32, gpu_mem_limit=LITTLE_MEMORY)
+    """The error of the real allocator is known as one of memory; the first size that does not fit does in halves."""
+    session = load(Precision.FP32, gpu_mem_limit=LITTLE_MEMORY, enable_cuda_graph="0")
     spec, faults = package.manifest.input, list[Fault]()
     guard = DeviceGuard(observe=faults.append)
 
@@ -81,6 +81,11 @@ async def test_a_batch_that_finds_no_memory_is_refused_and_the_next_one_is_answe
     def images(count: int) -> Tensor:
         return np.zeros((count, spec.height, spec.width, spec.channels), dtype=np.uint8)
 
+    count = 1
+    while not faults and count < TOO_MANY:
+        count *= 2
+        assert len((await guard.run(compute, images(count))).logits) == count
+    assert faults == [Fault.MEMORY]
     with pytest.raises(DeviceExhausted):
         await guard.run(compute, images(TOO_MANY))
     assert set(faults) == {Fault.MEMORY}

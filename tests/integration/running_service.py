@@ -68,12 +68,21 @@ def running_service(
             process.stderr.close()
 
 
+def entry_of(line: str) -> dict[str, Any]:
+    """What a line of the log says; a line that a library wrote past it is an event without facts."""
+    try:
+        entry: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {"event": line.strip(), "level": "foreign"}
+    return entry
+
+
 def _wait_until_ready(service: RunningService) -> None:
     stream = service.process.stderr
     assert stream is not None
     for line in stream:
         service.log.append(line)
-        entry: dict[str, Any] = json.loads(line)
+        entry = entry_of(line)
         if entry["event"] == "ports bound":
             service.grpc_port, service.metrics_port = entry["grpc_port"], entry["metrics_port"]
             service.http_port = entry["http_port"] or 0

@@ -16,11 +16,11 @@ class EncodingInvalid(Exception):
     """The bytes or elements are not those of a tensor of this type and shape; the text says why."""
 
 
-def decode_raw(datatype: Datatype, shape: tuple[int, ...], raw: bytes) -> AnyTensor:
+def decode_raw(datatype: Datatype, shape: tuple[int, ...], raw: bytes | memoryview) -> AnyTensor:
     """Raises EncodingInvalid. Tensors of numbers are views of `raw`."""
     count = math.prod(shape)
     if datatype is Datatype.BYTES:
-        return _from_list(_elements(raw, count), shape)
+        return _from_list(_elements(bytes(raw), count), shape)
     expected = count * datatype.dtype.itemsize
     if len(raw) != expected:
         raise EncodingInvalid(f"Expected {expected}, got {len(raw)}")

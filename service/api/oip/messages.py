@@ -20,6 +20,7 @@ from service.api.oip.requests import (
     size_mismatch,
     timeout_of,
 )
+from service.api.oip.wire import Raw
 from service.engine.datatypes import AnyTensor, Datatype
 from service.errors import ArgumentInvalid
 
@@ -40,16 +41,18 @@ CONTENTS = {
 """The field for the elements of each type; FP16 and BF16 have none."""
 
 
-def request_of(message: pb.ModelInferRequest) -> InferRequest:
-    """Raises ArgumentInvalid or NotOffered."""
+def request_of(message: pb.ModelInferRequest, raw: Raw | None = None) -> InferRequest:
+    """`raw` stands for the message's own raw contents (wire.py). Raises ArgumentInvalid or NotOffered."""
+    if raw is None:
+        raw = message.raw_input_contents
     parameters = parameters_of(message.parameters)
     inputs = []
     for place, tensor in enumerate(message.inputs):
         refuse_shared_memory(parameters_of(tensor.parameters), tensor.name)
-        inputs.append(_given(message, place))
-    if len(message.raw_input_contents) > len(message.inputs):
+        inputs.append(_given(message, place, raw))
+    if len(raw) > len(message.inputs):
         raise ArgumentInvalid(
-            f"expected {len(message.inputs)} raw_input_contents, got {len(message.raw_input_contents)}",
+            f"expected {len(message.inputs)} raw_input_contents, got {len(raw)}",
             field="raw_input_contents",
         )
     parameters = parameters_of(message.parameters)
@@ -93,19 +96,21 @@ def _wanted(output: pb.ModelInferRequest.InferRequestedOutputTensor) -> WantedTe
     return WantedTensor(name=output.name, best=best_of(parameters))
 
 
-def _given(message: pb.ModelInferRequest, place: int) -> GivenTensor:
+def _given(message: pb.ModelInferRequest, place: int, raw: Raw) -> GivenTensor:
     tensor, model = message.inputs[place], message.model_name
     datatype = datatype_of(tensor.datatype, tensor=tensor.name, model=model)
     shape = shape_of(list(tensor.shape), tensor=tensor.name, model=model)
     try:
-        elements = _elements(message, place, datatype, shape)
+        elements = _elements(message, place, datatype, shape, raw)
     except EncodingInvalid as error:
         raise size_mismatch(error, tensor=tensor.name, model=model) from error
     return GivenTensor(name=tensor.name, datatype=datatype, tensor=elements)
 
 
-def _elements(message: pb.ModelInferRequest, place: int, datatype: Datatype, shape: tuple[int, ...]) -> AnyTensor:
-    tensor, model, raw = message.inputs[place], message.model_name, message.raw_input_contents
+def _elements(
+    message: pb.ModelInferRequest, place: int, datatype: Datatype, shape: tuple[int, ...], raw: Raw
+) -> AnyTensor:
+    tensor, model = message.inputs[place], message.model_name
     filled = [field.name for field, _ in tensor.contents.ListFields()]
     if raw and filled:
         raise ArgumentInvalid(

@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import NoReturn, cast
 
+import grpc
 from recognition.oip import open_inference_pb2 as pb
 from recognition.oip import open_inference_pb2_grpc as pb_grpc
 
 from service.api.oip.core import OpenInference
 from service.api.oip.messages import answer_message, request_of
+from service.api.oip.wire import WireRequest, read_request
 from service.api.stream import answers_as_ready
 from service.api.surround import Context
 from service.errors import NotOffered, ServiceError
 
+SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 STREAM_PLACES = 64
 """Requests of one stream that are worked on at a time."""
 STATUS_HEADER = "triton_grpc_error"
@@ -48,8 +51,13 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
         return self._description.model(request.name, request.version)
 
     async def ModelInfer(self, request: pb.ModelInferRequest, context: Context) -> pb.ModelInferResponse:  # noqa: N802
+        return await self.infer_wire(WireRequest(message=request, raw=request.raw_input_contents), context)
+
+    async def infer_wire(self, request: WireRequest, context: Context) -> pb.ModelInferResponse:
+        """ModelInfer with its tensors still in the bytes that came in."""
         remaining = cast("float | None", context.time_remaining())  # the stubs do not know of None
-        return answer_message(await self._inference.infer(request_of(request), remaining_seconds=remaining))
+        given = request_of(request.message, request.raw)
+        return answer_message(await self._inference.infer(given, remaining_seconds=remaining))
 
     async def ModelStreamInfer(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.ModelInferRequest], context: Context
@@ -116,3 +124,14 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
         except ServiceError as error:
             infer_response = pb.ModelInferResponse(id=request.id)
             return pb.ModelStreamInferResponse(error_message=error.sentence, infer_response=infer_response)
+
+
+def add_open_inference(servicer: OpenInferenceServicer, server: grpc.aio.Server) -> None:
+    """All calls of the protocol; requests for inference are read by wire.py instead of protobuf alone."""
+    pb_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    infer = grpc.unary_unary_rpc_method_handler(
+        servicer.infer_wire,
+        request_deserializer=read_request,
+        response_serializer=pb.ModelInferResponse.SerializeToString,
+    )
+    server.add_registered_method_handlers(SERVICE, {"ModelInfer": infer})

@@ -42,6 +42,8 @@ def test_company_is_sought_only_where_it_pays() -> None:
     assert BatchCosts(FLAT).best_size(64) == 1
     assert BatchCosts(STEEP).best_size(64) == 16
     assert BatchCosts(STEEP).best_size(4) == 4
+    assert BatchCosts({1: 1.0, 2: 1.9}).best_size(4) == 1
+    assert BatchCosts({1: 1.0, 2: 1.9}).best_size(4, nearly=1.01) == 2
 
 
 def test_the_largest_size_within_a_time() -> None:

@@ -14,6 +14,14 @@ from service.errors import DeviceExhausted, DeviceLost
 STICKY = "CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; hostname=h ; file=cuda_call.cc ; expr=x"
 MEMORY = "Non-zero status code returned while running Conv node. bfc_arena.cc Failed to allocate memory for 1024 bytes"
 
+ARENA = (
+    "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Conv node. Name:'node_Conv_32' Status "
+    "Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:360 void* "
+    "onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*) Available memory of 1183232 is "
+    "smaller than requested bytes of 205520896"
+)
+"""Word for word what ONNX Runtime 1.31 said on an H200 whose arena was full."""
+
 
 class Device:
     """Computes as long as the batch fits, and raises what it is told to."""
@@ -45,6 +53,7 @@ def images(count: int) -> Tensor:
         ("CUBLAS failure 13: CUBLAS_STATUS_EXECUTION_FAILED", Fault.LOST),
         ("CUDA error: device-side assert triggered", Fault.LOST),
         (MEMORY, Fault.MEMORY),
+        (ARENA, Fault.MEMORY),
         ("CUDA failure 2: out of memory ; GPU=0", Fault.MEMORY),
         ("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED", Fault.MEMORY),
         ("std::bad_alloc", Fault.MEMORY),

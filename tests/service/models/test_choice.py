@@ -9,7 +9,7 @@ import pytest
 
 from service.engine.batcher import BatchPolicy
 from service.engine.decode import ImageLimits
-from service.engine.execution import CPU_PROVIDER, OPENVINO_PROVIDER
+from service.engine.execution import CPU_PROVIDER, CUDA_PROVIDER, OPENVINO_PROVIDER, TENSORRT_PROVIDER
 from service.engine.session import Session
 from service.models import choice
 from service.models.choice import Candidate, candidates_of, options_for
@@ -125,15 +125,26 @@ def test_the_fastest_goes_first_and_says_why(package: Package, monkeypatch: pyte
 
 def test_bfloat16_is_the_float32_graph_computed_otherwise(package: Package) -> None:
     """The provider is told, the tolerance allows for its rounding, and another provider is refused it."""
-    assert options_for(Precision.BF16, {"NUM_STREAMS": "1"}) == {
+    assert options_for(Precision.BF16, {"NUM_STREAMS": "1"}, provider=OPENVINO_PROVIDER) == {
         "NUM_STREAMS": "1",
         "INFERENCE_PRECISION_HINT": "bf16",
     }
-    assert options_for(Precision.FP32, None) == {}
+    assert options_for(Precision.FP32, None, provider=OPENVINO_PROVIDER) == {}
     fp32, bf16 = (package.manifest.variant(precision) for precision in (Precision.FP32, Precision.BF16))
     assert (bf16.file, bf16.golden_tolerance) == (fp32.file, 400 * fp32.golden_tolerance)
     with pytest.raises(PackageRefused, match="bf16 is computed by OpenVINO only"):
         candidates_of(package, PrecisionChoice.BF16, provider=CPU_PROVIDER, build=Built())
+
+
+def test_half_precision_is_computed_with_channels_last_on_cuda() -> None:
+    """Unless the settings say otherwise; only there, and only in half precision."""
+    assert options_for(Precision.FP16, {"device_id": "1"}, provider=CUDA_PROVIDER) == {
+        "prefer_nhwc": "1",
+        "device_id": "1",
+    }
+    assert options_for(Precision.FP16, {"prefer_nhwc": "0"}, provider=CUDA_PROVIDER) == {"prefer_nhwc": "0"}
+    assert options_for(Precision.FP16, None, provider=TENSORRT_PROVIDER) == {}
+    assert options_for(Precision.FP32, None, provider=CUDA_PROVIDER) == {}
 
 
 def test_what_is_asked_for_is_not_measured(package: Package) -> None:
