@@ -50,7 +50,7 @@ async def cancels(service: RunningService, root: Path, size: Size) -> None:
 
     async def cancel_one(channel: grpc.aio.Channel, number: int) -> None:
         call = RecognitionServiceStub(channel).Classify(pb.ClassifyRequest(image=picture_of(number)), timeout=60)
-        await asyncio.sleep(random.uniform(0.0, 3 * typical))
+        await asyncio.sleep(random.uniform(0.0, 1.2 * typical))
         call.cancel()
         try:
             await call
