@@ -8,7 +8,7 @@ TIMES_EXPECTED = 20.0
 LEAST_SECONDS = 30.0
 """A machine that has much else to do is no reason to cry."""
 UNMEASURED_SECONDS = 600.0
-"""Where no batch of the model has been seen yet."""
+"""Where none was measured beforehand: graphs that take tensors of any size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class RunningBatches:
         del self._batches[task]
 
     def hanging_seconds(self, expected: Callable[[int], float], now: float) -> float:
-        """How long the oldest of those runs that hang; 0 where none does. `expected` gives a batch's seconds."""
+        """How long the oldest of those runs that hang; 0 where none does. `expected` gives a batch's seconds, or 0."""
         return max((now - batch.began for batch in self._batches.values() if _hangs(batch, expected, now)), default=0.0)
 
 

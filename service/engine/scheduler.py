@@ -105,8 +105,8 @@ class Scheduler(Generic[Item]):
         return self.whole if self._lanes == 1 else 1
 
     def expected(self, size: int) -> float:
-        """Seconds of a batch; 0 where nothing is known yet."""
-        return self._costs.expected(size)
+        """Seconds of a batch; 0 where none was measured beforehand, and one may cost far more than another."""
+        return 0.0 if self._costs.learns else self._costs.expected(size)
 
     def observe(self, size: int, seconds: float) -> None:
         """Takes note of a batch that ran."""

@@ -63,9 +63,9 @@ def _told(value: object) -> str:
         return ", ".join(f"{name} {_told(inner)}" for name, inner in value.items())
     if isinstance(value, list):
         return ", ".join(map(_told, value))
-    if isinstance(value, float) and not value.is_integer():
-        return f"{value:,.4g}"
-    return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
+    if isinstance(value, float) and not value.is_integer() and abs(value) < 1000:
+        return f"{value:.4g}"
+    return f"{value + 0:,.0f}" if isinstance(value, int | float) else str(value)  # + 0: none is -0
 
 
 def main(figures: str, page: str) -> None:

@@ -77,6 +77,14 @@ def test_a_request_of_many_images_stays_in_one_piece_while_that_is_quick(
     assert [item.rows for item in step.items] == [whole]
 
 
+def test_only_what_was_measured_beforehand_is_expected() -> None:
+    """What the batches themselves teach says little of a graph whose next one may be far larger."""
+    assert scheduler(costs=SLOW, max_batch_size=8).expected(4) == 0.040
+    taught = scheduler(max_batch_size=8)
+    taught.observe(4, 0.040)
+    assert taught.expected(4) == 0.0
+
+
 def test_only_a_full_batch_is_made_ready_ahead() -> None:
     """While the one lane is taken; one that is not full may still find company."""
     subject = scheduler(*numbered(7), max_batch_size=4, ahead=1)
