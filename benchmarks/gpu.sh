@@ -6,7 +6,7 @@
 #
 # WHEELS is a folder with the wheels of the extra `service` for that machine's Python and of this project, filled where
 # there is an index (docs/gpu.md has the commands). What the machine has of other packages is used. OUTPUT (default:
-# gpu-results) gets every figure as JSON and the logs. SECONDS (default: 120) are measured, beside installing, exporting
+# gpu-results) gets every figure as JSON and the logs. SECONDS (default: 60) are measured, beside installing, exporting
 # and loading, which take about two minutes.
 set -u
 
@@ -17,7 +17,7 @@ fi
 WHEELS=$(cd "$1" && pwd)
 mkdir -p "${2:-gpu-results}" || exit 2
 OUTPUT=$(cd "${2:-gpu-results}" && pwd)
-MEASURED=${3:-120}
+MEASURED=${3:-60}
 cd "$(dirname "$0")/.." || exit 2
 WORK=${WORK:-/tmp/recognition-gpu}
 DEVICE=${DEVICE:-cuda}
@@ -65,8 +65,8 @@ print(sys.version.split()[0], " ".join(f"{n} {m.version(n)}" for n in names))
 from service.engine.providers import Device, choose_provider
 print(choose_provider(Device(sys.argv[1])))' "$DEVICE"
 
-# What is not timed goes side by side: the export of the large network, the tests, and
-# the service with CUDA's libraries out of reach, which must end with an error that says so.
+# What is not timed goes side by side: the export of the large network, the tests, and the service with CUDA's libraries
+# out of reach, which must end with an error that says so.
 # shellcheck disable=SC2046 # several words
 begin export 200 $(bench package "$NETWORK" fp16)
 [ "$DEVICE" = cpu ] || begin tests 150 "$BIN" -m pytest -m gpu tests/gpu -q -p no:cacheprovider -W default --timeout 100
@@ -77,11 +77,11 @@ finish no-fallback 8
 finish export 4
 
 # shellcheck disable=SC2046,SC2086
-step 8 raw 150 $(bench raw "$NETWORK" fp16) --seconds "$(share 0.3)" --options "$OPTIONS"
+step 26 raw 100 $(bench raw "$NETWORK" fp16) --seconds "$(share 0.3)" --options "$OPTIONS"
 # shellcheck disable=SC2046
-step 14 serve 240 $(bench serve "$NETWORK" fp16) --seconds "$(share 0.55)" --options "$OPTIONS"
+step 14 serve 200 $(bench serve "$NETWORK" fp16) --seconds "$(share 0.6)" --options "$OPTIONS"
 # shellcheck disable=SC2046
-step 12 steady 90 $(bench steady "$NETWORK" fp16) --seconds "$(share 0.12)" --options "$OPTIONS"
+step 12 steady 90 $(bench steady "$NETWORK" fp16) --seconds "$(share 0.1)" --options "$OPTIONS"
 cp "$WORK/service.log" "$OUTPUT/service.log" 2> /dev/null
 # shellcheck disable=SC2046
 WIDTH=900 step 60 report 60 $(bench report "$NETWORK" fp16) --json "$OUTPUT/results.json"

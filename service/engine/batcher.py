@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, Serv
 
 __all__ = ["BatchPolicy", "BatchReport", "Batcher", "Closed", "Piece", "Row", "Rows", "Run", "Tensor"]
 
+MOST_KEPT = 2
+"""Batches whose memory is kept: of the one that is computed and of the one that is made ready."""
 LARGEST_ON_LOOP_BYTES = 2**20
 """That are copied there; as much takes about as long as the way to a thread and back."""
 
@@ -70,6 +73,7 @@ class Batcher:
 
     def __init__(self, run: Run, policy: BatchPolicy, *, observe: Observe = lambda _: None) -> None:
         self._run = run
+        self._memory: list[Tensor] = []
         self._queue = BatchQueue[Tensor, Outputs](self._compute, policy, observe=observe)
         self._coming = 0
 
@@ -171,9 +175,14 @@ class Batcher:
         )
 
     async def _compute(self, parts: list[Tensor]) -> Computed[Outputs]:
-        images = parts[0] if len(parts) == 1 else await _laid_together(parts)
-        outputs = await self._run(images)
-        if any(len(rows) != len(images) for rows in (outputs.logits, outputs.embeddings) if rows is not None):
+        if len(parts) == 1:
+            outputs = await self._run(parts[0])
+        elif sum(part.nbytes for part in parts) <= LARGEST_ON_LOOP_BYTES:
+            outputs = await self._run(np.concatenate(parts))
+        else:
+            outputs = await self._run_laid_together(parts)
+        images = sum(map(len, parts))
+        if any(len(rows) != images for rows in (outputs.logits, outputs.embeddings) if rows is not None):
             raise InferenceFailed("The model gave another number of answers than it was given images.")
         results, at = [], 0
         for part in parts:
@@ -183,12 +192,17 @@ class Batcher:
             at = end
         return Computed(results=results, padding=outputs.padding)
 
-
-async def _laid_together(parts: list[Tensor]) -> Tensor:
-    """Not on the event loop where that takes long."""
-    if sum(part.nbytes for part in parts) <= LARGEST_ON_LOOP_BYTES:
-        return np.concatenate(parts)
-    return await asyncio.get_running_loop().run_in_executor(None, np.concatenate, parts)
+    async def _run_laid_together(self, parts: list[Tensor]) -> Outputs:
+        """In memory that is used again, since fresh pages cost more than the copy, and not copied on the event loop."""
+        size = sum(map(len, parts))
+        memory = self._memory.pop() if self._memory else np.empty(0, dtype=np.uint8)
+        if memory.shape[1:] != parts[0].shape[1:] or len(memory) < size:
+            memory = np.empty((max(size, self._queue.largest), *parts[0].shape[1:]), dtype=np.uint8)
+        lay = partial(np.concatenate, parts, out=memory[:size])
+        outputs = await self._run(await asyncio.get_running_loop().run_in_executor(None, lay))
+        if len(self._memory) < MOST_KEPT:
+            self._memory.append(memory)
+        return outputs
 
 
 def _rows(timed: Timed[Outputs]) -> list[Row]:

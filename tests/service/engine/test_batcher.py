@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
+from service.engine import batcher as batcher_module
 from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Closed, Piece, Row, Tensor
 from service.engine.session import Outputs
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ServiceError, ShuttingDown
@@ -86,6 +87,19 @@ async def test_the_next_batch_gathers_while_one_runs() -> None:
         session.gate.set()
         assert [value_of(row) for row in await asyncio.gather(first, *others)] == list(range(6))
     assert session.batches == [[0], [1, 2, 3, 4, 5]]
+
+
+async def test_large_batches_are_laid_together_in_memory_that_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Smaller and larger ones after each other, and none shows what the one before left there."""
+    monkeypatch.setattr(batcher_module, "LARGEST_ON_LOOP_BYTES", 0)
+    session = FakeSession()
+    async with busy(session, BatchPolicy(max_batch_size=4)) as (batcher, _):
+        others = submit_all(batcher, range(1, 12))
+        await wait_until_queued(batcher, 11)
+        session.gate.set()
+        assert [value_of(row) for row in await asyncio.gather(*others)] == list(range(1, 12))
+        assert [value_of(row) for row in await asyncio.gather(*submit_all(batcher, range(20, 23)))] == [20, 21, 22]
+        assert 0 < len(batcher._memory) <= batcher_module.MOST_KEPT
 
 
 async def test_a_batch_is_never_larger_than_allowed() -> None:
