@@ -7,6 +7,7 @@ import re
 from collections import Counter as Counts
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from typing import Literal
 
 from prometheus_client import (
@@ -21,6 +22,7 @@ from prometheus_client import (
 from prometheus_client.samples import Sample
 
 from service.children import Children
+from service.counting import count
 from service.engine.batcher import BatchReport
 from service.engine.response_cache import Lookup
 from service.engine.times import Stage
@@ -53,6 +55,7 @@ OUTCOMES = {
 }
 
 
+@cache
 def rpc_label(rpc: str) -> str:
     """The name of a call in the metrics."""
     return rpc.replace("/versions/{version}", "") if WITH_OWN_SERIES.search(rpc) else OTHER
@@ -160,16 +163,16 @@ class Metrics(ModelMetrics):
     def observe_call(self, rpc: str, *, model: str, version: str, code: str, seconds: float) -> None:
         """A call ended; `seconds` is since it came."""
         self._count_end(rpc, model=model, version=version, code=code)
-        self._request_seconds[rpc_label(rpc),].observe(seconds, self._trace())
+        observe_all(self._request_seconds[rpc_label(rpc),], (seconds,), self._trace())
 
     def observe_turned_away(self, rpc: str, code: str) -> None:
         """A call came and was never let in."""
-        self.received.inc()
+        count(self.received)
         self._count_end(rpc, model="", version="", code=code)
 
     def _count_end(self, rpc: str, *, model: str, version: str, code: str) -> None:
-        self._requests[rpc_label(rpc), model, version, code].inc()
-        self._ended[OUTCOMES.get(code, Outcome.REFUSED),].inc()
+        count(self._requests[rpc_label(rpc), model, version, code])
+        count(self._ended[OUTCOMES.get(code, Outcome.REFUSED),])
 
     def _forget_counts(self, name: str, version: str) -> None:
         for children in (self._requests, self._predictions):
@@ -187,15 +190,15 @@ class Metrics(ModelMetrics):
         self.observe_batch_of(manifest.name, report)
 
     def observe_batch_of(self, name: str, report: BatchReport) -> None:
-        self._batch_sizes[name,].observe(report.size)
-        self._batches_closed[name, report.closed].inc()
+        observe_all(self._batch_sizes[name,], (report.size,))
+        count(self._batches_closed[name, report.closed])
         if report.padding:
             self._batch_paddings[name,].inc(report.padding)
 
     def observe_image(self, outcome: Literal["ok", "error"], images: int = 1) -> None:
         """So many images were answered, or could not be."""
         if images:
-            self._images[outcome,].inc(images)
+            count(self._images[outcome,], images)
 
     def observe_prediction(self, manifest: Manifest, index: int, probability: float) -> None:
         """Counts an answer; labels beyond the first twenty share one series."""
@@ -204,9 +207,9 @@ class Metrics(ModelMetrics):
     def observe_predictions(self, manifest: Manifest, indices: Sequence[int], probabilities: Sequence[float]) -> None:
         """Counts the answers of one request."""
         version = str(manifest.version)
-        for index, count in Counts(indices).items():
+        for index, images in Counts(indices).items():
             label = manifest.labels[index] if index < LABELS_WITH_OWN_SERIES else OTHER
-            self._predictions[manifest.name, version, label].inc(count)
+            count(self._predictions[manifest.name, version, label], images)
         self.observe_image("ok", len(indices))
         observe_all(self._confidences[manifest.name,], probabilities)
         drift = self._drifts.get((manifest.name, manifest.version))

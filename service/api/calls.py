@@ -14,6 +14,7 @@ from google.rpc import status_pb2
 
 from service.api.door import Door
 from service.api.errors import code_of, internal_status, status_of
+from service.counting import count
 from service.errors import InferenceFailed, ServiceError, as_told
 from service.metrics import Metrics
 from service.tracing import UNTRACED, Metadata, Tracing
@@ -62,6 +63,11 @@ class Calls:
         self._door = door
         self._tracing = tracing
 
+    @property
+    def traces(self) -> bool:
+        """Whether anybody looks at a call's metadata."""
+        return self._tracing is not UNTRACED
+
     def around(self, rpc: str, metadata: Metadata = ()) -> AbstractAsyncContextManager[None]:
         """Admits, counts and times what happens inside. Whatever it raises becomes a CallRefused, here and only here.
 
@@ -80,7 +86,7 @@ class Calls:
         """The call that is answered in this task from now on; `admit` it next."""
         call = Call(self._tracing)
         current_call.set(call)
-        self._metrics.received.inc()
+        count(self._metrics.received)
         return call
 
     def admit(self, call: Call) -> None:

@@ -13,6 +13,7 @@ from grpc_status import rpc_status
 from service.api.auth.callers import current_caller
 from service.api.calls import CallRefused, Calls
 from service.errors import ArgumentInvalid
+from service.tracing import Metadata
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 # Quoted: the stubs know type parameters that the classes themselves do not take.
@@ -47,10 +48,14 @@ class Surround:
             response_serializer=handler.response_serializer,
         )
 
+    def _metadata(self, context: Context) -> Metadata:
+        """GRPC makes it anew for everybody who asks, and where nothing is traced nobody needs it."""
+        return (context.invocation_metadata() or ()) if self._calls.traces else ()
+
     def _around(self, rpc: str, inner: Handler, parse: Parse) -> Handler:
         async def outer(request: bytes, context: Context) -> Any:
             try:
-                async with self._calls.around(rpc, context.invocation_metadata() or ()):
+                async with self._calls.around(rpc, self._metadata(context)):
                     return await inner(parse(request), context)
             except CallRefused as refused:
                 await abort(context, self._translate(refused.status))
@@ -60,7 +65,7 @@ class Surround:
     def _around_stream(self, rpc: str, inner: StreamHandler, parse: Parse) -> StreamHandler:
         async def outer(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
             try:
-                async with self._calls.around(rpc, context.invocation_metadata() or ()):
+                async with self._calls.around(rpc, self._metadata(context)):
                     async for response in inner(_at_the_callers_rate(requests, parse), context):
                         yield response
             except CallRefused as refused:

@@ -143,6 +143,8 @@ class Scheduler(Generic[Item]):
     ) -> None:
         """Raises QueueFull or DeadlineUnreachable for an item that must not join; `coming` are to join before it."""
         waiting = self._waiting + coming
+        if not running and not waiting and (deadline is None or now <= deadline):
+            return  # a free session is always tried: only a batch that runs mends an estimate that one has spoilt
         expected = self._expected_seconds(coming + rows, priority)
         if waiting and waiting + rows > self._policy.max_queue_images:
             raise QueueFull(
@@ -155,9 +157,7 @@ class Scheduler(Generic[Item]):
                 "replicas.",
                 retry_seconds=max(0.05, expected),
             )
-        # A free session is always tried: only a batch that runs mends an estimate that one slow batch has spoilt.
-        busy = running > 0 or waiting > 0
-        if deadline is not None and now + (expected if busy else 0.0) > deadline:
+        if deadline is not None and now + expected > deadline:
             raise DeadlineUnreachable("The deadline is too short for the work that is waiting; allow more time.")
 
     def push(self, item: Item) -> None:

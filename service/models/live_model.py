@@ -51,8 +51,10 @@ class LiveModel:
 
     def variant(self, precision: Precision | None) -> "LiveModel":
         """The version in this precision; None is the chosen one. Raises PrecisionNotFound."""
+        if precision is None:
+            return self
         for live in (self, *self.others):
-            if precision in {None, live.precision}:
+            if precision is live.precision:
                 return live
         manifest = self.manifest
         raise PrecisionNotFound(

@@ -37,7 +37,9 @@ class GrpcGate:
         return None
 
     def _caller(self, method: str, metadata: Any) -> Caller:
-        given = next((value for key, value in metadata if key == HEADER and isinstance(value, str)), None)
+        given = None
+        if self._access.asks:
+            given = next((value for key, value in metadata if key == HEADER and isinstance(value, str)), None)
         try:
             caller = self._access.caller_of(given)
         except ServiceError:

@@ -2,6 +2,7 @@
 
 import math
 import struct
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from service.engine.datatypes import AnyTensor, Datatype
 
 LENGTH = struct.Struct("<I")
+LITTLE = sys.byteorder == "little"
 
 
 class EncodingInvalid(Exception):
@@ -46,7 +48,9 @@ def decode_elements(datatype: Datatype, shape: tuple[int, ...], elements: Sequen
 
 def encode_raw(tensor: AnyTensor) -> bytes:
     """What `decode_raw` reads."""
-    if tensor.dtype != Datatype.BYTES.dtype:
+    if tensor.dtype.kind != "O":
+        if LITTLE and tensor.dtype.isnative:
+            return tensor.tobytes()
         return tensor.astype(tensor.dtype.newbyteorder("<"), copy=False).tobytes()
     return b"".join(part for element in tensor.flat for part in (LENGTH.pack(len(element)), element))
 

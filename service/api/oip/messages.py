@@ -1,6 +1,7 @@
 """Messages of the Open Inference Protocol to requests, and answers to messages: pure functions."""
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from recognition.oip import open_inference_pb2 as pb
 
@@ -24,6 +25,8 @@ from service.api.oip.wire import Raw
 from service.engine.datatypes import AnyTensor, Datatype
 from service.errors import ArgumentInvalid
 
+InputTensor: TypeAlias = pb.ModelInferRequest.InferInputTensor
+
 CONTENTS = {
     Datatype.BOOL: "bool_contents",
     Datatype.INT8: "int_contents",
@@ -46,16 +49,10 @@ def request_of(message: pb.ModelInferRequest, raw: Raw | None = None) -> InferRe
     if raw is None:
         raw = message.raw_input_contents
     parameters = parameters_of(message.parameters)
-    inputs = []
-    for place, tensor in enumerate(message.inputs):
-        refuse_shared_memory(parameters_of(tensor.parameters), tensor.name)
-        inputs.append(_given(message, place, raw))
-    if len(raw) > len(message.inputs):
-        raise ArgumentInvalid(
-            f"expected {len(message.inputs)} raw_input_contents, got {len(raw)}",
-            field="raw_input_contents",
-        )
-    parameters = parameters_of(message.parameters)
+    inputs = message.inputs
+    given = tuple(_given(tensor, place, raw, model=message.model_name) for place, tensor in enumerate(inputs))
+    if len(raw) > len(inputs):
+        raise ArgumentInvalid(f"expected {len(inputs)} raw_input_contents, got {len(raw)}", field="raw_input_contents")
     return InferRequest(
         model=message.model_name,
         version=message.model_version,
@@ -63,7 +60,7 @@ def request_of(message: pb.ModelInferRequest, raw: Raw | None = None) -> InferRe
         timeout_seconds=timeout_of(parameters),
         priority=priority_of(parameters),
         precision=precision_of(parameters),
-        inputs=tuple(inputs),
+        inputs=given,
         outputs=tuple(_wanted(output) for output in message.outputs),
     )
 
@@ -86,6 +83,8 @@ def answer_message(answer: InferAnswer) -> pb.ModelInferResponse:
 
 def parameters_of(parameters: Mapping[str, pb.InferParameter]) -> dict[str, Parameter]:
     """Values by name; those that are left empty are left out."""
+    if not parameters:
+        return {}
     chosen = {name: parameter.WhichOneof("parameter_choice") for name, parameter in parameters.items()}
     return {name: getattr(parameters[name], choice) for name, choice in chosen.items() if choice is not None}
 
@@ -96,30 +95,37 @@ def _wanted(output: pb.ModelInferRequest.InferRequestedOutputTensor) -> WantedTe
     return WantedTensor(name=output.name, best=best_of(parameters))
 
 
-def _given(message: pb.ModelInferRequest, place: int, raw: Raw) -> GivenTensor:
-    tensor, model = message.inputs[place], message.model_name
-    datatype = datatype_of(tensor.datatype, tensor=tensor.name, model=model)
-    shape = shape_of(list(tensor.shape), tensor=tensor.name, model=model)
+def _given(tensor: InputTensor, place: int, raw: Raw, *, model: str) -> GivenTensor:
+    name = tensor.name
+    refuse_shared_memory(parameters_of(tensor.parameters), name)
+    datatype = datatype_of(tensor.datatype, tensor=name, model=model)
+    shape = shape_of(tuple(tensor.shape), tensor=name, model=model)
     try:
-        elements = _elements(message, place, datatype, shape, raw)
+        elements = _elements(tensor, raw[place] if place < len(raw) else None, datatype, shape, model, raw=bool(raw))
     except EncodingInvalid as error:
-        raise size_mismatch(error, tensor=tensor.name, model=model) from error
-    return GivenTensor(name=tensor.name, datatype=datatype, tensor=elements)
+        raise size_mismatch(error, tensor=name, model=model) from error
+    return GivenTensor(name=name, datatype=datatype, tensor=elements)
 
 
 def _elements(
-    message: pb.ModelInferRequest, place: int, datatype: Datatype, shape: tuple[int, ...], raw: Raw
+    tensor: InputTensor,
+    content: bytes | memoryview | None,
+    datatype: Datatype,
+    shape: tuple[int, ...],
+    model: str,
+    *,
+    raw: bool,
 ) -> AnyTensor:
-    tensor, model = message.inputs[place], message.model_name
-    filled = [field.name for field, _ in tensor.contents.ListFields()]
+    """`content` is the tensor's own among the raw ones; `raw` says whether there are any."""
+    filled = [field.name for field, _ in tensor.contents.ListFields()] if tensor.HasField("contents") else []
     if raw and filled:
         raise ArgumentInvalid(
             "contents field must not be specified when using raw_input_contents for "
             f"'{tensor.name}' for model '{model}'",
             field="inputs",
         )
-    if raw and place < len(raw):
-        return decode_raw(datatype, shape, raw[place])
+    if content is not None:
+        return decode_raw(datatype, shape, content)
     if not filled and 0 not in shape:
         raise ArgumentInvalid(
             f"unable to find data for input tensor '{tensor.name}' for model '{model}' in request.", field="inputs"

@@ -28,18 +28,17 @@ class Models:
         Raises ArgumentInvalid, ModelNotFound, VersionNotFound, PrecisionNotFound or ModelNotReady.
         """
         number = number_of(version)
-        unknown = f"Request for unknown model: '{name[:64]}'"
         if not name:
-            raise ModelNotFound(f"{unknown} is not found")
+            raise ModelNotFound(f"{_unknown(name)} is not found")
         try:
             entry = self._registry.choose(name, version=number)
         except ModelNotFound as error:
-            raise ModelNotFound(f"{unknown} is not found") from error
+            raise ModelNotFound(f"{_unknown(name)} is not found") from error
         except VersionNotFound as error:
-            raise VersionNotFound(f"{unknown} version {number} is not found", **error.metadata) from error
+            raise VersionNotFound(f"{_unknown(name)} version {number} is not found", **error.metadata) from error
         model = self._as_tensors(entry, precision)
         if model is None:
-            raise ModelNotReady(f"{unknown}, '{name}' version {entry.version} is not at ready state", model=name)
+            raise ModelNotReady(f"{_unknown(name)}, '{name}' version {entry.version} is not at ready state", model=name)
         call = current_call.get()
         call.model, call.version = entry.name, str(entry.version)
         return model
@@ -89,6 +88,10 @@ class Models:
         lives = [entry.live for entry in self._registry.entries() if entry.live is not None]
         held = {id(held) for live in lives for held in (live, *live.others)}
         self._seen = {key: seen for key, seen in self._seen.items() if id(seen.live) in held}
+
+
+def _unknown(name: str) -> str:
+    return f"Request for unknown model: '{name[:64]}'"
 
 
 def number_of(version: str) -> int | None:

@@ -17,6 +17,7 @@ RESERVED_PREFIX = "triton_"
 ALLOWED_RESERVED = "triton_enable_empty_final_response"
 SHARED_MEMORY_PREFIX = "shared_memory_"
 LONGEST_SHAPE = 32
+DATATYPES = {datatype.value: datatype for datatype in Datatype}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,24 +131,24 @@ def best_of(parameters: Parameters) -> int | None:
 
 def datatype_of(name: str, *, tensor: str, model: str) -> Datatype:
     """Raises ArgumentInvalid for a type that the protocol does not have."""
-    try:
-        return Datatype(name)
-    except ValueError as error:
+    datatype = DATATYPES.get(name)
+    if datatype is None:
         raise ArgumentInvalid(
             f"inference input '{tensor}' for model '{model}' has the data-type '{name[:32]}', which is not one of "
             f"{', '.join(Datatype)}",
             field="inputs",
-        ) from error
+        )
+    return datatype
 
 
-def shape_of(sizes: list[int], *, tensor: str, model: str) -> tuple[int, ...]:
+def shape_of(sizes: tuple[int, ...], *, tensor: str, model: str) -> tuple[int, ...]:
     """Raises ArgumentInvalid where a size is missing or senseless."""
-    if len(sizes) > LONGEST_SHAPE or any(size < 0 for size in sizes) or math.prod(sizes) >= 2**63:
+    if len(sizes) > LONGEST_SHAPE or min(sizes, default=0) < 0 or math.prod(sizes) >= 2**63:
         raise ArgumentInvalid(
             f"unexpected shape for input '{tensor}' for model '{model}': every size must be given, 0 or higher",
             field="inputs",
         )
-    return tuple(sizes)
+    return sizes
 
 
 def size_mismatch(error: EncodingInvalid, *, tensor: str, model: str) -> ArgumentInvalid:

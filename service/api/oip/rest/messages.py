@@ -145,7 +145,7 @@ class _Parts:
 def _given(tensor: RequestInput, parts: _Parts, model: str) -> GivenTensor:
     refuse_shared_memory(tensor.parameters, tensor.name)
     datatype = datatype_of(tensor.datatype, tensor=tensor.name, model=model)
-    shape = shape_of(tensor.shape, tensor=tensor.name, model=model)
+    shape = shape_of(tuple(tensor.shape), tensor=tensor.name, model=model)
     size = tensor.parameters.get("binary_data_size")
     try:
         if size is not None:

@@ -55,8 +55,8 @@ def test_types_and_shapes() -> None:
     assert datatype_of("BF16", tensor="x", model="m") is Datatype.BF16
     with pytest.raises(ArgumentInvalid, match="'FP8'"):
         datatype_of("FP8", tensor="x", model="m")
-    assert shape_of([2, 0], tensor="x", model="m") == (2, 0)
-    for sizes in ([-1, 3], [2**62, 4], [1] * 33):
+    assert shape_of((2, 0), tensor="x", model="m") == (2, 0)
+    for sizes in ((-1, 3), (2**62, 4), (1,) * 33):
         with pytest.raises(ArgumentInvalid, match="unexpected shape for input 'x'"):
             shape_of(sizes, tensor="x", model="m")
 
