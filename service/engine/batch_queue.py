@@ -97,9 +97,7 @@ class BatchQueue(Generic[Payload, Result]):
     def admit(
         self, *, rows: int, size_bytes: int, deadline: float | None, priority: Priority, coming: int = 0
     ) -> float:
-        """The time now. Raises what `submit` raises at once, as if so many that are coming were here already."""
-        if self._closing:
-            raise ShuttingDown("The server is shutting down; send the request to another one.")
+        """The time now. Raises QueueFull or DeadlineUnreachable; so many that are coming count as if they were here."""
         now = time.monotonic()
         self._scheduler.admit(
             rows=rows,
@@ -120,6 +118,8 @@ class BatchQueue(Generic[Payload, Result]):
         Raises QueueFull or DeadlineUnreachable at once, ShuttingDown after `drain`, InferenceFailed or a caller's own
         error where the session fails. `deadline` is on the clock of `time.monotonic`.
         """
+        if self._closing:
+            raise ShuttingDown("The server is shutting down; send the request to another one.")
         now = self.admit(
             rows=sum(part.rows for part in parts),
             size_bytes=sum(part.size_bytes for part in parts),

@@ -4,8 +4,7 @@ When a batch is cut is the scheduler's business (scheduler.py), how it gets ther
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -75,7 +74,6 @@ class Batcher:
         self._run = run
         self._memory: list[Tensor] = []
         self._queue = BatchQueue[Tensor, Outputs](self._compute, policy, observe=observe)
-        self._coming = 0
 
     @property
     def waiting(self) -> int:
@@ -99,18 +97,9 @@ class Batcher:
         """Takes nothing new, answers all that was accepted, and stops."""
         await self._queue.drain()
 
-    @contextmanager
-    def coming(self, *, deadline: float | None = None, priority: Priority = Priority.NORMAL) -> Iterator[None]:
-        """While one image is decoded, for which it counts as one that waits.
-
-        Raises what `submit` raises at once, so that nothing is spent on what would not be let in.
-        """
-        self._queue.admit(rows=1, size_bytes=0, deadline=deadline, priority=priority, coming=self._coming)
-        self._coming += 1
-        try:
-            yield
-        finally:
-            self._coming -= 1
+    def check_room(self, *, deadline: float | None, priority: Priority, coming: int) -> None:
+        """Raises QueueFull or DeadlineUnreachable where one more image would not be let in after those that come."""
+        self._queue.admit(rows=1, size_bytes=0, deadline=deadline, priority=priority, coming=coming)
 
     async def submit(
         self, tensor: Tensor, *, deadline: float | None = None, priority: Priority = Priority.NORMAL

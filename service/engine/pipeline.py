@@ -9,12 +9,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, Row
 from service.engine.computed_images import ComputedChunk, ComputedImages, computed_images
 from service.engine.decode import Decode, ImageLimits, decode
+from service.engine.decode_line import DecodeLine
 from service.engine.decoding import Decoding
 from service.engine.postprocess import Ranked, classification_of, ranked
 from service.engine.preparation import Preparation, Watch
@@ -22,7 +23,7 @@ from service.engine.prepared import Prepared, PreparedImages
 from service.engine.priority import Priority
 from service.engine.response_cache import CachePart
 from service.engine.times import Stage, Times, each_of, times_of
-from service.errors import ServiceError
+from service.errors import DeadlineUnreachable, QueueFull, ServiceError
 from service.models.manifest import Calibration, InputSpec
 
 CHUNKS_OF_A_REQUEST = 8
@@ -60,6 +61,7 @@ class Classifier:
         self._calibration = calibration
         self._batcher = batcher
         self._workers = workers
+        self._line = DecodeLine(workers, batcher)
         self._chunk_images = chunk_images
         self._observe = observe
         self._observe_images = observe_images
@@ -81,9 +83,9 @@ class Classifier:
         Where there is no room or no time for it, it is not even decoded.
         """
         with self._inside():
-            with self._coming(deadline, priority):
-                prepare = self._preparation.prepare_or_recall
-                prepared = await asyncio.get_running_loop().run_in_executor(self._workers, prepare, image)
+            if (refusal := self._refusal(deadline, priority)) is not None:
+                raise refusal
+            prepared = await self._line.run(self._preparation.prepare_or_recall, image, 1)
             row = await self._row(prepared, deadline, priority)
         began = time.monotonic()
         classification = classification_of(
@@ -99,11 +101,14 @@ class Classifier:
         self._observe_images((times,))
         return Answer(classification=classification, times=times)
 
-    def _coming(self, deadline: float | None, priority: Priority) -> AbstractContextManager[None]:
-        """Images whose outputs may have been kept need neither room nor time in the queue."""
-        if self._preparation.cache is not None:
-            return nullcontext()
-        return self._batcher.coming(deadline=deadline, priority=priority)
+    def _refusal(self, deadline: float | None, priority: Priority) -> ServiceError | None:
+        """Why an image that comes now is not even decoded; those that may be in the cache always are looked at."""
+        try:
+            if self._preparation.cache is None:
+                self._line.check_room(deadline=deadline, priority=priority)
+        except (QueueFull, DeadlineUnreachable) as error:
+            return error
+        return None
 
     async def classify_many(
         self,
@@ -134,10 +139,13 @@ class Classifier:
         self, images: Sequence[bytes], *, deadline: float | None = None, priority: Priority = Priority.NORMAL
     ) -> ComputedImages:
         """The model's outputs, with what each image cost, or an error."""
+        refusal = self._refusal(deadline, priority)
 
         async def chunk(part: Sequence[bytes]) -> ComputedChunk:
-            prepare = self._preparation.prepare_all
-            prepared = await asyncio.get_running_loop().run_in_executor(self._workers, prepare, part)
+            if refusal is None:
+                prepared = await self._line.run(self._preparation.prepare_all, part, len(part))
+            else:
+                prepared = self._preparation.refused(len(part), refusal)
             pieces = await self._batcher.submit_each(prepared.tensors, deadline=deadline, priority=priority)
             computed = ComputedChunk(prepared=prepared, pieces=pieces)
             self._preparation.keep_all(prepared, computed.rows)

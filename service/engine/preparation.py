@@ -93,6 +93,12 @@ class Preparation:
                 collected.errors[place] = error
         return collected.finished()
 
+    def refused(self, count: int, error: ServiceError) -> PreparedImages:
+        """So many images that nothing was spent on."""
+        collected = Collecting(self._spec, count)
+        collected.errors = dict.fromkeys(range(count), error)
+        return collected.finished()
+
     def keep(self, prepared: Prepared, row: Row) -> None:
         """Shows the outputs of an image to who watches, and remembers them where that is wanted."""
         self._watch([(prepared.tensor, row)])

@@ -269,6 +269,7 @@ async def test_images_that_are_being_decoded_count_as_waiting(narrow: Subject, m
     await asyncio.sleep(0)
     with pytest.raises(QueueFull, match="2 images are waiting"):
         await narrow.classifier.classify(file(2), top_k=1)
+    assert outline(await narrow.classifier.classify_many([file(2), b"no image"], top_k=1)) == [QueueFull] * 2
     release.set()
     await asyncio.gather(*two)
     await narrow.classifier.classify(file(2), top_k=1)

@@ -1,0 +1,56 @@
+"""Where images wait until a thread decodes them: how many there are, and how long the next one would wait.
+
+They are about to join the queue before the session, so they count as waiting there. Whoever finds no room or no time
+is told so before anything is spent on the image: else, where decoding is what is short, everybody would wait until
+nobody's time is enough.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from service.engine.batcher import Batcher
+from service.engine.priority import Priority
+
+SMOOTHING = 0.1
+"""Weight of the newest images in what one costs."""
+
+Images = TypeVar("Images")
+Result = TypeVar("Result")
+
+
+class DecodeLine:
+    """Before the queue of one model. Lives on one event loop."""
+
+    def __init__(self, workers: ThreadPoolExecutor, batcher: Batcher) -> None:
+        self._workers = workers
+        self._batcher = batcher
+        self._waiting = 0
+        self._each_seconds = 0.0
+
+    def check_room(self, *, deadline: float | None, priority: Priority) -> None:
+        """Raises QueueFull or DeadlineUnreachable for an image that comes now."""
+        ahead_seconds = self._waiting * self._each_seconds / self._workers._max_workers  # noqa: SLF001 - as it was made
+        self._batcher.check_room(
+            deadline=None if deadline is None else deadline - ahead_seconds, priority=priority, coming=self._waiting
+        )
+
+    async def run(self, prepare: Callable[[Images], Result], images: Images, count: int) -> Result:
+        """What `prepare` gives for so many images, in a thread; whatever it raises is raised here."""
+        self._waiting += count
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._workers, self._timed, prepare, images, max(1, count)
+            )
+        finally:
+            self._waiting -= count
+
+    def _timed(self, prepare: Callable[[Images], Result], images: Images, count: int) -> Result:
+        began = time.monotonic()
+        try:
+            return prepare(images)
+        finally:
+            seconds = (time.monotonic() - began) / count
+            self._each_seconds += SMOOTHING * (seconds - self._each_seconds)

@@ -1,0 +1,54 @@
+"""Images before they are decoded (service/engine/decode_line.py): who finds no room or no time is told at once."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.engine.batcher import Batcher, BatchPolicy
+from service.engine.decode_line import DecodeLine
+from service.engine.priority import Priority
+from service.errors import DeadlineUnreachable, QueueFull
+from tests.service.engine.fake_session import FakeSession
+
+
+async def test_what_is_being_decoded_takes_room_and_time() -> None:
+    """As much as the images before took; with nobody before it an image is always tried."""
+    batcher = Batcher(FakeSession().run, BatchPolicy(max_queue_images=20))
+    await batcher.start()
+    release = threading.Event()
+    with ThreadPoolExecutor(2) as workers:
+        line = DecodeLine(workers, batcher)
+        line._each_seconds = 1.0
+        line.check_room(deadline=time.monotonic() + 1, priority=Priority.NORMAL)
+        decoding = asyncio.create_task(line.run(release.wait, 60.0, 16))
+        await asyncio.sleep(0)
+        line.check_room(deadline=time.monotonic() + 100, priority=Priority.NORMAL)
+        with pytest.raises(DeadlineUnreachable):  # sixteen seconds for two threads
+            line.check_room(deadline=time.monotonic() + 7, priority=Priority.NORMAL)
+        more = asyncio.create_task(line.run(release.wait, 60.0, 4))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull, match="20 images are waiting"):
+            line.check_room(deadline=None, priority=Priority.NORMAL)
+        release.set()
+        await asyncio.gather(decoding, more)
+        line.check_room(deadline=time.monotonic() + 1, priority=Priority.NORMAL)
+        assert line._each_seconds < 1.0
+    await batcher.drain()
+
+
+async def test_what_cannot_be_decoded_takes_no_room_afterwards() -> None:
+    """Its error is the caller's."""
+
+    def broken(_images: bytes) -> None:
+        raise ValueError("broken")
+
+    batcher = Batcher(FakeSession().run, BatchPolicy(max_queue_images=1))
+    with ThreadPoolExecutor(1) as workers:
+        line = DecodeLine(workers, batcher)
+        for _ in range(3):
+            line.check_room(deadline=None, priority=Priority.NORMAL)
+            with pytest.raises(ValueError, match="broken"):
+                await line.run(broken, b"", 1)
