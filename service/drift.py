@@ -33,8 +33,9 @@ class ShareDrift:
         self._recent.extend(places)
         for place, count in Counter(places).items():
             self._counts[place] += count
-        for _ in range(len(self._recent) - self._window):
-            self._counts[self._recent.popleft()] -= 1
+        forgotten = [self._recent.popleft() for _ in range(len(self._recent) - self._window)]
+        for place, count in Counter(forgotten).items():
+            self._counts[place] -= count
 
     def psi(self) -> float:
         """NaN while too few images were seen. Empty bins count as half an image, so that the logarithm exists."""

@@ -25,7 +25,7 @@ from service.children import Children
 from service.counting import count
 from service.engine.batcher import BatchReport
 from service.engine.response_cache import Lookup
-from service.engine.times import Stage
+from service.engine.times import Seconds, Stage
 from service.histogram import observe_all
 from service.model_metrics import ModelMetrics
 from service.models.manifest import Manifest
@@ -178,7 +178,7 @@ class Metrics(ModelMetrics):
         for children in (self._requests, self._predictions):
             children.remove(model=name, version=version)
 
-    def observe_stage(self, manifest: Manifest, stage: Stage, seconds: Sequence[float]) -> None:
+    def observe_stage(self, manifest: Manifest, stage: Stage, seconds: Seconds) -> None:
         """Of each image of a request."""
         observe_all(self._stage_seconds[stage, manifest.name], seconds, self._trace())
 

@@ -22,6 +22,7 @@ from batch.results import Results, empty_results, note_contents
 from batch.table import columns_for
 from service.engine.postprocess import ranked
 from service.engine.prepared import PreparedImages
+from service.engine.time_columns import Column
 
 PARTS_PER_THREAD = 4
 """Of a chunk: so many that none waits long for the slowest."""
@@ -68,9 +69,9 @@ class Computation:
             for place, error in part.errors.items():
                 results.faults[int(readable[start + place])] = Fault(error.reason, error.sentence)
             placed.append(readable[start + part.places])
-        places, times = np.concatenate(placed), np.concatenate([part.times for part in parts])
+        places, times = np.concatenate(placed), np.concatenate([part.times for part in parts], axis=1)
         if results.decode_ms is not None:
-            results.decode_ms[places] = 1000 * (times["decode"] + times["preprocess"])
+            results.decode_ms[places] = 1000 * (times[Column.DECODE] + times[Column.PREPROCESS])
         return Ready(results=results, places=places, tensors=np.concatenate([part.tensors for part in parts]))
 
     def compute(self, ready: Ready) -> Results:

@@ -9,7 +9,7 @@ from service.engine.answers import Answer, Answers, Embedded
 from service.engine.explain import Explanation, Method
 from service.engine.postprocess import Classification, Prediction
 from service.engine.priority import Priority
-from service.engine.time_columns import TimeColumns
+from service.engine.time_columns import Column, TimeColumns
 from service.engine.times import Times
 from service.errors import ArgumentInvalid, ServiceError
 from service.models.live_model import LiveModel
@@ -163,12 +163,12 @@ def stage_times_message(times: Sequence[Times]) -> pb.StageTimes:
 def stage_times_of(times: TimeColumns) -> pb.StageTimes:
     """The same of images that went together."""
     return pb.StageTimes(
-        decode_seconds=times["decode"].sum(),
-        preprocess_seconds=times["preprocess"].sum(),
-        queue_seconds=times["queue"].max(initial=0.0),
-        inference_seconds=times["inference"].max(initial=0.0),
-        postprocess_seconds=times["postprocess"].sum(),
-        batch_size=times["batch_size"].max(initial=0),
+        decode_seconds=times[Column.DECODE].sum(),
+        preprocess_seconds=times[Column.PREPROCESS].sum(),
+        queue_seconds=times[Column.QUEUE].max(initial=0.0),
+        inference_seconds=times[Column.INFERENCE].max(initial=0.0),
+        postprocess_seconds=times[Column.POSTPROCESS].sum(),
+        batch_size=int(times[Column.BATCH_SIZE].max(initial=0)),
     )
 
 

@@ -12,7 +12,7 @@ from service.engine.batch_item import Timed
 from service.engine.batcher import Piece, Row
 from service.engine.prepared import Prepared, PreparedImages
 from service.engine.session import Outputs
-from service.engine.time_columns import TIMES, TimeColumns
+from service.engine.time_columns import Column, TimeColumns, no_times
 from service.errors import ServiceError
 
 Floats = npt.NDArray[np.float32]
@@ -28,7 +28,7 @@ class ComputedImages:
     places: npt.NDArray[np.intp]  # (n,): where those stood that have an answer
     logits: Floats  # (n, labels)
     embeddings: Floats | None  # (n, embedding_size)
-    times: TimeColumns  # (n,)
+    times: TimeColumns  # (columns, n)
     errors: Mapping[int, ServiceError]
 
     def __len__(self) -> int:
@@ -56,7 +56,7 @@ class ComputedChunk:
         for piece, at in self._placed():
             if not isinstance(piece.outcome, ServiceError):
                 rows = slice(at, at + piece.images)
-                yield _computed(self.prepared.places[rows], self.prepared.times[rows], piece.outcome)
+                yield _computed(self.prepared.places[rows], self.prepared.times[:, rows], piece.outcome)
         if self.prepared.known:
             yield _known(self.prepared.known)
 
@@ -90,7 +90,7 @@ def computed_images(chunks: Sequence[ComputedChunk]) -> ComputedImages:
     }
     if not placed:
         nothing = np.zeros((0, 1), dtype=np.float32)
-        places, times = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=TIMES)
+        places, times = np.zeros(0, dtype=np.intp), no_times(0)
         return ComputedImages(
             count=starts[-1], places=places, logits=nothing, embeddings=None, times=times, errors=errors
         )
@@ -102,24 +102,18 @@ def computed_images(chunks: Sequence[ComputedChunk]) -> ComputedImages:
         places=places[order],
         logits=np.concatenate([columns.logits for _, columns in placed])[order],
         embeddings=np.concatenate(vectors)[order] if vectors else None,
-        times=_joined([columns.times for _, columns in placed])[order],
+        times=np.concatenate([columns.times for _, columns in placed], axis=1)[:, order],
         errors=errors,
     )
 
 
-def _joined(parts: Sequence[TimeColumns]) -> TimeColumns:
-    """One by one, since NumPy takes long to see that the columns of all are the same."""
-    times = np.empty(sum(map(len, parts)), dtype=TIMES)
-    at = 0
-    for part in parts:
-        times[at : at + len(part)] = part
-        at += len(part)
-    return times
-
-
 def _computed(places: npt.NDArray[np.intp], times: TimeColumns, timed: Timed[Outputs]) -> _Columns:
-    times["queue"], times["inference"] = timed.queue_seconds, timed.inference_seconds
-    times["batch_size"], times["padding"], times["computed_at"] = timed.batch_size, timed.padding, timed.computed_at
+    times[Column.QUEUE], times[Column.INFERENCE] = timed.queue_seconds, timed.inference_seconds
+    times[Column.BATCH_SIZE], times[Column.PADDING], times[Column.COMPUTED_AT] = (
+        timed.batch_size,
+        timed.padding,
+        timed.computed_at,
+    )
     return _Columns(places=places, logits=timed.value.logits, embeddings=timed.value.embeddings, times=times)
 
 
@@ -127,11 +121,11 @@ def _known(known: Mapping[int, Prepared]) -> _Columns:
     """Of those that were kept from another request; they took what it takes to look."""
     rows = [prepared.known for prepared in known.values() if prepared.known is not None]
     vectors = [row.embedding for row in rows if row.embedding is not None]
-    times = np.zeros(len(rows), dtype=TIMES)
-    times["lookup"] = [prepared.lookup_seconds for prepared in known.values()]
-    times["began_at"] = [prepared.began_at for prepared in known.values()]
-    times["computed_at"] = [row.computed_at for row in rows]
-    times["padding"] = [row.padding for row in rows]
+    times = no_times(len(rows))
+    times[Column.LOOKUP] = [prepared.lookup_seconds for prepared in known.values()]
+    times[Column.BEGAN_AT] = [prepared.began_at for prepared in known.values()]
+    times[Column.COMPUTED_AT] = [row.computed_at for row in rows]
+    times[Column.PADDING] = [row.padding for row in rows]
     return _Columns(
         places=np.array(list(known), dtype=np.intp),
         logits=np.stack([row.logits for row in rows]),

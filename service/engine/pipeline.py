@@ -22,7 +22,8 @@ from service.engine.preparation import Preparation, Watch
 from service.engine.prepared import Prepared, PreparedImages
 from service.engine.priority import Priority
 from service.engine.response_cache import CachePart
-from service.engine.times import Stage, Times, each_of, times_of
+from service.engine.time_columns import Column
+from service.engine.times import Seconds, Stage, Times, each_of, times_of
 from service.errors import DeadlineUnreachable, QueueFull, ServiceError
 from service.models.manifest import Calibration, InputSpec
 
@@ -31,7 +32,7 @@ CHUNKS_OF_A_REQUEST = 8
 CHUNK_BYTES = 32 * 2**10
 """A part has no less: to hand one to a thread and to hear of its end costs as much as decoding a few small images."""
 
-ObserveStage = Callable[[Stage, Sequence[float]], None]
+ObserveStage = Callable[[Stage, Seconds], None]
 """Told of a stage of several images, in seconds."""
 ObserveImages = Callable[[Iterable[Times]], None]
 """Told of the images of a request; those that nobody looks at are not even made."""
@@ -212,7 +213,7 @@ class Classifier:
             top_k=top_k,
             min_confidence=self._threshold(min_confidence),
         )
-        computed.times["postprocess"] = (time.monotonic() - began) / max(1, len(computed))
+        computed.times[Column.POSTPROCESS] = (time.monotonic() - began) / max(1, len(computed))
         return best
 
     def _threshold(self, min_confidence: float | None) -> float | None:
@@ -222,5 +223,5 @@ class Classifier:
     def _note(self, computed: ComputedImages) -> None:
         if len(computed):
             for stage in Stage:
-                self._observe(stage, computed.times[stage].tolist())
+                self._observe(stage, computed.times[Column[stage.name]])
             self._observe_images(each_of(computed.times))

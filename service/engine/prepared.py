@@ -9,9 +9,12 @@ import numpy.typing as npt
 
 from service.engine.batcher import Row, Tensor
 from service.engine.preprocess import mend_polarity
-from service.engine.time_columns import TIMES, TimeColumns
+from service.engine.time_columns import Column, TimeColumns, no_times
 from service.errors import ServiceError
 from service.models.manifest import InputSpec
+
+COLLECTED = [Column.DECODE, Column.PREPROCESS, Column.BEGAN_AT, Column.LOOKUP]
+"""What is told of an image when it is collected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class PreparedImages:
     """Images that were given."""
     places: npt.NDArray[np.intp]  # (n,): where those stood that must be computed
     tensors: Tensor  # (n, H, W, C)
-    times: TimeColumns  # (n,)
+    times: TimeColumns  # (columns, n)
     files: Sequence[bytes]
     known: Mapping[int, Prepared]
     errors: Mapping[int, ServiceError]
@@ -70,13 +73,13 @@ class Collecting:
 
     def finished(self) -> PreparedImages:
         tensors = self.tensors[: len(self.places)]
-        times = np.zeros(len(tensors), dtype=TIMES)
+        times = no_times(len(tensors))
         if self.rows:
             began = time.monotonic()
             mend_polarity(tensors, self.spec)
             each = (time.monotonic() - began) / len(tensors)
-            times["decode"], resizing, times["began_at"], times["lookup"] = zip(*self.rows, strict=True)
-            times["preprocess"] = np.add(resizing, each)
+            times[COLLECTED] = np.transpose(self.rows)
+            times[Column.PREPROCESS] += each
         return PreparedImages(
             count=self.count,
             places=np.array(self.places, dtype=np.intp),

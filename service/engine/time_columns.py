@@ -1,26 +1,33 @@
-"""Where the time of several images goes: a row for each image and a column for each of the fields of Times.
+"""Where the time of several images goes: a column for each of the fields of Times, with a number for each image.
 
 As objects, the times of an image cost as much as ranking its labels.
 """
 
+from enum import IntEnum
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-TIMES = np.dtype(
-    [
-        ("decode", np.float64),
-        ("preprocess", np.float64),
-        ("queue", np.float64),
-        ("inference", np.float64),
-        ("postprocess", np.float64),
-        ("batch_size", np.int64),
-        ("padding", np.int64),
-        ("began_at", np.float64),
-        ("computed_at", np.float64),
-        ("lookup", np.float64),  # NaN where there is no response cache
-    ]
-)
+TimeColumns: TypeAlias = npt.NDArray[np.float64]  # (len(Column), images)
 
-TimeColumns: TypeAlias = npt.NDArray[np.void]  # (images,) of TIMES
+
+class Column(IntEnum):
+    """By the names of the fields."""
+
+    DECODE = 0
+    PREPROCESS = 1
+    QUEUE = 2
+    INFERENCE = 3
+    POSTPROCESS = 4
+    BATCH_SIZE = 5
+    PADDING = 6
+    BEGAN_AT = 7
+    COMPUTED_AT = 8
+    LOOKUP = 9
+    """NaN where there is no response cache."""
+
+
+def no_times(images: int) -> TimeColumns:
+    """To be filled in."""
+    return np.zeros((len(Column), images))

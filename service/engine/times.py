@@ -4,12 +4,19 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from service.engine.batcher import Row
 from service.engine.prepared import Prepared
-from service.engine.time_columns import TimeColumns
+from service.engine.time_columns import Column, TimeColumns
+
+NAMES = tuple(column.name.lower() for column in Column)
+"""Of the fields of Times, as the columns stand."""
+Seconds: TypeAlias = Sequence[float] | npt.NDArray[np.float64]
+"""Of several images."""
 
 
 class Stage(StrEnum):
@@ -77,10 +84,11 @@ def times_of(prepared: Prepared, row: Row, *, postprocess_seconds: float = 0.0) 
 
 def each_of(columns: TimeColumns) -> Iterator[Times]:
     """The times of several images one by one."""
-    names = columns.dtype.names or ()
-    for row in columns.tolist():
-        fields = dict(zip(names, row, strict=True))
-        yield Times(**fields | {"lookup": None if math.isnan(fields["lookup"]) else fields["lookup"]})
+    for row in columns.T.tolist():
+        fields = dict(zip(NAMES, row, strict=True))
+        lookup = None if math.isnan(fields["lookup"]) else fields["lookup"]
+        counts = {name: int(fields[name]) for name in ("batch_size", "padding")}
+        yield Times(**fields | counts | {"lookup": lookup})
 
 
 def work_of(images: Sequence[Times], *, output_seconds: float = 0.0) -> Work:
@@ -103,16 +111,17 @@ def work_of(images: Sequence[Times], *, output_seconds: float = 0.0) -> Work:
 
 def work_of_columns(images: TimeColumns) -> Work:
     """The same of images that went together."""
-    computed, known = images[images["batch_size"] > 0], images[images["batch_size"] == 0]
-    missed = computed["lookup"][~np.isnan(computed["lookup"])]
+    sizes, lookups = images[Column.BATCH_SIZE], images[Column.LOOKUP]
+    computed, known = images[:, sizes > 0], lookups[sizes == 0]
+    missed = computed[Column.LOOKUP][~np.isnan(computed[Column.LOOKUP])]
     return Work(
-        items=len(computed),
-        input_seconds=float(computed["decode"].sum() + computed["preprocess"].sum()),
-        queue_seconds=float(images["queue"].max(initial=0.0)),
-        inference_seconds=float(images["inference"].max(initial=0.0)),
-        output_seconds=float(computed["postprocess"].sum()),
+        items=computed.shape[1],
+        input_seconds=float(computed[[Column.DECODE, Column.PREPROCESS]].sum()),
+        queue_seconds=float(images[Column.QUEUE].max(initial=0.0)),
+        inference_seconds=float(images[Column.INFERENCE].max(initial=0.0)),
+        output_seconds=float(computed[Column.POSTPROCESS].sum()),
         hits=len(known),
-        hit_seconds=float(known["lookup"].sum()),
+        hit_seconds=float(known.sum()),
         misses=len(missed),
         miss_seconds=float(missed.sum()),
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +21,7 @@ from service.engine.place import Place
 from service.engine.providers import ProviderUnavailable
 from service.engine.response_cache import ResponseCache
 from service.engine.session import Session
-from service.engine.times import Stage, Times
+from service.engine.times import Seconds, Stage, Times
 from service.models.choice import Candidate, candidates_of, options_for
 from service.models.explanation import load_activation
 from service.models.golden import GoldenSamples
@@ -39,7 +39,7 @@ from service.models.variant import PrecisionChoice
 class LoadObserver:
     """Who wants to know of stages and batches of a model, for the metrics."""
 
-    stage: Callable[[Manifest, Stage, Sequence[float]], None]
+    stage: Callable[[Manifest, Stage, Seconds], None]
     """Told of the seconds of each image of a request."""
     batch: Callable[[Manifest, BatchReport], None]
     images: Callable[[Iterable[Times]], None] = lambda _times: None

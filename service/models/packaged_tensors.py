@@ -14,6 +14,7 @@ from service.engine.computed_images import ComputedImages
 from service.engine.datatypes import AnyTensor, Datatype
 from service.engine.priority import Priority
 from service.engine.tensor_session import TensorSpec
+from service.engine.time_columns import Column
 from service.engine.times import Work, work_of_columns
 from service.errors import ImageTooLarge, ImageUnreadable, ImageUnsupported
 from service.models.live_model import LiveModel
@@ -106,7 +107,7 @@ class PackagedTensors:
             _raise_first_of(images)
         began = time.monotonic()
         outputs = {name: self._output(name, images) for name in wanted}
-        images.times["postprocess"] = (time.monotonic() - began) / max(1, len(images))
+        images.times[Column.POSTPROCESS] = (time.monotonic() - began) / max(1, len(images))
         return Computed(outputs=outputs, work=work_of_columns(images.times))
 
     async def _of_pixels(

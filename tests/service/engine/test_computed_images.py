@@ -9,7 +9,7 @@ from service.engine.batcher import Piece, Row
 from service.engine.computed_images import ComputedChunk, computed_images
 from service.engine.prepared import Prepared, PreparedImages
 from service.engine.session import Outputs
-from service.engine.time_columns import TIMES
+from service.engine.time_columns import Column, no_times
 from service.errors import ImageUnreadable, QueueFull, ServiceError
 
 BAD, FULL = ImageUnreadable("bad"), QueueFull("full", retry_seconds=1.0)
@@ -18,8 +18,8 @@ BAD, FULL = ImageUnreadable("bad"), QueueFull("full", retry_seconds=1.0)
 def prepared(
     count: int, places: list[int], *, known: dict[int, Prepared] | None = None, bad: tuple[int, ...] = ()
 ) -> PreparedImages:
-    times = np.zeros(len(places), dtype=TIMES)
-    times["decode"], times["lookup"] = 0.5, math.nan
+    times = no_times(len(places))
+    times[Column.DECODE], times[Column.LOOKUP] = 0.5, math.nan
     return PreparedImages(
         count=count,
         places=np.array(places, dtype=np.intp),
@@ -73,10 +73,10 @@ def test_rows_of_many_chunks_and_pieces_are_in_the_order_of_the_request() -> Non
     assert images.embeddings is not None
     assert images.embeddings[:, 0].tolist() == [10, 12, 13, 16, 17]
     assert images.errors == {1: BAD, 4: FULL, 5: BAD}
-    assert images.times["queue"].tolist() == [1.0, 1.0, 0.0, 1.0, 2.0]
-    assert images.times["batch_size"].tolist() == [8, 8, 0, 8, 8]
-    assert images.times["decode"].tolist() == [0.5, 0.5, 0.0, 0.5, 0.5]
-    assert images.times["lookup"].tolist()[2] == 0.25
+    assert images.times[Column.QUEUE].tolist() == [1.0, 1.0, 0.0, 1.0, 2.0]
+    assert images.times[Column.BATCH_SIZE].tolist() == [8, 8, 0, 8, 8]
+    assert images.times[Column.DECODE].tolist() == [0.5, 0.5, 0.0, 0.5, 0.5]
+    assert images.times[Column.LOOKUP].tolist()[2] == 0.25
     in_order: list[str | ServiceError] = images.in_order(["a", "b", "c", "d", "e"])
     assert in_order == ["a", BAD, "b", "c", FULL, BAD, "d", "e"]
 

@@ -11,6 +11,7 @@ from service.engine.decode import ImageLimits
 from service.engine.decoding import Decoding
 from service.engine.preparation import Preparation, Watch
 from service.engine.response_cache import ResponseCache
+from service.engine.time_columns import Column
 from service.errors import ImageTooLarge, ImageUnreadable
 from service.models.manifest import InputSpec, PixelFormat, Polarity
 from tests.service.packages import encode
@@ -44,8 +45,8 @@ def test_each_is_what_it_would_be_alone(pixel_format: PixelFormat, polarity: Pol
     prepared = subject.prepare_all(files)
     assert prepared.tensors.tolist() == [subject.prepare(file).tensor.tolist() for file in files]
     assert prepared.places.tolist() == list(range(6))
-    assert (prepared.times["decode"] > 0).all()
-    assert np.isnan(prepared.times["lookup"]).all()
+    assert (prepared.times[Column.DECODE] > 0).all()
+    assert np.isnan(prepared.times[Column.LOOKUP]).all()
 
 
 def test_what_is_wrong_with_one_is_its_own() -> None:
@@ -79,7 +80,7 @@ def test_those_that_are_known_are_not_decoded_again() -> None:
     prepared = subject.prepare_all([new, known, b""])
     assert (prepared.places.tolist(), list(prepared.known), list(prepared.errors)) == ([0], [1], [2])
     assert prepared.files == [subject.prepare_or_recall(new).file]
-    assert not math.isnan(prepared.times["lookup"][0])
+    assert not math.isnan(prepared.times[Column.LOOKUP][0])
     kept = prepared.known[1].known
     assert kept is not None
     assert kept.logits.tolist() == [1.0, 1.0]

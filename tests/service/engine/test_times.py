@@ -4,7 +4,7 @@ from dataclasses import astuple, replace
 
 import numpy as np
 
-from service.engine.time_columns import TIMES, TimeColumns
+from service.engine.time_columns import Column, TimeColumns
 from service.engine.times import Times, Work, each_of, work_of, work_of_columns
 
 COMPUTED = Times(decode=1.0, preprocess=0.5, queue=2.0, inference=3.0, postprocess=0.25, batch_size=4)
@@ -31,7 +31,8 @@ def test_no_images_are_no_work() -> None:
 
 
 def columns(*images: Times) -> TimeColumns:
-    return np.array([astuple(replace(times, lookup=times.lookup or np.nan)) for times in images], dtype=TIMES)
+    rows = [astuple(replace(times, lookup=times.lookup or np.nan)) for times in images]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(Column)).T
 
 
 def test_columns_say_what_objects_say() -> None:

@@ -1,9 +1,7 @@
 """Notes what a loaded model tells its observer."""
 
-from collections.abc import Sequence
-
 from service.engine.batcher import BatchReport
-from service.engine.times import Stage
+from service.engine.times import Seconds, Stage
 from service.models.manifest import Manifest
 
 
@@ -14,7 +12,7 @@ class Observed:
         self.stages: list[tuple[str, Stage]] = []
         self.batches: list[tuple[str, int]] = []
 
-    def stage(self, manifest: Manifest, stage: Stage, seconds: Sequence[float]) -> None:
+    def stage(self, manifest: Manifest, stage: Stage, seconds: Seconds) -> None:
         assert min(seconds) >= 0
         self.stages.extend([(manifest.name, stage)] * len(seconds))
 
