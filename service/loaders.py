@@ -109,6 +109,7 @@ def _batch_policy(settings: Settings, provider: Provider, threads: int) -> Batch
 
 
 def _loader(settings: Settings, computing: _Computing, listeners: Listeners, decode: Decode) -> ModelLoader:
+    decoders = _decode_threads(settings)
     return ModelLoader(
         provider=computing.provider,
         threads=computing.threads,
@@ -119,7 +120,8 @@ def _loader(settings: Settings, computing: _Computing, listeners: Listeners, dec
         provider_options=computing.provider_options,
         policy=computing.policy,
         limits=_image_limits(settings),
-        workers=ThreadPoolExecutor(_decode_threads(settings), thread_name_prefix="decode"),
+        workers=ThreadPoolExecutor(decoders, thread_name_prefix="decode"),
+        small_at_once=max(1, decoders // 2) if settings.decode_isolation == "thread" else decoders,
         tries=settings.model_trial == "all",
         decode=decode,
         observer=LoadObserver(

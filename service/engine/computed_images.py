@@ -27,9 +27,16 @@ class ComputedImages:
     """Images of the request."""
     places: npt.NDArray[np.intp]  # (n,): where those stood that have an answer
     logits: Floats  # (n, labels)
-    embeddings: Floats | None  # (n, embedding_size)
+    vectors: Sequence[Floats]  # (?, embedding_size) each: of the rows as they came
+    order: npt.NDArray[np.intp] | slice
+    """Brings the rows that came into the order of the request."""
     times: TimeColumns  # (columns, n)
     errors: Mapping[int, ServiceError]
+
+    @property
+    def embeddings(self) -> Floats | None:  # (n, embedding_size)
+        """Put together when it is asked for, since most requests do not."""
+        return np.concatenate(self.vectors)[self.order] if self.vectors else None
 
     def __len__(self) -> int:
         return len(self.places)
@@ -92,16 +99,16 @@ def computed_images(chunks: Sequence[ComputedChunk]) -> ComputedImages:
         nothing = np.zeros((0, 1), dtype=np.float32)
         places, times = np.zeros(0, dtype=np.intp), no_times(0)
         return ComputedImages(
-            count=starts[-1], places=places, logits=nothing, embeddings=None, times=times, errors=errors
+            count=starts[-1], places=places, logits=nothing, vectors=(), order=slice(None), times=times, errors=errors
         )
     places = np.concatenate([columns.places + start for start, columns in placed])
     order = np.argsort(places, kind="stable") if any(chunk.prepared.known for chunk in chunks) else slice(None)
-    vectors = [columns.embeddings for _, columns in placed if columns.embeddings is not None]
     return ComputedImages(
         count=starts[-1],
         places=places[order],
         logits=np.concatenate([columns.logits for _, columns in placed])[order],
-        embeddings=np.concatenate(vectors)[order] if vectors else None,
+        vectors=[columns.embeddings for _, columns in placed if columns.embeddings is not None],
+        order=order,
         times=np.concatenate([columns.times for _, columns in placed], axis=1)[:, order],
         errors=errors,
     )

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import TypeVar
 
 from service.engine.batcher import Batcher
@@ -24,9 +25,11 @@ Result = TypeVar("Result")
 class DecodeLine:
     """Before the queue of one model. Lives on one event loop."""
 
-    def __init__(self, workers: ThreadPoolExecutor, batcher: Batcher) -> None:
+    def __init__(self, workers: ThreadPoolExecutor, batcher: Batcher, *, small_at_once: int = 1) -> None:
+        """So many threads may have small files of one model at a time, where several come together."""
         self._workers = workers
         self._batcher = batcher
+        self._turns = asyncio.Semaphore(small_at_once)
         self._waiting = 0
         self._each_seconds = 0.0
 
@@ -37,13 +40,16 @@ class DecodeLine:
             deadline=None if deadline is None else deadline - ahead_seconds, priority=priority, coming=self._waiting
         )
 
-    async def run(self, prepare: Callable[[Images], Result], images: Images, count: int) -> Result:
+    async def run(
+        self, prepare: Callable[[Images], Result], images: Images, count: int, *, small: bool = False
+    ) -> Result:
         """What `prepare` gives for so many images, in a thread; whatever it raises is raised here."""
         self._waiting += count
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._workers, self._timed, prepare, images, max(1, count)
-            )
+            async with self._turns if small else nullcontext():
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._workers, self._timed, prepare, images, max(1, count)
+                )
         finally:
             self._waiting -= count
 

@@ -29,8 +29,12 @@ from service.models.manifest import Calibration, InputSpec
 
 CHUNKS_OF_A_REQUEST = 8
 """Most parts that a large request is decoded in, side by side."""
-CHUNK_BYTES = 32 * 2**10
+CHUNK_BYTES = 64 * 2**10
 """A part has no less: to hand one to a thread and to hear of its end costs as much as decoding a few small images."""
+SMALL_BYTES = 4 * 2**10
+"""Of a file: below that, most of the decoding is Python, which runs in one thread at a time, so that more threads would
+mostly wait for each other.
+"""
 
 ObserveStage = Callable[[Stage, Seconds], None]
 """Told of a stage of several images, in seconds."""
@@ -50,6 +54,7 @@ class Classifier:
         limits: ImageLimits,
         batcher: Batcher,
         workers: ThreadPoolExecutor,
+        small_at_once: int = 1,
         chunk_images: int = 16,
         decoding: Decoding = Decoding.EXACT,
         decode: Decode = decode,
@@ -62,7 +67,7 @@ class Classifier:
         self._calibration = calibration
         self._batcher = batcher
         self._workers = workers
-        self._line = DecodeLine(workers, batcher)
+        self._line = DecodeLine(workers, batcher, small_at_once=small_at_once)
         self._chunk_images = chunk_images
         self._observe = observe
         self._observe_images = observe_images
@@ -132,8 +137,8 @@ class Classifier:
         """An embedding or an error for each image, in order, of a model that gives embeddings."""
         computed = await self.compute_many(images, deadline=deadline, priority=priority)
         self._note(computed)
-        vectors = () if computed.embeddings is None else computed.embeddings
-        rows = zip(vectors, each_of(computed.times), strict=True)
+        vectors = computed.embeddings
+        rows = zip(() if vectors is None else vectors, each_of(computed.times), strict=True)
         return computed.in_order([Embedded(vector=vector, times=times) for vector, times in rows])
 
     async def compute_many(
@@ -144,7 +149,7 @@ class Classifier:
 
         async def chunk(part: Sequence[bytes]) -> ComputedChunk:
             if refusal is None:
-                prepared = await self._line.run(self._preparation.prepare_all, part, len(part))
+                prepared = await self._line.run(self._preparation.prepare_all, part, len(part), small=small)
             else:
                 prepared = self._preparation.refused(len(part), refusal)
             pieces = await self._batcher.submit_each(prepared.tensors, deadline=deadline, priority=priority)
@@ -152,14 +157,13 @@ class Classifier:
             self._preparation.keep_all(prepared, computed.rows)
             return computed
 
-        size = self._chunk_size(images)
+        size_bytes = sum(map(len, images))
+        parts = max(1, min(CHUNKS_OF_A_REQUEST, size_bytes // CHUNK_BYTES))
+        size = max(self._chunk_images, math.ceil(len(images) / parts))
+        small = size_bytes < SMALL_BYTES * len(images)
         with self._inside():
             chunks = await asyncio.gather(*(chunk(images[at : at + size]) for at in range(0, len(images), size)))
         return computed_images(chunks)
-
-    def _chunk_size(self, images: Sequence[bytes]) -> int:
-        most = max(1, min(CHUNKS_OF_A_REQUEST, sum(map(len, images)) // CHUNK_BYTES))
-        return max(self._chunk_images, math.ceil(len(images) / most))
 
     async def compute(
         self, image: bytes, *, deadline: float | None = None, priority: Priority = Priority.NORMAL

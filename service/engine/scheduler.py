@@ -168,7 +168,9 @@ class Scheduler(Generic[Item]):
 
     def next(self, *, now: float, running: int, closing: bool = False) -> Cut[Item] | Pause:
         """What to do now. What it gives out is no longer in the queue."""
-        free = self._lanes - running
+        # A quick model too has all lanes while so much waits that it is worth a thread of its own.
+        quick = self._costs.expected(min(self._waiting, self.whole)) < WORTH_A_LANE_SECONDS
+        free = (self._lanes if quick else self._policy.lanes) - running
         if not len(self._line) or free <= -self._policy.ahead:
             return Pause()
         if free <= 0:  # one that is full gains nothing by waiting for the lane

@@ -48,7 +48,9 @@ class LoadObserver:
 
 
 class ModelLoader:
-    """Builds live models that share one pool of decode workers."""
+    """Builds live models that share one pool of decode workers, of which `small_at_once` may have small files of one
+    model at a time.
+    """
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class ModelLoader:
         policy: BatchPolicy,
         limits: ImageLimits,
         workers: ThreadPoolExecutor,
+        small_at_once: int = 1,
         observer: LoadObserver,
         decode: Decode = decode,
         guard: DeviceGuard | None = None,
@@ -78,6 +81,7 @@ class ModelLoader:
         self._policy = policy
         self._limits = limits
         self._workers = workers
+        self._small_at_once = small_at_once
         self._decode = decode
         self._tries = tries
         self._observer = observer
@@ -195,6 +199,7 @@ class ModelLoader:
             limits=self._limits,
             batcher=batcher,
             workers=self._workers,
+            small_at_once=self._small_at_once,
             decoding=self._decoding,
             decode=self._decode,
             observe=lambda stage, seconds: self._observer.stage(manifest, stage, seconds),

@@ -6,14 +6,16 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
 from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, BatchPolicy
-from service.engine.decode import ImageLimits
-from service.engine.pipeline import Classifier
+from service.engine.decode import Decode, ImageLimits, decode
+from service.engine.jpeg import Pixels
+from service.engine.pipeline import SMALL_BYTES, Classifier
 from service.engine.prepared import Prepared
 from service.engine.response_cache import ResponseCache
 from service.engine.times import Stage
@@ -48,7 +50,9 @@ def share(value: int) -> float:
 class Subject:
     """A classifier on a fake session; remembers the stages it was told of."""
 
-    def __init__(self, *, policy: BatchPolicy, calibration: Calibration, chunk_images: int = 4) -> None:
+    def __init__(
+        self, *, policy: BatchPolicy, calibration: Calibration, chunk_images: int = 4, decode: Decode = decode
+    ) -> None:
         self.session = FakeSession()
         self.stages: list[tuple[Stage, float]] = []
         self.workers = ThreadPoolExecutor(max_workers=2)
@@ -61,6 +65,7 @@ class Subject:
             batcher=self.batcher,
             workers=self.workers,
             chunk_images=chunk_images,
+            decode=decode,
             observe=lambda stage, seconds: self.stages.extend((stage, one) for one in seconds),
         )
 
@@ -296,6 +301,31 @@ async def test_embeddings_come_in_order(subject: Subject) -> None:
     vectors = [result.vector.tolist() if isinstance(result, Embedded) else type(result) for result in results]
     assert vectors == [[3.0], ImageUnreadable, [250.0]]
     assert Counter(stage for stage, _ in subject.stages) == dict.fromkeys(Stage, 2)
+
+
+async def test_small_files_are_decoded_by_few_threads_and_large_ones_by_all() -> None:
+    """Of the small ones a thread has its chunk whole; two threads meet in the large ones, or neither would go on."""
+    at_work: list[int] = []
+    both = threading.Barrier(2, timeout=60)
+
+    def watched(data: bytes, **options: Any) -> Pixels:
+        at_work.append(threading.get_ident())
+        if len(data) >= SMALL_BYTES:
+            both.wait()
+        else:
+            time.sleep(0.001)  # another thread would take its turn meanwhile
+        return decode(data, **options)
+
+    subject = Subject(policy=BatchPolicy(), calibration=Calibration(temperature=TEMPERATURE), decode=watched)
+    await subject.batcher.start()
+    small = [file(value) + bytes(SMALL_BYTES - 200) for value in range(70)]
+    answers = await subject.classifier.classify_many(small, top_k=1)
+    assert outline(answers) == [round(share(value), 6) for value in range(70)]
+    chunks = [at_work[at : at + 18] for at in range(0, 70, 18)]
+    assert [len(set(chunk)) for chunk in chunks] == [1, 1, 1, 1]
+    large = [file(value) + bytes(16 * SMALL_BYTES) for value in range(16)]
+    assert len((await subject.classifier.classify_many(large, top_k=1)).computed) == 16
+    await subject.stop()
 
 
 async def test_compute_gives_the_input_beside_the_outputs(subject: Subject) -> None:

@@ -208,6 +208,15 @@ def test_a_tiny_model_has_one_lane() -> None:
     assert subject.next(now=0.0, running=1) == Pause()
 
 
+def test_a_tiny_model_has_all_lanes_while_much_waits() -> None:
+    """What is worth a thread of its own has one; what is not waits for company."""
+    subject = scheduler(*numbered(16), costs={1: 0.0005, 8: 0.004}, lanes=2)
+    assert names(subject.next(now=0.0, running=0)) == list(range(8))
+    assert names(subject.next(now=0.0, running=1)) == list(range(8, 16))
+    subject.push(Image())
+    assert subject.next(now=0.0, running=1) == Pause()
+
+
 def test_the_objective_bounds_the_batch() -> None:
     """Two batches must fit into it: the one that runs already, and one's own."""
     assert scheduler(costs=STEEP, max_batch_size=16).largest == 16
