@@ -83,6 +83,8 @@ def read_image(image: Image) -> bytes:
 
 def entry_of(image: Image) -> bytes | ImageError:
     """The bytes of an image, or why there are none."""
+    if isinstance(image, bytes) and len(image) <= _MAX_IMAGE_BYTES:  # thousands a second, where images are small
+        return image
     try:
         return read_image(image)
     except ImageRejected as error:
