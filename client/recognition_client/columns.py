@@ -50,9 +50,15 @@ class Columns:
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """Of images that were asked about one after the other."""
+        """Of images that were asked about one after the other. Raises ResponseInvalid where their rows differ in width."""
         if len(parts) == 1:
             return parts[0]
+        widths = sorted({part.labels_per_image for part in parts if part.unknown})
+        if len(widths) > 1:
+            raise invalid_response(
+                f"The model changed between two requests: images have {widths[0]} labels in one answer and "
+                f"{widths[-1]} in another; ask again"
+            )
         starts = accumulate((part.images for part in parts), initial=0)
         errors = {
             start + place: error
@@ -61,7 +67,7 @@ class Columns:
         }
         return cls(
             images=sum(part.images for part in parts),
-            labels_per_image=max((part.labels_per_image for part in parts), default=0),
+            labels_per_image=widths[0] if widths else max((part.labels_per_image for part in parts), default=0),
             indices=[index for part in parts for index in part.indices],
             probabilities=[probability for part in parts for probability in part.probabilities],
             unknown=[unknown for part in parts for unknown in part.unknown],

@@ -2,13 +2,13 @@
 
 protobuf copies every tensor twice, once into the message and once out of it, while the event loop waits: for 64 images
 of 224 pixels that is as long as a fast GPU takes to compute them. So large messages are cut here, field by field, and
-only what lies around the tensors is given to protobuf.
+only what lies around the tensors is given to protobuf. It takes the whole where cutting would be slower, or where it
+alone knows whether a message is one.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError
 from recognition.oip import open_inference_pb2 as pb
 
 LARGE_BYTES = 2**16
@@ -17,8 +17,12 @@ RAW_FIELD = pb.ModelInferRequest.DESCRIPTOR.fields_by_name["raw_input_contents"]
 VARINT, EIGHT_BYTES, DELIMITED, FOUR_BYTES = 0, 1, 2, 5
 """How a field says where it ends."""
 FIXED = {EIGHT_BYTES: 8, FOUR_BYTES: 4}
-LONGEST_VARINT = 10
-OTHER, GROUP = -1, -2
+LONGEST_VALUE, LONGEST_SIZE = 10, 5
+"""Bytes of a number: of one that is a value, and of a tag or a length."""
+TAGS = 2**32
+MOST_FIELDS = 256
+"""That are looked at: a few are usual, and for millions of tiny ones a loop in Python takes forty times as long."""
+OTHER = -1
 """Instead of a field's number."""
 
 Raw = Sequence[bytes | memoryview]
@@ -32,57 +36,71 @@ class WireRequest:
     raw: Raw
 
 
+class _LeftToProtobuf(Exception):
+    """It reads this, or refuses it."""
+
+
 def read_request(data: bytes) -> WireRequest:
-    """Raises DecodeError."""
-    if len(data) < LARGE_BYTES:
-        message = pb.ModelInferRequest.FromString(data)
-        return WireRequest(message=message, raw=message.raw_input_contents)
+    """Raises protobuf's DecodeError."""
+    if len(data) >= LARGE_BYTES:
+        try:
+            rest, raw = _cut(data)
+        except _LeftToProtobuf:
+            pass
+        else:
+            return WireRequest(message=pb.ModelInferRequest.FromString(rest), raw=raw)
+    message = pb.ModelInferRequest.FromString(data)
+    return WireRequest(message=message, raw=message.raw_input_contents)
+
+
+def _cut(data: bytes) -> tuple[bytes, Raw]:
+    """What lies around the tensors, and they."""
     whole, rest, raw, kept = memoryview(data), bytearray(), list[memoryview](), 0
     for number, begin, content, end in _fields(data):
-        if number == GROUP:
-            message = pb.ModelInferRequest.FromString(data)
-            return WireRequest(message=message, raw=message.raw_input_contents)
         if number == RAW_FIELD:
             rest += whole[kept:begin]
             raw.append(whole[content:end])
             kept = end
     rest += whole[kept:]
-    return WireRequest(message=pb.ModelInferRequest.FromString(bytes(rest)), raw=raw)
+    return bytes(rest), raw
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int, int, int]]:
     """Of the message itself: the number, where the field begins, where what it contains does, and its end.
 
-    The number is OTHER where it has no length, and GROUP, which ends the walk, where only protobuf can tell the end.
+    The number is OTHER where it has no length.
     """
     at = 0
-    while at < len(data):
+    for _ in range(MOST_FIELDS):
+        if at == len(data):
+            return
         begin = at
-        key, at = _varint(data, at)
+        key, at = _varint(data, at, LONGEST_SIZE)
         kind = key & 7
         if kind == VARINT:
-            content, (_, at) = at, _varint(data, at)
+            content, (_, at) = at, _varint(data, at, LONGEST_VALUE)
         elif kind == DELIMITED:
-            length, content = _varint(data, at)
+            length, content = _varint(data, at, LONGEST_SIZE)
             at = content + length
         elif kind in FIXED:
             content, at = at, at + FIXED[kind]
         else:
-            yield GROUP, begin, at, at
-            return
-        if at > len(data):
-            raise DecodeError("a field is cut short")
+            raise _LeftToProtobuf
+        if key >= TAGS or at > len(data):
+            raise _LeftToProtobuf
         yield (key >> 3 if kind == DELIMITED else OTHER), begin, content, at
+    if at < len(data):
+        raise _LeftToProtobuf
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _varint(data: bytes, at: int, longest: int) -> tuple[int, int]:
     """A number, seven bits a byte, and where it ends."""
     value = 0
-    for place in range(LONGEST_VARINT):
+    for place in range(longest):
         if at + place >= len(data):
             break
         byte = data[at + place]
         value |= (byte & 0x7F) << 7 * place
         if byte < 0x80:
             return value, at + place + 1
-    raise DecodeError("a number is cut short")
+    raise _LeftToProtobuf
