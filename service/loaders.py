@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import structlog
+
 from service.api.oip.statistics import Statistics
 from service.config import Settings
 from service.engine.batch_costs import NEARLY, NEARLY_ON_GPU
@@ -11,7 +13,7 @@ from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decode_pool import DecodePool
 from service.engine.device_guard import DeviceGuard
 from service.engine.execution import OptionUnknown, checked_options
-from service.engine.providers import GPU_PROVIDERS, Provider
+from service.engine.providers import CUDA_PROVIDER, GPU_PROVIDERS, Provider
 from service.engine.response_cache import CacheObserver, ResponseCache
 from service.engine.session import available_cores
 from service.metrics import Metrics
@@ -20,6 +22,8 @@ from service.models.mirror import Mirror
 from service.models.plain_loader import PlainModelLoader
 from service.ports import StartRefused
 from service.tracing import Tracing
+
+log = structlog.get_logger("service.loaders")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,11 @@ def _image_limits(settings: Settings) -> ImageLimits:
 
 def _batch_policy(settings: Settings, provider: Provider, threads: int) -> BatchPolicy:
     on_gpu = provider.name in GPU_PROVIDERS
+    if provider.name == CUDA_PROVIDER and settings.parallel_batches > 1:
+        log.warning(
+            "CUDA graphs are for one thread: batches beside it are run kernel by kernel; leave parallel_batches at 0",
+            parallel_batches=settings.parallel_batches,
+        )
     return BatchPolicy(
         max_batch_size=settings.max_batch_size,
         max_delay_seconds=settings.max_delay_ms / 1000,

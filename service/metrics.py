@@ -3,6 +3,7 @@
 The registry is this process's own and is served from its own thread and port (service/api/rest/metrics.py).
 """
 
+import math
 import re
 from collections import Counter as Counts
 from collections.abc import Callable, Mapping, Sequence
@@ -205,7 +206,11 @@ class Metrics(ModelMetrics):
         self.observe_predictions(manifest, (index,), (probability,))
 
     def observe_predictions(self, manifest: Manifest, indices: Sequence[int], probabilities: Sequence[float]) -> None:
-        """Counts the answers of one request."""
+        """Counts the answers of one request. Those without a number for the best label have no answer."""
+        if any(map(math.isnan, probabilities)):
+            known = [place for place, probability in enumerate(probabilities) if not math.isnan(probability)]
+            self.observe_image("error", len(probabilities) - len(known))
+            indices, probabilities = [indices[place] for place in known], [probabilities[place] for place in known]
         version = str(manifest.version)
         for index, images in Counts(indices).items():
             label = manifest.labels[index] if index < LABELS_WITH_OWN_SERIES else OTHER

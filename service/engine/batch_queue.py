@@ -14,7 +14,7 @@ from service.engine.batch_costs import BatchCosts
 from service.engine.batch_item import Computed, Item, Part, Payload, Result, Timed
 from service.engine.batch_policy import BatchPolicy, Closed
 from service.engine.eager import start_now
-from service.engine.priority import Priority
+from service.engine.priority import NOBODY, PerPriority, Priority
 from service.engine.running import RunningBatches
 from service.engine.scheduler import Cut, Scheduler
 from service.engine.worker import ends_the_worker, tell
@@ -95,7 +95,7 @@ class BatchQueue(Generic[Payload, Result]):
         self._look_soon()
 
     def admit(
-        self, *, rows: int, size_bytes: int, deadline: float | None, priority: Priority, coming: int = 0
+        self, *, rows: int, size_bytes: int, deadline: float | None, priority: Priority, coming: PerPriority = NOBODY
     ) -> float:
         """The time now. Raises QueueFull or DeadlineUnreachable; so many that are coming count as if they were here."""
         now = time.monotonic()

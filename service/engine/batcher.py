@@ -15,7 +15,7 @@ from service.engine.batch_costs import BatchCosts
 from service.engine.batch_item import Computed, Part, Timed
 from service.engine.batch_policy import BatchPolicy, Closed
 from service.engine.batch_queue import BatchQueue, BatchReport, Observe
-from service.engine.priority import Priority
+from service.engine.priority import PerPriority, Priority
 from service.engine.session import Outputs
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ServiceError
 
@@ -97,7 +97,7 @@ class Batcher:
         """Takes nothing new, answers all that was accepted, and stops."""
         await self._queue.drain()
 
-    def check_room(self, *, deadline: float | None, priority: Priority, coming: int) -> None:
+    def check_room(self, *, deadline: float | None, priority: Priority, coming: PerPriority) -> None:
         """Raises QueueFull or DeadlineUnreachable where one more image would not be let in after those that come."""
         self._queue.admit(rows=1, size_bytes=0, deadline=deadline, priority=priority, coming=coming)
 

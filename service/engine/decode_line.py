@@ -7,6 +7,7 @@ nobody's time is enough.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -29,29 +30,45 @@ class DecodeLine:
         """So many threads may have small files of one model at a time, where several come together."""
         self._workers = workers
         self._batcher = batcher
+        self._small_at_once = small_at_once
         self._turns = asyncio.Semaphore(small_at_once)
-        self._waiting = 0
+        self._waiting = Counter[Priority]()
+        self._small = 0
         self._each_seconds = 0.0
 
     def check_room(self, *, deadline: float | None, priority: Priority) -> None:
-        """Raises QueueFull or DeadlineUnreachable for an image that comes now."""
-        ahead_seconds = self._waiting * self._each_seconds / self._workers._max_workers  # noqa: SLF001 - as it was made
+        """Raises QueueFull or DeadlineUnreachable for an image that comes now.
+
+        The threads take whatever came first; it is before the session that a higher priority goes ahead.
+        """
+        workers = self._workers._max_workers  # noqa: SLF001 - as it was made
+        turns = max(self._waiting.total() / workers, self._small / self._small_at_once)
         self._batcher.check_room(
-            deadline=None if deadline is None else deadline - ahead_seconds, priority=priority, coming=self._waiting
+            deadline=None if deadline is None else deadline - turns * self._each_seconds,
+            priority=priority,
+            coming=self._waiting,
         )
 
     async def run(
-        self, prepare: Callable[[Images], Result], images: Images, count: int, *, small: bool = False
+        self,
+        prepare: Callable[[Images], Result],
+        images: Images,
+        count: int,
+        *,
+        priority: Priority,
+        small: bool = False,
     ) -> Result:
         """What `prepare` gives for so many images, in a thread; whatever it raises is raised here."""
-        self._waiting += count
+        self._waiting[priority] += count
+        self._small += count if small else 0
         try:
             async with self._turns if small else nullcontext():
                 return await asyncio.get_running_loop().run_in_executor(
                     self._workers, self._timed, prepare, images, max(1, count)
                 )
         finally:
-            self._waiting -= count
+            self._waiting[priority] -= count
+            self._small -= count if small else 0
 
     def _timed(self, prepare: Callable[[Images], Result], images: Images, count: int) -> Result:
         began = time.monotonic()

@@ -91,7 +91,7 @@ class Classifier:
         with self._inside():
             if (refusal := self._refusal(deadline, priority)) is not None:
                 raise refusal
-            prepared = await self._line.run(self._preparation.prepare_or_recall, image, 1)
+            prepared = await self._line.run(self._preparation.prepare_or_recall, image, 1, priority=priority)
             row = await self._row(prepared, deadline, priority)
         began = time.monotonic()
         classification = classification_of(
@@ -149,7 +149,9 @@ class Classifier:
 
         async def chunk(part: Sequence[bytes]) -> ComputedChunk:
             if refusal is None:
-                prepared = await self._line.run(self._preparation.prepare_all, part, len(part), small=small)
+                prepared = await self._line.run(
+                    self._preparation.prepare_all, part, len(part), priority=priority, small=small
+                )
             else:
                 prepared = self._preparation.refused(len(part), refusal)
             pieces = await self._batcher.submit_each(prepared.tensors, deadline=deadline, priority=priority)

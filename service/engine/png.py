@@ -37,7 +37,7 @@ def plain_png(data: bytes) -> Image.Image | None:
         return None
     try:
         return Image.frombytes(mode, (width, height), pixels, "zip", mode, 0)
-    except ValueError:  # broken: the reader finds the words
+    except (ValueError, OverflowError):  # broken, or too large: the reader finds the words
         return None
 
 

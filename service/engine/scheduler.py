@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from service.engine.batch_costs import BatchCosts
 from service.engine.batch_policy import BatchPolicy, Closed
-from service.engine.priority import Priority
+from service.engine.priority import NOBODY, PerPriority, Priority
 from service.engine.waiting_line import Waiting, WaitingLine
 from service.errors import DeadlineUnreachable, QueueFull
 
@@ -139,13 +139,13 @@ class Scheduler(Generic[Item]):
         priority: Priority,
         now: float,
         running: int,
-        coming: int = 0,
+        coming: PerPriority = NOBODY,
     ) -> None:
         """Raises QueueFull or DeadlineUnreachable for an item that must not join; `coming` are to join before it."""
-        waiting = self._waiting + coming
+        waiting = self._waiting + sum(coming.values())
         if not running and not waiting and (deadline is None or now <= deadline):
             return  # a free session is always tried: only a batch that runs mends an estimate that one has spoilt
-        expected = self._expected_seconds(coming + rows, priority)
+        expected = self._expected_seconds(rows, priority, coming)
         if waiting and waiting + rows > self._policy.max_queue_images:
             raise QueueFull(
                 f"{waiting} images are waiting already; try again shortly, or send to more replicas.",
@@ -241,8 +241,8 @@ class Scheduler(Generic[Item]):
         self._bytes -= item.size_bytes
         return item
 
-    def _expected_seconds(self, rows: int, priority: Priority) -> float:
+    def _expected_seconds(self, rows: int, priority: Priority, coming: PerPriority) -> float:
         """In how long an item that joins now is answered: the batches of those who go before it, and its own."""
-        ahead = sum(count for other, count in self._rows.items() if other <= priority)
+        ahead = sum(count for line in (self._rows, coming) for other, count in line.items() if other <= priority)
         full, rest = divmod(ahead + rows - 1, self._largest)
         return self._costs.expected(self._largest) * full / self._lanes + self._costs.expected(rest + 1)

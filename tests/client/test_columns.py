@@ -76,6 +76,33 @@ async def test_without_images_there_are_no_columns(
     assert service.requests == []
 
 
+def test_answers_of_another_width_are_not_joined() -> None:
+    """A version with fewer labels was taken up between two requests; images without an answer have no width."""
+
+    def part(labels_per_image: int) -> Columns:
+        columns = pb.ClassificationColumns(
+            labels_per_image=labels_per_image,
+            indices=range(labels_per_image),
+            probabilities=[0.5] * labels_per_image,
+            unknown=[False],
+        )
+        return columns_of(pb.BatchClassifyResponse(columns=columns, model=MODEL), expected=1)
+
+    refused = columns_of(
+        pb.BatchClassifyResponse(
+            columns=pb.ClassificationColumns(labels_per_image=5, errors={0: unreadable()}), model=MODEL
+        ),
+        expected=1,
+    )
+    joined = Columns.joined([part(2), refused, part(2)])
+    assert (joined.labels_per_image, list(joined.indices), joined.places) == (2, [0, 1, 0, 1], [0, 2])
+    assert Columns.joined([refused, refused]).labels_per_image == 5
+    with pytest.raises(
+        ResponseInvalid, match="changed between two requests: images have 2 labels in one answer and 3 in another"
+    ):
+        Columns.joined([part(3), refused, part(2)])
+
+
 @pytest.mark.parametrize(
     "columns",
     [

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 from recognition.v1 import recognition_pb2 as pb
+from structlog.testing import capture_logs
 
 from service.bootstrap import build_server
 from service.config import Settings
+from service.engine.providers import CPU_PROVIDER, CUDA_PROVIDER, Provider
+from service.loaders import _batch_policy
 from service.ports import StartRefused
 from tests.service.in_process import QUICK, held, serving
 from tests.service.packages import encode, picture
@@ -43,3 +46,15 @@ async def test_an_option_that_the_provider_lacks_ends_the_start(models: Path) ->
     settings = Settings(**(QUICK | {"models": models, "provider_options": "no_such=1"}))
     with pytest.raises(StartRefused, match=r"provider_options: .*no_such"):
         await build_server(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "parallel_batches", "warnings"), [(CUDA_PROVIDER, 2, 1), (CUDA_PROVIDER, 0, 0), (CPU_PROVIDER, 2, 0)]
+)
+def test_what_runs_beside_the_graphs_of_a_gpu_is_said(name: str, parallel_batches: int, warnings: int) -> None:
+    """It is slower, and no mistake."""
+    settings = Settings(**(QUICK | {"parallel_batches": parallel_batches}))
+    with capture_logs() as log:
+        policy = _batch_policy(settings, Provider(name=name, reason="told"), threads=4)
+    assert policy.lanes == (parallel_batches or 1)
+    assert [entry["parallel_batches"] for entry in log] == [parallel_batches] * warnings

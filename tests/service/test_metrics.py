@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.client
+import math
 import urllib.request
 from collections.abc import Awaitable
 from pathlib import Path
@@ -12,8 +13,10 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from recognition.v1 import recognition_pb2 as pb
 
+from service.drift import Drift
 from service.engine.times import Stage
 from service.metrics import LABELS_WITH_OWN_SERIES, Metrics
+from service.models.manifest import Baseline
 from tests.service.in_process import InProcess, held, serving, until
 from tests.service.packages import PackageRecipe, encode, picture
 
@@ -198,6 +201,27 @@ def test_labels_beyond_the_first_share_a_series() -> None:
     }
     assert len(counted) == LABELS_WITH_OWN_SERIES + 1
     assert (counted["label0"], counted["other"]) == (1, 1000 - LABELS_WITH_OWN_SERIES)
+
+
+def test_an_image_without_a_number_harms_none_beside_it() -> None:
+    """It counts as an error, and neither as a label nor in a distribution."""
+    metrics = Metrics()
+    manifest = PackageRecipe().manifest({"model.onnx": b"", "golden.npz": b""})
+    drift = Drift(Baseline(images=1, label_shares=(0.5, 0.5), confidence_shares=(0.5, 0.5)))
+    metrics._drifts[manifest.name, manifest.version] = drift
+    metrics.observe_predictions(manifest, [0, 1, 0], [0.5, math.nan, 1.0])
+    metrics.observe_prediction(manifest, 1, math.nan)
+    samples = {
+        (sample.name, sample.labels.get("outcome", sample.labels.get("label"))): sample.value
+        for metric in (metrics.predictions, metrics.images, metrics.confidence)
+        for family in metric.collect()
+        for sample in family.samples
+    }
+    assert samples["recognition_images_total", "ok"] == samples["recognition_images_total", "error"] == 2
+    assert samples["recognition_predictions_total", manifest.labels[0]] == 2
+    assert ("recognition_predictions_total", manifest.labels[1]) not in samples
+    assert samples["recognition_top1_confidence_sum", None] == 1.5
+    assert (sum(drift.labels._counts), sum(drift.confidences._counts)) == (2, 2)
 
 
 async def test_versions_that_come_and_go_leave_no_series(models: Path) -> None:

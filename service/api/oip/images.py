@@ -1,6 +1,5 @@
 """Counts the images that came as tensors, so that the metrics know them as they know those of the other doors."""
 
-import math
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -36,7 +35,6 @@ class CountedImages:
         self._metrics = metrics
 
     def answered(self, model: TensorModel, computed: Computed) -> None:
-        """Those that were bad among the others have no numbers."""
         if not isinstance(model, PackagedTensors):
             return
         manifest = model.live.manifest
@@ -44,10 +42,6 @@ class CountedImages:
         if logits is None:
             return
         best, confidences = best_labels(logits, manifest.calibration.temperature)
-        if any(map(math.isnan, confidences)):
-            known = [place for place, confidence in enumerate(confidences) if not math.isnan(confidence)]
-            self._metrics.observe_image("error", len(confidences) - len(known))
-            best, confidences = [best[place] for place in known], [confidences[place] for place in known]
         self._metrics.observe_predictions(manifest, best, confidences)
 
     def failed(self, model: TensorModel, tensors: Mapping[str, AnyTensor]) -> None:

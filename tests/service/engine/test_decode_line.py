@@ -23,12 +23,12 @@ async def test_what_is_being_decoded_takes_room_and_time() -> None:
         line = DecodeLine(workers, batcher)
         line._each_seconds = 1.0
         line.check_room(deadline=time.monotonic() + 1, priority=Priority.NORMAL)
-        decoding = asyncio.create_task(line.run(release.wait, 60.0, 16))
+        decoding = asyncio.create_task(line.run(release.wait, 60.0, 16, priority=Priority.NORMAL))
         await asyncio.sleep(0)
         line.check_room(deadline=time.monotonic() + 100, priority=Priority.NORMAL)
         with pytest.raises(DeadlineUnreachable):  # sixteen seconds for two threads
             line.check_room(deadline=time.monotonic() + 7, priority=Priority.NORMAL)
-        more = asyncio.create_task(line.run(release.wait, 60.0, 4))
+        more = asyncio.create_task(line.run(release.wait, 60.0, 4, priority=Priority.LOW))
         await asyncio.sleep(0)
         with pytest.raises(QueueFull, match="20 images are waiting"):
             line.check_room(deadline=None, priority=Priority.NORMAL)
@@ -51,4 +51,42 @@ async def test_what_cannot_be_decoded_takes_no_room_afterwards() -> None:
         for _ in range(3):
             line.check_room(deadline=None, priority=Priority.NORMAL)
             with pytest.raises(ValueError, match="broken"):
-                await line.run(broken, b"", 1)
+                await line.run(broken, b"", 1, priority=Priority.NORMAL)
+
+
+async def test_whoever_goes_first_does_not_count_those_who_are_decoded_to_wait_behind() -> None:
+    """Before the session a higher priority overtakes; the room is everybody's."""
+    batcher = Batcher(FakeSession().run, BatchPolicy(max_batch_size=1, max_queue_images=20))
+    batcher.expect({1: 1.0})
+    release = threading.Event()
+    with ThreadPoolExecutor(2) as workers:
+        line = DecodeLine(workers, batcher)
+        decoding = asyncio.create_task(line.run(release.wait, 60.0, 16, priority=Priority.LOW))
+        await asyncio.sleep(0)
+        line.check_room(deadline=time.monotonic() + 8, priority=Priority.HIGH)
+        with pytest.raises(DeadlineUnreachable):
+            line.check_room(deadline=time.monotonic() + 8, priority=Priority.LOW)
+        more = asyncio.create_task(line.run(release.wait, 60.0, 4, priority=Priority.LOW))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull, match="20 images are waiting"):
+            line.check_room(deadline=None, priority=Priority.HIGH)
+        release.set()
+        await asyncio.gather(decoding, more)
+
+
+@pytest.mark.parametrize("small", [True, False])
+async def test_small_files_wait_for_the_threads_that_they_may_have(small: bool) -> None:
+    """Sixteen seconds for one of four threads, or for all of them."""
+    batcher = Batcher(FakeSession().run, BatchPolicy())
+    release = threading.Event()
+    with ThreadPoolExecutor(4) as workers:
+        line = DecodeLine(workers, batcher, small_at_once=1)
+        line._each_seconds = 1.0
+        decoding = asyncio.create_task(line.run(release.wait, 60.0, 16, priority=Priority.NORMAL, small=small))
+        await asyncio.sleep(0)
+        line.check_room(deadline=time.monotonic() + (100 if small else 10), priority=Priority.NORMAL)
+        with pytest.raises(DeadlineUnreachable):
+            line.check_room(deadline=time.monotonic() + (15 if small else 3), priority=Priority.NORMAL)
+        release.set()
+        await decoding
+        line.check_room(deadline=time.monotonic() + 3, priority=Priority.NORMAL)

@@ -134,3 +134,10 @@ def test_what_is_damaged_is_never_more_than_the_reader_sees_in_it() -> None:
     assert 0 < seen < 2000
     for length in range(len(good)):
         assert plain_png(good[:length]) is None
+
+
+@pytest.mark.parametrize("side", [2**31, 2**32 - 1])
+def test_a_size_beyond_all_numbers_is_left_to_the_reader(side: int) -> None:
+    """Even where nobody has looked at it before."""
+    header = struct.pack(">IIBBBBB", side, 1, 8, 0, 0, 0, 0)
+    assert plain_png(file_of([(b"IHDR", header), (b"IDAT", zlib.compress(bytes(9))), (b"IEND", b"")])) is None
