@@ -50,7 +50,7 @@ class Columns:
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """Of images that were asked about one after the other. Raises ResponseInvalid where their rows differ in width."""
+        """Of images that were asked about one after the other. Raises ResponseInvalid where they differ in width."""
         if len(parts) == 1:
             return parts[0]
         widths = sorted({part.labels_per_image for part in parts if part.unknown})

@@ -68,7 +68,7 @@ def test_what_is_no_message_is_refused_as_protobuf_does() -> None:
 def test_many_tiny_fields_are_left_to_protobuf(field: bytes) -> None:
     """Raw ones and unknown ones: but a bounded number is looked at."""
     data = field * 2**20
-    looked_at = []
+    looked_at = list[tuple[int, int, int, int]]()
     with pytest.raises(_LeftToProtobuf):
         looked_at.extend(_fields(data))
     assert len(looked_at) <= MOST_FIELDS
