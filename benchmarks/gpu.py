@@ -54,7 +54,6 @@ BATCHES = (1, 8, 32, 64, 128, 256)
 LARGE = 128
 VARIANTS = (("prefer_nhwc=0", LARGE),)
 """Of the provider's options, against the service's defaults, each with a batch that it is measured at."""
-STEPS = ("package", "raw", "serve", "steady", "report")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +77,8 @@ class Bench:
 
     def model(self) -> RawModel:
         provider = choose_provider(self.device).name
-        return RawModel(
-            self.package(), self.precision, provider=provider, provider_options=self._options(provider, self.options)
-        )
+        options = self._options(provider, self.options)
+        return RawModel(self.package(), self.precision, provider=provider, provider_options=options)
 
     def raw(self, options: str) -> Raw:
         package = self.package()
@@ -122,9 +120,8 @@ class Bench:
         except Exception as error:  # noqa: BLE001 - the rows after it are wanted all the same
             traceback.print_exc()
             sys.stderr.flush()
-            self.note(
-                [{"row": name, "failed": str(error).strip().splitlines()[-1][:160] if str(error) else repr(error)}]
-            )
+            reason = str(error).strip().splitlines()[-1][:160] if str(error) else repr(error)
+            self.note([{"row": name, "failed": reason}])
 
 
 def raw(bench: Bench) -> None:
@@ -155,8 +152,7 @@ def _raw_row(raw: Raw, way: str, batch: int, seconds: float) -> Row:
 
 
 def _variant_row(bench: Bench, options: str, batch: int, seconds: float) -> Row:
-    row = _raw_row(bench.raw(options), "graph", batch, seconds)
-    return {**row, "row": f"variant {options}"}
+    return {**_raw_row(bench.raw(options), "graph", batch, seconds), "row": f"variant {options}"}
 
 
 def _decoder_row(bench: Bench, pictures: Sequence[bytes], threads: int, seconds: float) -> Row:
@@ -234,7 +230,7 @@ def _short(value: object) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=STEPS)
+    parser.add_argument("step", choices=STEP)
     parser.add_argument("--network", default="resnet50")
     parser.add_argument("--precision", type=Precision, default=Precision.FP16)
     parser.add_argument("--device", type=Device, default=Device.CUDA, help="cpu tries the script itself")

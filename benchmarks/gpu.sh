@@ -69,7 +69,8 @@ print(choose_provider(Device(sys.argv[1])))' "$DEVICE"
 # out of reach, which must end with an error that says so.
 # shellcheck disable=SC2046 # several words
 begin export 200 $(bench package "$NETWORK" fp16)
-[ "$DEVICE" = cpu ] || begin tests 150 "$BIN" -m pytest -m gpu tests/gpu -q -p no:cacheprovider -W default --timeout 100
+[ "$DEVICE" = cpu ] || begin tests 150 "$BIN" -m pytest -m gpu tests/gpu tests/training/test_step_graph.py -q \
+    -p no:cacheprovider -W default --timeout 100
 step 4 small 150 $(bench package fashion_cnn fp32)
 begin no-fallback 150 sh benchmarks/gpu_refusal.sh "$BIN" "$WORK" "$DEVICE"
 finish no-fallback 8

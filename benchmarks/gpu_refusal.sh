@@ -5,6 +5,10 @@
 #
 # PYTHON is that of an environment as gpu_site.py makes it, WORK holds `models` with a package. gpu.sh calls this.
 set -u
+if [ $# -lt 2 ]; then
+    echo "usage: benchmarks/gpu_refusal.sh PYTHON WORK [DEVICE]" >&2
+    exit 2
+fi
 PYTHON=$1 WORK=$2
 mkdir -p "$WORK/garbage" "$WORK/nothing"
 "$PYTHON" benchmarks/gpu_site.py "$WORK/nothing" "$WORK/broken" --without nvidia || exit 1

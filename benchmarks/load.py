@@ -104,17 +104,10 @@ def run_load(job: Job) -> Load:
 
 def run_loads(job: Job, processes: int) -> Load:
     """The same shared among several processes, where one could not send enough."""
-    jobs = [
-        replace(
-            job,
-            in_flight=max(1, job.in_flight // processes),
-            rate=None if job.rate is None else job.rate / processes,
-            seed=job.seed + number,
-        )
-        for number in range(processes)
-    ]
+    rate = None if job.rate is None else job.rate / processes
+    share = replace(job, in_flight=max(1, job.in_flight // processes), rate=rate)
     with ThreadPoolExecutor(processes) as pool:
-        loads = list(pool.map(run_load, jobs))
+        loads = list(pool.map(run_load, [replace(share, seed=job.seed + number) for number in range(processes)]))
     together = Load(seconds=max(load.seconds for load in loads))
     for load in loads:
         together.calls += load.calls

@@ -2,7 +2,7 @@
 
 The first seeds come first, the recipes of a seed as they are given: best the longest first. A run that is finished in
 --output is read, not trained anew; at --seconds what still runs is stopped, and everything that was finished is in the
-table.
+table. It ends with 1 where a run failed or was not finished. Without a GPU, `--device cpu` tries the script itself.
 
 Example: .venv/bin/python benchmarks/recipes.py fashion_cnn_full resnet18_full:20 --seeds 3 --at-once 4 --seconds 300
 """
@@ -22,7 +22,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # run as a script, `import training` would find another file of that name
 
-from training.errors import RecipeInvalid  # noqa: E402 - the path comes first
+from benchmarks.arguments import Wanted, count, duration, wanted  # noqa: E402 - the path comes first
+from training.device import choose_device  # noqa: E402
+from training.errors import DeviceMissing  # noqa: E402
 from training.recipes import find_recipe  # noqa: E402
 
 TARGETS = {
@@ -66,14 +68,13 @@ class Running:
     began: float
 
 
-def jobs(names: list[str], seeds: int, epochs: int | None) -> list[Job]:
-    """NAME or NAME:EPOCHS, for each seed; in the order in which they are started."""
-    found = []
-    for seed in range(seeds):
-        for entry in names:
-            name, _, count = entry.partition(":")
-            found.append(Job(recipe=name, epochs=epochs or int(count or find_recipe(name).epochs), seed=seed))
-    return found
+def jobs(recipes: list[Wanted], seeds: int, epochs: int | None) -> list[Job]:
+    """Each recipe with each seed, in the order in which they are started."""
+    return [
+        Job(recipe=one.recipe, epochs=epochs or one.epochs or find_recipe(one.recipe).epochs, seed=seed)
+        for seed in range(seeds)
+        for one in recipes
+    ]
 
 
 def start(job: Job, options: argparse.Namespace) -> Running:
@@ -91,10 +92,10 @@ def start(job: Job, options: argparse.Namespace) -> Running:
     return Running(job=job, process=process, began=time.monotonic())
 
 
-def train(wanted: list[Job], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def train(asked: list[Job], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Rows as the runs end; whoever takes them may stop at any time without a process left behind."""
     end = time.monotonic() + options.seconds
-    waiting, running = list(wanted), list[Running]()
+    waiting, running = list(asked), list[Running]()
     try:
         while (waiting or running) and time.monotonic() < end:
             while waiting and len(running) < options.at_once:
@@ -186,27 +187,28 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipes", nargs="+", metavar="NAME[:EPOCHS]")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, help="of every run: a trial")
-    parser.add_argument("--limit", type=int, help="trial: so many training images")
-    parser.add_argument("--at-once", type=int, default=4)
-    parser.add_argument("--threads", type=int, default=2, help="of each process")
-    parser.add_argument("--seconds", type=float, default=3600)
-    parser.add_argument("--device", default="cuda", help="cpu tries the script itself")
-    parser.add_argument("--no-graph", action="store_true")
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--output", type=Path, default=ROOT / "var" / "benchmarks" / "recipes")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("recipes", nargs="+", type=wanted, metavar="NAME", help="or NAME:EPOCHS, with its own epochs")
+    parser.add_argument("--seeds", type=count, default=3, help="so many runs of each recipe: 0, 1, …")
+    parser.add_argument("--epochs", type=count, help="of every run: a trial")
+    parser.add_argument("--limit", type=count, help="trial: so many training images")
+    parser.add_argument("--at-once", type=count, default=4, help="processes")
+    parser.add_argument("--threads", type=count, default=2, help="of each process")
+    parser.add_argument("--seconds", type=duration, default=3600, help="for all of it")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu tries the script itself")
+    parser.add_argument("--no-graph", action="store_true", help="steps are sent operation by operation")
+    parser.add_argument("--data", type=Path, help="directory of the data set")
+    parser.add_argument("--output", type=Path, default=ROOT / "var" / "benchmarks" / "recipes", help="run directories")
+    parser.add_argument("--json", type=Path, help="file for all rows")
     options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
     try:
-        wanted = jobs(options.recipes, options.seeds, options.epochs)
-    except (RecipeInvalid, ValueError) as error:
-        parser.error(str(error))
+        choose_device(options.device)
+    except DeviceMissing:
+        parser.error("torch finds no CUDA device on this machine; --device cpu tries the script itself")
+    options.output = options.output.resolve()  # the processes run elsewhere
+    options.output.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     rows = []
-    for found in train(wanted, options):
+    for found in train(jobs(options.recipes, options.seeds, options.epochs), options):
         rows.append(found)
         print(f"{time.monotonic() - began:6.1f} s  {line(found)}", flush=True)
         if options.json:

@@ -20,6 +20,7 @@ import torch
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # run as a script, `import training` would find another file
 
+from benchmarks.arguments import count, duration, recipe_name
 from training.config import Recipe
 from training.data import Images, load, split
 from training.device import choose_device, fastest_precision, rough_convolutions
@@ -72,10 +73,10 @@ def measured(recipe: Recipe, images: Images, validation: Images, *, way: str, se
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipes", nargs="+")
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--seconds", type=float, default=0.7, help="for each measurement")
-    parser.add_argument("--limit", type=int, default=10_000, help="training pictures of a short epoch")
+    parser.add_argument("recipes", nargs="+", type=recipe_name, metavar="NAME")
+    parser.add_argument("--data", type=Path, help="directory of the data set")
+    parser.add_argument("--seconds", type=duration, default=0.7, help="for each measurement")
+    parser.add_argument("--limit", type=count, default=10_000, help="training pictures of a short epoch")
     parser.add_argument("--eager", nargs="*", default=[], metavar="NAME", help="without a graph too")
     parser.add_argument("--tuned", nargs="*", default=[], metavar="NAME", help="with cuDNN's trials too")
     options = parser.parse_args()
@@ -86,6 +87,7 @@ def main() -> None:
         if size not in parts:
             parts[size] = split(load(recipe.data.name, options.data, recipe.preprocessing), seed=0, limit=options.limit)
         ways = ["graph", *["eager"] * (name in options.eager), *["tuned"] * (name in options.tuned)]
+        ways = ways if choose_device("auto").type == "cuda" else ["eager"]  # a CPU knows no other
         for way in ways:
             try:
                 found = measured(recipe, parts[size].train, parts[size].validation, way=way, seconds=options.seconds)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from training import checkpoint
 from training.config import Recipe
 from training.data import Splits
@@ -109,6 +111,9 @@ class Course:
         """In TF32 on a GPU; the figures of the finished run are computed anew, exactly."""
         with rough_convolutions():
             predictions = predict(trainer.model, self._splits.validation, self._record.preprocessing)
+        trainer.check(
+            float(np.abs(predictions.logits).max(initial=0))
+        )  # of weights so large that nothing can be computed
         return predictions.metrics(names=self._record.labels, split="validation")
 
     def _timed(self, record: RunRecord) -> RunRecord:

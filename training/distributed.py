@@ -1,8 +1,8 @@
 """Several processes that train one model, as torchrun starts them; one process alone is a group of one.
 
-Every process holds the data set, draws the same order and augmentation, and takes its share of each batch; gradients
-are summed. So the loss curve is that of one process with the same batch size. (Batch normalisation sees the share only;
-on GPUs it is replaced by torch's synchronised one.)
+Every process holds the data set, draws the same augmentation, goes by the order of the first one and takes its share of
+each batch; gradients are summed. So the loss curve is that of one process with the same batch size. (Batch
+normalisation sees the share only; on GPUs it is replaced by torch's synchronised one.)
 """
 
 import os
@@ -65,6 +65,12 @@ class Group:
         if self.size > 1:
             for buffer in model.buffers():
                 distributed.broadcast(buffer, src=0)
+
+    def share_order(self, order: Tensor) -> Tensor:
+        """That of the first process for all, in place: from one seed cards of two kinds may draw different ones."""
+        if self.size > 1:
+            distributed.broadcast(order, src=0)
+        return order
 
     def share_weights(self, model: nn.Module) -> None:
         """Those of the first process for all."""

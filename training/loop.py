@@ -23,7 +23,8 @@ from training.step_graph import GraphedStep
 from training.watch import LearningWatch
 
 NOT_LEARNING_STEPS = 500
-"""A shorter run is looked at after half of its steps."""
+"""A shorter run is looked at after half of its steps, but never before so few that they say nothing."""
+FEWEST_STEPS = 20
 CHECK_STEPS = 50
 """So often the loss is asked whether it is a number, which waits for the device."""
 
@@ -80,7 +81,7 @@ class Trainer:
         self._optimizer = build_optimizer(model, recipe.optimization, recipe.transfer)
         steps = recipe.epochs * recipe.steps_per_epoch(len(images))
         self._schedule = build_schedule(self._optimizer, recipe.optimization, steps=steps)
-        self._watch = LearningWatch(classes=len(counts), steps=min(NOT_LEARNING_STEPS, max(steps // 2, 1)))
+        self._watch = LearningWatch(classes=len(counts), steps=min(NOT_LEARNING_STEPS, max(steps // 2, FEWEST_STEPS)))
         self._average: WeightAverage | None = None
         self._result = model
         self._epoch = self._position = 0
@@ -98,7 +99,7 @@ class Trainer:
 
     def run_epoch(self, on_step: Callable[[], None] = lambda: None) -> EpochResult:
         """From the beginning, or from where a restored state broke off. Raises TrainingFailed, within CHECK_STEPS, for
-        a loss that is no number.
+        a loss that is no number, and at the end for weights that are none.
         """
         started = time.perf_counter()
         self._model.train()
@@ -113,25 +114,32 @@ class Trainer:
             self._total += self._step(indices) * len(indices)
             self._position += len(indices)
             if -(-self._position // self._recipe.batch_size) % CHECK_STEPS == 0:
-                self._check(float(self._group.sum(self._total.clone())))
+                self.check(float(self._group.sum(self._total.clone())))
             on_step()
         total = float(self._group.sum(self._total))
-        self._check(total)
+        self.check(total)
         self._epoch, self._position = self._epoch + 1, 0
         self._group.share_buffers(self._result)
+        self._check_weights()  # no loss has told of what the last step did to them
         return EpochResult(
             epoch=self._epoch, loss=total / len(self._order), learning_rate=self._learning_rate,
             seconds=time.perf_counter() - started,
         )  # fmt: skip
 
-    def _check(self, total: float) -> None:
-        """One sum tells for all steps so far: what is no number stays none."""
-        if not math.isfinite(total):
+    def check(self, loss: float) -> None:
+        """Raises TrainingFailed for what is no number. One sum tells for all steps so far: it stays none."""
+        if not math.isfinite(loss):
             raise TrainingFailed(
-                f"the loss is {total} in epoch {self._epoch + 1}: the learning rate "
+                f"the loss is {loss} in epoch {max(self._epoch + bool(self._position), 1)}: the learning rate "
                 f"({self._recipe.optimization.learning_rate:g}) is too high for this model; begin anew with a lower "
                 "one: --learning-rate RATE --force"
             )
+
+    def _check_weights(self) -> None:
+        """Their average and the batch statistics too."""
+        kept = [*self._model.parameters(), *self._result.state_dict().values()]
+        weights = torch.stack([tensor.detach().sum().float() for tensor in kept])
+        self.check(float(self._total + weights.sum() * 0))  # 0 times infinity is no number either
 
     @property
     def epoch(self) -> int:
@@ -153,8 +161,7 @@ class Trainer:
 
         Raises TrainingFailed for weights that are no numbers: nothing could go on from them.
         """
-        weights = torch.stack([parameter.detach().sum().float() for parameter in self._model.parameters()])
-        self._check(float(self._total + weights.sum() * 0))  # 0 times infinity is no number either
+        self._check_weights()
         state = {
             "model": self._model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -192,8 +199,10 @@ class Trainer:
 
     def _draw_order(self) -> Tensor:
         if self._sampling is None:
-            return torch.randperm(self._images, generator=self._generator, device=self._device)
-        return torch.multinomial(self._sampling, self._images, replacement=True, generator=self._generator)
+            order = torch.randperm(self._images, generator=self._generator, device=self._device)
+        else:
+            order = torch.multinomial(self._sampling, self._images, replacement=True, generator=self._generator)
+        return self._group.share_order(order)
 
     def _step(self, indices: Tensor) -> Tensor:
         """The summed loss of this process's share over the size of the whole batch."""

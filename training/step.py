@@ -97,8 +97,14 @@ def lay_out_gradients(model: nn.Module) -> None:
     """As the weights are, which the fused optimisers of GPUs insist on.
 
     Autograd sees to it but for dimensions of size 1 (kernels of 1 x 1, pictures of one channel), whose strides say
-    nothing of where a number lies.
+    nothing of where a number lies. What lies otherwise all the same is copied.
     """
     for weights in model.parameters():
-        if weights.grad is not None and weights.grad.stride() != weights.stride():
-            weights.grad = weights.grad.as_strided(weights.shape, weights.stride())
+        gradient, strides = weights.grad, weights.stride()
+        if gradient is None or gradient.stride() == strides:
+            continue
+        sides = zip(weights.shape, gradient.stride(), strides, strict=True)
+        if all(size == 1 or found == wanted for size, found, wanted in sides):
+            weights.grad = gradient.as_strided(weights.shape, strides)
+        else:
+            weights.grad = gradient.new_empty_strided(weights.shape, strides).copy_(gradient)

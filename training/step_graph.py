@@ -66,12 +66,17 @@ class GraphedStep:
         return loss
 
     def _record(self, indices: Tensor) -> Recording:
-        """Computes nothing. Raises TrainingFailed where a model does what cannot be recorded."""
+        """Computes nothing. Raises TrainingFailed where memory is short or a model does what cannot be recorded."""
         graph, place = torch.cuda.CUDAGraph(), indices.clone()
         graph.register_generator_state(self._generator)
         try:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
                 loss = self._step(place)
+        except torch.OutOfMemoryError as error:
+            raise TrainingFailed(
+                f"the GPU has no memory for the CUDA graph of a step of {len(indices)} images; end what else uses the "
+                "GPU, or train with --no-graph, which needs less"
+            ) from error
         except RuntimeError as error:
             raise TrainingFailed(
                 f"a step of this model cannot be recorded as a CUDA graph ({str(error).splitlines()[0]}); "

@@ -12,6 +12,7 @@ from training.options import (
     Device,
     DeviceOption,
     ForceOption,
+    GraphOption,
     GreyOption,
     JsonOption,
     RateOption,
@@ -49,6 +50,7 @@ def finetune(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Head, order and augmentation follow from it.")] = 0,
     save_every: SaveOption = 60.0,
+    graph: GraphOption = True,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = None,
     force: ForceOption = False,
@@ -70,7 +72,7 @@ def finetune(
         outcome = fit(
             recipe, seed=seed, output=output or Path("var") / "runs" / f"{recipe.name}-seed{seed}",
             data_directory=data, device=place, progress=progress, force=force, weights=None if scratch else chosen,
-            save_every_seconds=save_every, group=group,
+            save_every_seconds=save_every, group=group, graph=graph,
         )  # fmt: skip
     leave()
     if not group.is_first:

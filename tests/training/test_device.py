@@ -1,9 +1,18 @@
 """The device is the one that was asked for, or the command says why not."""
 
+from contextlib import suppress
+
 import pytest
 import torch
 
-from training.device import Precision, choose_device, fastest_precision, has_native_bf16, step_seconds
+from training.device import (
+    Precision,
+    choose_device,
+    fastest_precision,
+    has_native_bf16,
+    rough_convolutions,
+    step_seconds,
+)
 from training.errors import DeviceMissing
 from training.models import build
 
@@ -40,6 +49,16 @@ def test_a_trial_leaves_nothing_behind() -> None:
     assert all(parameter.grad is None for parameter in model.parameters())
     assert torch.equal(random, torch.get_rng_state())
     assert isinstance(has_native_bf16(torch.device("cpu")), bool)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_convolutions_are_rough_for_a_while_only(monkeypatch: pytest.MonkeyPatch, before: bool) -> None:
+    """Also where what was computed failed."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", before)
+    with suppress(MemoryError), rough_convolutions():
+        assert torch.backends.cudnn.allow_tf32
+        raise MemoryError
+    assert torch.backends.cudnn.allow_tf32 is before
 
 
 def test_auto_takes_what_there_is() -> None:

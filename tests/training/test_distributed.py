@@ -50,6 +50,9 @@ class Alone(Group):
     def sum(self, value: torch.Tensor) -> torch.Tensor:
         return value
 
+    def share_order(self, order: torch.Tensor) -> torch.Tensor:
+        return order
+
     def share_buffers(self, model: nn.Module) -> None:
         pass
 
@@ -69,6 +72,21 @@ def test_a_last_batch_smaller_than_the_group_counts_each_image_once(splits: Spli
             seen.append(trainer.run_epoch().loss)
         totals.append(sum(seen))
     assert totals[0] == pytest.approx(totals[1], rel=1e-5)
+
+
+class Follower(Alone):
+    """Hears of the first process that it drew the pictures as they lie."""
+
+    def share_order(self, order: torch.Tensor) -> torch.Tensor:
+        return torch.arange(len(order))
+
+
+def test_all_go_by_the_order_of_the_first(splits: Splits) -> None:
+    """Whatever a process drew itself."""
+    recipe = replace(find_recipe("lenet5_quick"), batch_size=4, epochs=1)
+    trainer = Trainer(build("lenet5"), splits.train.take(np.arange(8)), recipe, seed=0, group=Follower(rank=1, size=2))
+    trainer.run_epoch()
+    assert trainer._order.tolist() == list(range(8))
 
 
 def losses(directory: Path) -> list[float]:

@@ -6,7 +6,7 @@ import torch
 
 from training.config import Preprocessing
 from training.data import Splits
-from training.evaluate import BATCH_SIZE, as_tensor, normalise, predict
+from training.evaluate import BATCH_SIZE, as_tensor, channels_last, normalise, predict
 from training.models import build
 from training.recipes import FASHION_MNIST_INPUT
 
@@ -30,6 +30,21 @@ def test_after_an_export_tensors_are_tensors_again() -> None:
     pixels = torch.full((1, 1, 1, 1), 255, dtype=torch.uint8)
     torch.export.export(Normalising(), (pixels,))
     assert normalise(pixels, preprocessing).numpy().item() == pytest.approx((1 - 0.123) / 0.321)
+
+
+class OnGPU(torch.Tensor):
+    """Says that it lies there."""
+
+    is_cuda = True
+
+
+def test_pictures_of_one_channel_get_the_strides_of_channels_last_on_a_gpu() -> None:
+    """By which torch goes there; elsewhere nothing moves."""
+    pictures = torch.arange(24.0).view(2, 1, 3, 4)
+    laid_out = channels_last(pictures.as_subclass(OnGPU))
+    assert laid_out.stride() == (12, 1, 4, 1)
+    assert torch.equal(laid_out.as_subclass(torch.Tensor), pictures)
+    assert channels_last(pictures).data_ptr() == pictures.data_ptr()
 
 
 def test_predictions_come_in_the_order_of_the_images(splits: Splits) -> None:

@@ -114,11 +114,39 @@ def test_weights_that_are_no_numbers_are_never_a_state(recipe: Recipe, few: Imag
         trainer.state()
 
 
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+def test_a_last_step_that_blows_up_stops_the_run_too(recipe: Recipe, few: Images, ema_decay: float | None) -> None:
+    """No loss comes after it that could tell."""
+    wild = replace(recipe, optimization=Optimization(learning_rate=1e38, ema_decay=ema_decay), batch_size=len(few))
+    trainer = Trainer(build("fashion_cnn"), few, wild, seed=0)
+    with pytest.raises(TrainingFailed, match=r"the loss is nan in epoch 1: .*--learning-rate RATE --force"):
+        trainer.run_epoch()
+
+
+def test_an_average_that_is_no_number_stops_the_run(recipe: Recipe, few: Images) -> None:
+    """The weights that are trained may be fine."""
+    averaged = replace(recipe, optimization=replace(recipe.optimization, ema_decay=0.99))
+    trainer = Trainer(build("fashion_cnn"), few, averaged, seed=0)
+    next(trainer.model.parameters()).data[0] = float("inf")
+    with pytest.raises(TrainingFailed, match="the loss is nan in epoch 1"):
+        trainer.run_epoch()
+
+
+def test_a_trial_of_two_steps_is_not_said_to_learn_nothing(recipe: Recipe, few: Images) -> None:
+    """It cannot have learnt anything yet."""
+    notes: list[str] = []
+    idle = replace(recipe, optimization=Optimization(learning_rate=1e-9), epochs=2, batch_size=64)
+    trainer = Trainer(build("fashion_cnn"), few, idle, seed=0, on_note=notes.append)
+    for _ in range(idle.epochs):
+        trainer.run_epoch()
+    assert notes == []
+
+
 def test_a_class_without_training_pictures_counts_too(recipe: Recipe, few: Images) -> None:
     """It may be there for validation only: the others are balanced among themselves, and guessing is among all."""
     balanced = replace(recipe, data=replace(recipe.data, balance="loss"))
     notes: list[str] = []
-    idle = replace(balanced, optimization=Optimization(learning_rate=1e-9), batch_size=16)
+    idle = replace(balanced, optimization=Optimization(learning_rate=1e-9), epochs=20, batch_size=16)
     two = few.take(np.flatnonzero(few.labels < 2))
     trainer = Trainer(build("fashion_cnn", {"classes": 3}), two, idle, seed=0, on_note=notes.append, classes=3)
     for _ in range(idle.epochs):
@@ -141,7 +169,7 @@ class WithAuxiliary(FashionCNN):
 def test_auxiliary_heads_do_not_count_when_learning_is_watched(recipe: Recipe, few: Images) -> None:
     """A model that guesses has ln 10, not twice that."""
     notes: list[str] = []
-    idle = replace(recipe, optimization=Optimization(learning_rate=1e-9), batch_size=16)
+    idle = replace(recipe, optimization=Optimization(learning_rate=1e-9), batch_size=3)
     trainer = Trainer(WithAuxiliary(), few, idle, seed=0, on_note=notes.append)
     assert trainer.run_epoch().loss > 4
     assert float(notes[0].split("the loss is ")[1].split(",")[0]) < 3

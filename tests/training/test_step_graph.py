@@ -18,8 +18,6 @@ from training.models import build
 from training.step import StepLoss
 from training.step_graph import USUAL_STEPS, GraphedStep
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="records real graphs")
-
 
 class FakeGraph:
     """Counts its replays."""
@@ -107,7 +105,20 @@ def test_a_model_that_cannot_be_recorded_says_how_to_train_it() -> None:
         step(torch.tensor([0]))
 
 
-@needs_gpu
+@pytest.mark.usefixtures("fake_cuda")
+def test_too_little_memory_is_not_a_model_that_cannot_be_recorded() -> None:
+    """Though torch's error is of the same kind."""
+
+    def hungry(indices: Tensor) -> StepLoss:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    step = GraphedStep(hungry, nn.Linear(1, 1), torch.Generator())
+    step._seen[2] = USUAL_STEPS
+    with pytest.raises(TrainingFailed, match=r"no memory for the CUDA graph of a step of 2 images; .*--no-graph"):
+        step(torch.tensor([0, 1]))
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", ["fashion_cnn", "nin", "lenet5"])
 def test_on_a_gpu_a_graph_trains_as_single_operations_do(recipe: Recipe, splits: Splits, name: str) -> None:
     """To the random numbers; short last batches, an average, erased and mixed pictures included."""
@@ -124,7 +135,7 @@ def test_on_a_gpu_a_graph_trains_as_single_operations_do(recipe: Recipe, splits:
     assert losses[True] == pytest.approx(losses[False], rel=2e-3)
 
 
-@needs_gpu
+@pytest.mark.gpu
 def test_on_a_gpu_a_graph_learns(recipe: Recipe, splits: Splits) -> None:
     """In bf16, by heart."""
     few = splits.train.take(torch.arange(64).numpy())

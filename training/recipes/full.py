@@ -1,9 +1,10 @@
 """A recipe of each family for one GPU: minutes rather than the hours of the papers.
 
-By their seconds an epoch, most take about a minute of an H200 that has nothing else to do. A batch is a divisor of the
-55,000 training pictures, so that no step is a small one. The published schedules are longer (200 to 300 epochs of
-batches of 128): `fit NAME --epochs 200` stretches the same curve, as a small number shortens it.
-`training/RESULTS.md` has figures of 3 to 50 epochs.
+Those whose seconds an epoch were measured on an H200 that had nothing else to do take a minute at most, reckoned from
+these: fashion_cnn, the LeNets, AlexNet of 2012, NiN and ResNet-20; ResNet-18 too, reckoned from the time of a step. The
+others were not timed alone. A batch is a divisor of the 55,000 training pictures, so that no step is a small one. The
+published schedules are longer (200 to 300 epochs of batches of 128): `fit NAME --epochs 200` stretches the same curve,
+as a small number shortens it. `training/RESULTS.md` has these times, and figures of 3 to 50 epochs.
 """
 
 from dataclasses import replace
