@@ -66,7 +66,7 @@ class DataUnusable(ExportError):
 
 
 class TrialPointless(ExportError):
-    exit_code = 2
+    pass
 
 
 class VersionMissing(ExportError):

@@ -553,7 +553,7 @@ class ClassificationColumns(_message.Message):
     UNKNOWN_FIELD_NUMBER: _builtins.int
     ERRORS_FIELD_NUMBER: _builtins.int
     labels_per_image: _builtins.int
-    """Labels of each image: as many as were asked for, or all that the model has."""
+    """Labels of each image: as many as were asked for, or all that the model has; 0 where no image has an answer."""
     @_builtins.property
     def indices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Positions of the labels in the model's list of labels, from 0."""
