@@ -20,6 +20,7 @@ from recognition.oip import open_inference_pb2 as oip
 from service.api.auth.tokens import TokensInvalid, parse_tokens
 from service.api.oip.messages import request_of
 from service.api.oip.rest.messages import rest_request_of
+from service.api.oip.wire import LARGE_BYTES, read_request
 from service.config import SettingsInvalid, read_settings
 from service.engine.decode import ImageLimits, decode
 from service.errors import ServiceError
@@ -29,6 +30,8 @@ from service.models.onnx_file import OnnxFileInvalid, check_graph
 CORPUS = Path(__file__).parent / "corpus"
 GOOD_MANIFEST = json.loads((CORPUS / "manifest" / "thirds.json").read_bytes())
 GOOD_SETTINGS = tomllib.loads((CORPUS / "config" / "settings.toml").read_text(encoding="utf-8"))
+LARGE_TENSOR = oip.ModelInferRequest(raw_input_contents=[bytes(LARGE_BYTES)]).SerializeToString()
+"""Behind a small message, so that it is read as a large one."""
 OTHERS: tuple[Any, ...] = (
     *(0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**400, 0.0, -0.5, 1e308, 5e-324, float("nan"), float("inf"), True, False),
     *("", " ", "0", "../x", "/etc/passwd", "\x00", "\ud7ff", "a" * 10_000, [], [[]], [{}], {}, {"": {}}, ["a"] * 300),
@@ -86,9 +89,32 @@ def tensors(data: bytes) -> None:
     """A request of the Open Inference Protocol: as a message, as JSON, and as JSON before bytes."""
     with contextlib.suppress(DecodeError, ServiceError):
         request_of(oip.ModelInferRequest.FromString(data))
+    _as_protobuf_reads_it(data + LARGE_TENSOR)
     for json_bytes in (len(data), len(data) // 2):
         with contextlib.suppress(ServiceError):
             rest_request_of(data, json_bytes, model="m", version="")
+
+
+def _as_protobuf_reads_it(data: bytes) -> None:
+    """What is cut out of a large message is what protobuf finds in it, and what it refuses is refused."""
+    try:
+        whole = oip.ModelInferRequest.FromString(data)
+    except DecodeError:
+        assert _is_refused(data)
+        return
+    found = read_request(data)
+    assert [bytes(tensor) for tensor in found.raw] == list(whole.raw_input_contents)
+    whole.ClearField("raw_input_contents")
+    found.message.ClearField("raw_input_contents")
+    assert found.message.SerializeToString(deterministic=True) == whole.SerializeToString(deterministic=True)
+
+
+def _is_refused(data: bytes) -> bool:
+    try:
+        read_request(data)
+    except DecodeError:
+        return True
+    return False
 
 
 def config(data: bytes) -> None:
