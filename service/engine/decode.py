@@ -109,7 +109,7 @@ def _decode_jpeg(data: bytes, pixel_format: PixelFormat, limits: ImageLimits, at
     try:
         header = read_header(data)
         limits.check_size(header.width, header.height)
-        if too_much_work(data, header.width * header.height, limits.max_pixels):
+        if not header.markers.one_scan and too_much_work(data, header.width * header.height, limits.max_pixels):
             raise ImageTooLarge("The JPEG has more scans than a picture needs; save it anew, as a baseline JPEG.")
         denominator = 1 if at_least is None else denominator_for(header, at_least)
         return decode_jpeg(data, header, pixel_format, denominator=denominator)

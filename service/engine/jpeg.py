@@ -12,6 +12,7 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import ExifTags, Image
 
+from service.engine.jpeg_markers import JpegMarkers, read_markers
 from service.models.manifest import PixelFormat
 
 Pixels = npt.NDArray[np.uint8]
@@ -30,6 +31,7 @@ class JpegHeader:
 
     height: int
     width: int
+    markers: JpegMarkers
 
 
 def read_header(data: bytes) -> JpegHeader:
@@ -38,7 +40,7 @@ def read_header(data: bytes) -> JpegHeader:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
     except (ValueError, KeyError) as error:
         raise JpegOdd from error
-    return JpegHeader(height=height, width=width)
+    return JpegHeader(height=height, width=width, markers=read_markers(data))
 
 
 def decode_jpeg(data: bytes, header: JpegHeader, pixel_format: PixelFormat, *, denominator: int = 1) -> Pixels:
@@ -55,7 +57,7 @@ def decode_jpeg(data: bytes, header: JpegHeader, pixel_format: PixelFormat, *, d
         raise JpegOdd from error
     if pixel_format is PixelFormat.GRAY8:
         pixels = pixels[:, :, 0]
-    return upright(pixels, _jpeg_orientation(data))
+    return upright(pixels, _jpeg_orientation(data)) if header.markers.exif else np.ascontiguousarray(pixels)
 
 
 def denominator_for(header: JpegHeader, at_least: float) -> int:
@@ -94,9 +96,6 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
 
 
 def _jpeg_orientation(data: bytes) -> int:
-    """Files without EXIF (most thumbnails) skip the parser."""
-    if b"Exif\x00\x00" not in data[: 2**16]:
-        return 1
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
             return orientation_of(picture)

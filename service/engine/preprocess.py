@@ -103,12 +103,22 @@ def _cut(pixels: Pixels, rows: Cut, columns: Cut, resample: Image.Resampling) ->
 
     Against that, a value may differ by one step, since Pillow keeps the bounds of a crop in single precision.
     """
-    picture = Image.fromarray(pixels[rows.begin : rows.end, columns.begin : columns.end])
-    height = rows.end - rows.begin
+    picture = _part(pixels, rows, columns)
+    height = picture.height
     narrow = picture.resize((columns.length, height), resample, box=(columns.low, 0, columns.high, height))
     return np.asarray(
         narrow.resize((columns.length, rows.length), resample, box=(0, rows.low, columns.length, rows.high))
     )
+
+
+def _part(pixels: Pixels, rows: Cut, columns: Cut) -> Image.Image:
+    """What the filter looks at. Colours are taken from where they lie: NumPy's slice would be copied once more."""
+    if pixels.ndim == 2:
+        return Image.fromarray(pixels[rows.begin : rows.end, columns.begin : columns.end])
+    pixels = np.ascontiguousarray(pixels)
+    begin, line = pixels[: rows.begin].size + pixels[0, : columns.begin].size, pixels[0].size
+    size = (columns.end - columns.begin, rows.end - rows.begin)
+    return Image.frombuffer("RGB", size, pixels.reshape(-1)[begin:], "raw", "RGB", line, 1)
 
 
 def _middle(pixels: Pixels) -> Pixels:
