@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 CONFORMANCE := $(VENV)/conformance
+# Without pip's cache, which would keep 3 GB of archives beside what is unpacked from them.
+PIP_INSTALL := -m pip install --no-cache-dir --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
 .PHONY: sbom fuzz help setup data demo serve conformance test test-ops test-long lint check format lock proto monitoring clean
@@ -16,9 +18,10 @@ setup: $(READY)  ## create .venv from requirements.lock
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Recognition needs Python 3.11 or newer; set one with: make PYTHON=/path/to/python3'; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo 'Installing the locked packages into $(VENV) (about a minute, 6 GB) ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PYTHON) .ci/room.py $(VENV) --packages 7.6 --archives 3.2
+	@echo 'Installing the locked packages into $(VENV) (some minutes, 7.6 GB) ...'
+	@$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
 
 data: setup  ## find Fashion-MNIST, or fetch it
@@ -35,7 +38,7 @@ conformance: $(CONFORMANCE)/.installed  ## the environment of tritonclient, whic
 $(CONFORMANCE)/.installed: tests/integration/conformance/requirements.lock | $(READY)
 	@echo 'Installing tritonclient into $(CONFORMANCE) (200 MB) ...'
 	@$(PYTHON) -m venv $(CONFORMANCE) \
-		&& $(CONFORMANCE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< \
+		&& $(CONFORMANCE)/bin/python $(PIP_INSTALL) --require-hashes -r $< \
 		&& touch $@ \
 		|| { rm -rf $(CONFORMANCE); echo 'tritonclient cannot be installed here: its tests will be skipped'; }
 

@@ -44,7 +44,7 @@ unpack() {
 }
 
 fetch_collector() {
-  python3 -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+  python3 -m pip install --no-cache-dir --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
     --target "$place/rotel" --requirement "$here/rotel.lock" &&
     install "$place/rotel/rotel/rotel-agent" "$place/bin/rotel-agent" &&
     rm -r "$place/rotel"
