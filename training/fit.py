@@ -67,10 +67,8 @@ def fit(
     going_on = not force and resume.exists
     progress = progress if group.is_first else Unseen()
     _begin(output, record, splits, dataset, progress, group, going_on=going_on)
-    if before is not None and asked is not None and asked.value != before.hardware.precision and not going_on:
-        progress.note(
-            f"begins anew: what was interrupted here was computed in {before.hardware.precision}, not {asked}"
-        )
+    if not going_on:
+        _note_lost_work(before, asked, progress)
     course = Course(record, splits, output, progress, resume, group, events=events)
     if weights is not None and not going_on:
         known = prepare(model, weights, splits.train, recipe, seed=seed)
@@ -128,6 +126,14 @@ def _begin(
         checkpoint.begin(output, record)
     group.wait()
     progress.begin(record.recipe, splits, record.hardware)
+
+
+def _note_lost_work(before: RunRecord | None, asked: Precision | None, progress: Progress) -> None:
+    """Of a run that was interrupted and cannot be gone on with, since another arithmetic is asked for."""
+    if before is not None and asked is not None and asked.value != before.hardware.precision:
+        progress.note(
+            f"begins anew: what was interrupted here was computed in {before.hardware.precision}, not {asked}"
+        )
 
 
 def _key(record: RunRecord) -> str:

@@ -23,10 +23,9 @@ from training.options import (
     SaveOption,
     ThreadsOption,
     choose,
-    console_for,
     precision_of,
-    report_run,
 )
+from training.reported_run import report_training
 
 if TYPE_CHECKING:
     from training.config import Balance, Recipe
@@ -63,23 +62,17 @@ def fit(
     if learning_rate is not None:
         chosen = replace(chosen, optimization=replace(chosen.optimization, learning_rate=learning_rate))
     place = output or Path("var") / "runs" / f"{recipe}-seed{seed}"
-    from training.distributed import join, leave  # brings torch, so a wrong name is answered before
-    from training.fit import fit as fit_recipe
-    from training.progress import FitProgress
+    from training.fit import fit as fit_recipe  # brings torch, so a wrong name is answered before
 
-    group, on = join(choose(device, threads))
-    notes = console_for(stderr=True)
-    with FitProgress(notes) as progress:
-        outcome = fit_recipe(
+    report_training(
+        lambda on, group, progress: fit_recipe(
             chosen, seed=seed, output=place, data_directory=data, device=on, progress=progress, force=force,
             group=group, save_every_seconds=save_every, precision=precision_of(precision), events=tensorboard,
             graph=graph,
-        )  # fmt: skip
-    leave()
-    if group.is_first and not outcome.trained:
-        notes.print(f"{outcome.run.directory} holds this run already; --force trains it anew", soft_wrap=True)
-    if group.is_first:
-        report_run(outcome.run, as_json=as_json)
+        ),
+        choose(device, threads),
+        as_json=as_json,
+    )  # fmt: skip
 
 
 def _recipe(

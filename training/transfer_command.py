@@ -20,9 +20,8 @@ from training.options import (
     ScratchOption,
     ThreadsOption,
     choose,
-    console_for,
-    report_run,
 )
+from training.reported_run import report_training
 
 if TYPE_CHECKING:
     from training.config import Recipe
@@ -59,27 +58,20 @@ def finetune(
     """Takes over a backbone, trains a new head on its features, then frees stage after stage from the head down."""
     if scratch and not epochs:
         raise RecipeInvalid("--scratch has no head to train apart; say for how many epochs with --epochs N")
-    place = choose(device, threads)
+    on = choose(device, threads)
     chosen = _weights(model, weights, convention, from_run, scratch=scratch, grey=grey)
-    from training.distributed import join, leave
-    from training.fit import fit
-    from training.progress import FitProgress
-
-    group, place = join(place)
     recipe = _recipe(chosen, dataset, limit, epochs=epochs, learning_rate=learning_rate, scratch=scratch)
-    notes = console_for(stderr=True)
-    with FitProgress(notes) as progress:
-        outcome = fit(
-            recipe, seed=seed, output=output or Path("var") / "runs" / f"{recipe.name}-seed{seed}",
-            data_directory=data, device=place, progress=progress, force=force, weights=None if scratch else chosen,
-            save_every_seconds=save_every, group=group, graph=graph,
-        )  # fmt: skip
-    leave()
-    if not group.is_first:
-        return
-    if not outcome.trained:
-        notes.print(f"{outcome.run.directory} holds this run already; --force trains it anew", soft_wrap=True)
-    report_run(outcome.run, as_json=as_json)
+    place = output or Path("var") / "runs" / f"{recipe.name}-seed{seed}"
+    from training.fit import fit
+
+    report_training(
+        lambda own, group, progress: fit(
+            recipe, seed=seed, output=place, data_directory=data, device=own, progress=progress, force=force,
+            weights=None if scratch else chosen, save_every_seconds=save_every, group=group, graph=graph,
+        ),
+        on,
+        as_json=as_json,
+    )  # fmt: skip
 
 
 def _recipe(
