@@ -18,8 +18,8 @@ setup: $(READY)  ## create .venv from requirements.lock
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Recognition needs Python 3.11 or newer; set one with: make PYTHON=/path/to/python3'; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PYTHON) .ci/room.py $(VENV) --packages 7.6 --archives 3.2
-	@echo 'Installing the locked packages into $(VENV) (some minutes, 7.6 GB) ...'
+	@$(PYTHON) .ci/room.py $(VENV) --packages 7.8 --archives 3.2
+	@echo 'Installing the locked packages into $(VENV) (some minutes, 7.8 GB) ...'
 	@$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements.lock
 	@$(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
