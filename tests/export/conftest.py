@@ -10,6 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from export import variants
 from export.assemble import assemble, input_spec
 from export.calibrate import baseline, calibrate
 from export.draft import Draft
@@ -101,6 +102,12 @@ def evidence(run: Run, pictures: Pictures, session: Session, validation: Predict
 @pytest.fixture(scope="session")
 def draft(run: Run, graph: onnx.ModelProto, evidence: Evidence) -> Draft:
     return assemble(run, graph, evidence, name="clothes")
+
+
+@pytest.fixture(autouse=True)
+def _short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How fast a graph is was measured for a second each time; nothing here depends on how well."""
+    monkeypatch.setattr(variants, "SPEED_SECONDS", 0.05)
 
 
 @pytest.fixture

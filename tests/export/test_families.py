@@ -19,7 +19,7 @@ from training.data import Splits
 from training.evaluate import as_tensor, normalise
 from training.models import Classifier, build
 
-IMAGES = 1_000
+IMAGES = [200, pytest.param(1_000, marks=pytest.mark.slow)]
 """Of clothes; a tenth as much noise comes on top."""
 SLOW = frozenset({"alexnet", "densenet121", "densenet_bc_100_12", "inception_v3", "resnet18", "wrn_16_8"})
 """These take minutes on two busy cores; run them with -m slow."""
@@ -94,9 +94,10 @@ def relative_difference(exported: Exported, images: Pixels) -> float:
     return float(difference / np.ptp(expected, axis=0).max())
 
 
-def test_gives_what_torch_gives(exported: Exported, splits: Splits) -> None:
+@pytest.mark.parametrize("count", IMAGES)
+def test_gives_what_torch_gives(exported: Exported, splits: Splits, count: int) -> None:
     """Over images and over noise, in batches and alone."""
-    images = pictures(exported.model.input_shape, splits, IMAGES)
+    images = pictures(exported.model.input_shape, splits, count)
     assert relative_difference(exported, images) <= MAX_RELATIVE_DIFFERENCE
 
 

@@ -9,7 +9,10 @@ from tests.integration.running_service import RunningService, running_service
 from tests.reliability.numbered import publish
 from tests.reliability.observed import adds_up, assert_log_is_json
 
-SHARED = ("--reload-seconds", "0.1", "--threads", "1", "--decode-threads", "2", "--log-level", "debug")
+SHARED = (
+    *("--reload-seconds", "0.1", "--threads", "1", "--decode-threads", "2"),
+    *("--log-level", "debug", "--drain-seconds", "0"),
+)
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,7 @@ async def until_back(service: RunningService, before: Holdings, *, within: float
         await asyncio.sleep(0.1)
 
 
-@sizes(Size(seconds=0.5, count=40), Size(seconds=10, count=200, strict=True))
+@sizes(Size(seconds=0.2, count=40), Size(seconds=10, count=200, strict=True))
 async def test_slow_clients_take_nothing_from_others(service: RunningService, size: Size) -> None:
     """200 connections at a byte a second, in turns with none: a normal client keeps 90 % of its throughput."""
     await throughput(service, seconds=size.seconds)

@@ -45,7 +45,7 @@ def wall_clock(directory: Path) -> Iterator[tuple[list[str], Callable[[int], Non
 async def test_a_clock_that_is_set_disturbs_nobody(tmp_path: Path, size: Size) -> None:
     """Every call is answered well within its deadline, no time is negative, and readiness and golden checks stay."""
     publish(tmp_path / "models", 1)
-    options = ("--threads", "1", "--golden-seconds", "1", "--reload-seconds", "0.2")
+    options = ("--threads", "1", "--golden-seconds", "1", "--reload-seconds", "0.2", "--drain-seconds", "0")
     with wall_clock(tmp_path) as (before, set_clock):
         command = (*before, sys.executable, "-m", "service")
         with running_service(tmp_path / "models", *options, command=command) as service:

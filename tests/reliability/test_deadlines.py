@@ -18,32 +18,36 @@ WORK = 5000
 """Makes an image cost milliseconds, as with a real model."""
 SLACK_SECONDS = 0.005
 """For a machine that takes the processor away between the batcher's look at the clock and ours."""
+SLACK_OF_A_BUSY_MACHINE = 0.25
 
 
 class Starts:
-    """Looks over the batcher's shoulder when a batch is begun: how many images, and how many too late."""
+    """Looks over the batcher's shoulder when a batch is begun: how many images, and how many too late.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    By the time that the batcher saw on the clock when it decided, and by the clock when it begins.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, slack: float = SLACK_SECONDS) -> None:
         self.images = 0
         self.late = 0
         self.without_deadline = 0
-        execute = BatchQueue._execute
+        start = BatchQueue._start
 
-        async def watched(batcher: BatchQueue[Any, Any], batch: list[Any], closed: Any) -> None:
-            now = time.monotonic()
+        def watched(batcher: BatchQueue[Any, Any], batch: list[Any], closed: Any, now: float) -> bool:
             self.images += len(batch)
-            self.late += sum(item.deadline is not None and item.deadline < now - SLACK_SECONDS for item in batch)
-            self.without_deadline += sum(item.deadline is None for item in batch)
-            await execute(batcher, batch, closed)
+            due = [item.deadline for item in batch if item.deadline is not None]
+            self.late += sum(deadline < now or deadline < time.monotonic() - slack for deadline in due)
+            self.without_deadline += len(batch) - len(due)
+            return start(batcher, batch, closed, now)
 
-        monkeypatch.setattr(BatchQueue, "_execute", watched)
+        monkeypatch.setattr(BatchQueue, "_start", watched)
 
 
 @sizes(Size(seconds=2, count=300), Size(seconds=60, count=5000, strict=True))
 async def test_nothing_is_begun_after_its_deadline(tmp_path: Path, size: Size, monkeypatch: pytest.MonkeyPatch) -> None:
     """5,000 requests with deadlines of 1 to 50 ms at twice the capacity: 0 begun too late, in the server's own eyes."""
     publish(tmp_path, 1, work=WORK)
-    starts = Starts(monkeypatch)
+    starts = Starts(monkeypatch, slack=SLACK_SECONDS if size.strict else SLACK_OF_A_BUSY_MACHINE)
     async with serving(tmp_path, max_batch_size=4, max_queue_images=64) as service:
         async with channel_to(f"127.0.0.1:{service.grpc_port}") as channel:
             began = time.monotonic()
