@@ -108,7 +108,8 @@ class Settings(BaseSettings):
     for one and be in the next. 0 sets no such bound."""
     parallel_batches: Annotated[int, Field(ge=0, le=256)] = 0
     """Batches of a model that are computed side by side; 0 means one for each of its threads on the CPU and one on a
-    GPU. One image alone has all threads, many have a thread each. Models that take less than 2 ms have one batch."""
+    GPU. One image alone has all threads; many have a core each, and after three seconds of that, where memory allows, a
+    second session for it. Models that take less than 2 ms have one batch."""
     max_queue_images: Positive = 1024
     """Images that may wait for each model; beyond that requests are refused with QUEUE_FULL."""
     cache_bytes: Annotated[int, Field(ge=0)] = 0

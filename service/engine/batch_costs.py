@@ -53,13 +53,16 @@ class BatchCosts:
         """The smallest size of those measured in which an image costs at most `nearly` times as much as in the best
         one; else `most`.
         """
-        if self._learns:
-            return most
-        sizes = [size for size in self._sizes if size <= most]
+        return min(self._good_sizes(most, nearly), default=most)
+
+    def largest_size(self, most: int, *, nearly: float) -> int:
+        """The largest one of them."""
+        return max(self._good_sizes(most, nearly), default=most)
+
+    def _good_sizes(self, most: int, nearly: float) -> list[int]:
+        sizes = [] if self._learns else [size for size in self._sizes if size <= most]
         each = {size: (self._seconds[size] + OVERHEAD_SECONDS) / size for size in sizes}
-        if not each:
-            return most
-        return next(size for size in sizes if each[size] <= nearly * min(each.values()))
+        return [size for size in sizes if each[size] <= nearly * min(each.values())]
 
     def largest_within(self, seconds: float, sizes: Iterable[int]) -> int | None:
         """The largest of the sizes that takes no longer than this; None where none does."""

@@ -68,17 +68,17 @@ class BatchQueue(Generic[Payload, Result]):
     @property
     def largest(self) -> int:
         """Most images in a batch."""
-        return self._scheduler.largest
+        return self._scheduler.sizes.largest
 
     @property
     def whole(self) -> int:
         """Most images of one request that go as one part."""
-        return self._scheduler.whole
+        return self._scheduler.sizes.whole
 
     @property
     def piece(self) -> int:
         """The same where each may go alone."""
-        return self._scheduler.piece
+        return self._scheduler.sizes.piece
 
     @property
     def hanging_seconds(self) -> float:

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from service.engine.batcher import Tensor
+from service.engine.layouts import Layouts
 from service.engine.session import Outputs
 
+Run = Callable[[Tensor], Outputs]
 Stage = Callable[[Tensor], Callable[[], Outputs]]
 """Makes a batch ready, from any thread, and gives what computes it in the session's own."""
 
@@ -30,7 +32,7 @@ class Place:
 
     def __init__(
         self,
-        run: Callable[[Tensor], Outputs],
+        layouts: Layouts,
         thread: ThreadPoolExecutor,
         *,
         stage: Stage | None = None,
@@ -38,7 +40,7 @@ class Place:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """With `stage` nothing is computed on the loop: the thread that recorded CUDA graphs is the one to use them."""
-        self._run = run
+        self._layouts = layouts
         self._stage = stage
         self._thread = thread
         self._longest = longest_on_loop_seconds
@@ -53,12 +55,16 @@ class Place:
             staged = self._stage(images) if small else await loop.run_in_executor(None, self._stage, images)
             return await loop.run_in_executor(self._thread, staged)
         if self._expected.get(len(images).bit_length(), self._longest) < self._longest:
-            return self._timed(images)
-        return await loop.run_in_executor(self._thread, self._timed, images)
+            return self._timed(self._layouts.alone, images)
+        run = self._layouts.begin()
+        try:
+            return await loop.run_in_executor(self._thread, self._timed, run, images)
+        finally:
+            self._layouts.end()
 
-    def _timed(self, images: Tensor) -> Outputs:
+    def _timed(self, run: Run, images: Tensor) -> Outputs:
         began = self._clock()
-        outputs = self._run(images)
+        outputs = run(images)
         seconds = self._clock() - began
         size = len(images).bit_length()
         known = self._expected.get(size)

@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from service.engine.batch_costs import BatchCosts
 from service.engine.batch_policy import BatchPolicy, Closed
+from service.engine.batch_sizes import WORTH_A_LANE_SECONDS, BatchSizes
 from service.engine.priority import NOBODY, PerPriority, Priority
 from service.engine.waiting_line import Waiting, WaitingLine
 from service.errors import DeadlineUnreachable, QueueFull
@@ -19,10 +20,6 @@ from service.errors import DeadlineUnreachable, QueueFull
 PATIENCE = 0.75
 """Whoever waits for company on a free session is to be done after this share of the time until its deadline."""
 TICK_SECONDS = 1e-6
-WHOLE_SECONDS = 0.005
-"""As long as others may have to wait for a request of many images that is computed in one piece."""
-WORTH_A_LANE_SECONDS = 0.002
-"""Below that, two threads cost more than they gain, and images wait for each other instead."""
 
 
 class Batchable(Waiting, Protocol):
@@ -76,11 +73,7 @@ class Scheduler(Generic[Item]):
         self._rows = Counter[Priority]()
         self._waiting = 0
         self._bytes = 0
-        self._largest = self._largest_size()
-        self._lanes = self._policy.lanes
-        if costs.known and costs.expected(1) < WORTH_A_LANE_SECONDS:
-            self._lanes = 1
-        self._quick = self._quick_size()
+        self._sizes = BatchSizes(policy, costs)
 
     @property
     def waiting(self) -> int:
@@ -88,21 +81,9 @@ class Scheduler(Generic[Item]):
         return self._waiting
 
     @property
-    def largest(self) -> int:
-        """Most images in a batch: as set, but no more than pay, and no more than the objective leaves time for."""
-        return self._largest
-
-    @property
-    def whole(self) -> int:
-        """Most images of one request that go as one item. They need no company and gain nothing from being cut, so
-        where all take turns on one lane it may be more than a batch that is put together.
-        """
-        return max(self._largest, self._quick) if self._lanes == 1 else self._largest
-
-    @property
-    def piece(self) -> int:
-        """The same where each may go alone: on several lanes they do, so that they are spread over the free ones."""
-        return self.whole if self._lanes == 1 else 1
+    def sizes(self) -> BatchSizes:
+        """How many images go together."""
+        return self._sizes
 
     def expected(self, size: int) -> float:
         """Seconds of a batch; 0 where none was measured beforehand, and one may cost far more than another."""
@@ -112,23 +93,7 @@ class Scheduler(Generic[Item]):
         """Takes note of a batch that ran."""
         self._costs.observe(size, seconds)
         if self._costs.learns and self._policy.slo_seconds is not None:
-            self._largest = self._largest_size()
-
-    def _largest_size(self) -> int:
-        """An image waits for one batch at most that began before it, and for its own: both must fit."""
-        size = self._policy.max_batch_size
-        if self._policy.max_delay_seconds == 0.0:  # else who set it wants company, whether it pays or not
-            size = self._costs.best_size(size, nearly=self._policy.nearly)
-        if self._policy.slo_seconds is not None and self._costs.known:
-            size = self._costs.largest_within(self._policy.slo_seconds / 2, range(1, size + 1)) or 1
-        return size
-
-    def _quick_size(self) -> int:
-        """Most images that are computed within so little time that others may wait for them."""
-        if not self._costs.known or self._policy.ahead:  # a GPU fills sizes up, and would compute more than was asked
-            return 1
-        longest = min(WHOLE_SECONDS, (self._policy.slo_seconds or math.inf) / 2)
-        return self._costs.largest_within(longest, range(1, self._policy.max_batch_size + 1)) or 1
+            self._sizes.learn()
 
     def admit(
         self,
@@ -169,26 +134,24 @@ class Scheduler(Generic[Item]):
     def next(self, *, now: float, running: int, closing: bool = False) -> Cut[Item] | Pause:
         """What to do now. What it gives out is no longer in the queue."""
         # A quick model too has all lanes while so much waits that it is worth a thread of its own.
-        quick = self._costs.expected(min(self._waiting, self.whole)) < WORTH_A_LANE_SECONDS
-        free = (self._lanes if quick else self._policy.lanes) - running
+        quick = self._costs.expected(min(self._waiting, self._sizes.whole)) < WORTH_A_LANE_SECONDS
+        free = (self._sizes.lanes if quick else self._policy.lanes) - running
         if not len(self._line) or free <= -self._policy.ahead:
             return Pause()
         if free <= 0:  # one that is full gains nothing by waiting for the lane
-            full = self._waiting >= self._largest
-            return self._cut(self._largest, now, Closed.FULL, running=running) if full else Pause()
-        if self._waiting >= self._largest or closing:
-            closed = Closed.FULL if self._waiting >= max(2, self._largest) else Closed.IDLE
+            full = self._waiting >= self._sizes.largest
+            return self._cut(self._sizes.largest, now, Closed.FULL, running=running) if full else Pause()
+        if self._waiting >= self._sizes.largest or closing:
+            closed = Closed.FULL if self._waiting >= max(2, self._sizes.largest) else Closed.IDLE
         else:
             pause, closed = self._patience(now, running)
             if pause > TICK_SECONDS:
                 return Pause(seconds=pause)
-        # What waits is spread over the free lanes.
-        most = min(self._largest, math.ceil(self._waiting / free))
-        return self._cut(most, now, closed, running=running)
+        return self._cut(self._sizes.next(self._waiting, free=free), now, closed, running=running)
 
     def _patience(self, now: float, running: int) -> tuple[float, Closed]:
         """How much longer to wait for company, and why not any longer."""
-        delay = self._policy.max_delay_seconds or (self._window_seconds if running > 0 else 0.0)
+        delay = self._policy.max_delay_seconds or (self._sizes.window_seconds if running > 0 else 0.0)
         if delay == 0.0:
             return 0.0, Closed.IDLE
         oldest = self._line.oldest_arrival()
@@ -201,15 +164,8 @@ class Scheduler(Generic[Item]):
         long_enough = oldest + delay
         return min(must_go, long_enough) - now, Closed.DEADLINE if must_go < long_enough else Closed.DELAY
 
-    @property
-    def _window_seconds(self) -> float:
-        """How long a batch may gather while another runs beside a free lane, where company makes images cheaper."""
-        if self._policy.slo_seconds is None or self._largest == 1 or not self._costs.known:
-            return 0.0
-        return max(0.0, self._policy.slo_seconds / 2 - self._costs.expected(self._largest))
-
     def _cut(self, most: int, now: float, closed: Closed, *, running: int) -> Cut[Item]:
-        overloaded = self._waiting >= self._largest
+        overloaded = self._waiting >= self._sizes.largest
         items: list[Item] = []
         expired: list[Item] = []
         rows, latest = 0, math.inf
@@ -244,5 +200,5 @@ class Scheduler(Generic[Item]):
     def _expected_seconds(self, rows: int, priority: Priority, coming: PerPriority) -> float:
         """In how long an item that joins now is answered: the batches of those who go before it, and its own."""
         ahead = sum(count for line in (self._rows, coming) for other, count in line.items() if other <= priority)
-        full, rest = divmod(ahead + rows - 1, self._largest)
-        return self._costs.expected(self._largest) * full / self._lanes + self._costs.expected(rest + 1)
+        full, rest = divmod(ahead + rows - 1, self._sizes.largest)
+        return self._costs.expected(self._sizes.largest) * full / self._sizes.lanes + self._costs.expected(rest + 1)

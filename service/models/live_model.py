@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from service.engine.batcher import Batcher
 from service.engine.explain import Explainer
+from service.engine.layouts import Layouts
 from service.engine.pipeline import Classifier
 from service.engine.session import Session
 from service.errors import PrecisionNotFound
@@ -28,6 +29,7 @@ class LiveModel:
     session: Session
     """The proved one, for whoever makes batches of its own."""
     batcher: Batcher
+    layouts: Layouts
     runner: ThreadPoolExecutor
     precision_reason: str = ""
     """Why this precision answers, in one sentence."""
@@ -69,4 +71,5 @@ class LiveModel:
             await other.drain()
         await self.classifier.quiet()
         await self.batcher.drain()
+        self.layouts.close()
         self.runner.shutdown(wait=False)

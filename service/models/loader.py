@@ -16,22 +16,21 @@ from service.engine.decoding import Decoding
 from service.engine.device_guard import DeviceGuard
 from service.engine.execution import GPU_PROVIDERS, Options
 from service.engine.explain import Explainer, LabelMaps
+from service.engine.layouts import Layouts
 from service.engine.pipeline import Classifier
 from service.engine.place import Place
-from service.engine.providers import ProviderUnavailable
 from service.engine.response_cache import ResponseCache
-from service.engine.session import Session
 from service.engine.times import Seconds, Stage, Times
-from service.models.choice import Candidate, candidates_of, options_for
+from service.models.choice import Candidate, candidates_of
 from service.models.explanation import load_activation
 from service.models.golden import GoldenSamples
 from service.models.live_model import LiveModel
-from service.models.manifest import GOLDEN_FILE, Manifest, Precision
+from service.models.manifest import GOLDEN_FILE, Manifest
 from service.models.precisions import load_others
 from service.models.proof import Proved, first_proved
 from service.models.repository import Package, PackageRefused
 from service.models.samples import choose_samples
-from service.models.trial import try_graph
+from service.models.sessions import Sessions
 from service.models.variant import PrecisionChoice
 
 
@@ -72,7 +71,7 @@ class ModelLoader:
         provider_options: Options | None = None,
     ) -> None:
         self._provider = provider
-        self._provider_options = provider_options
+        self._sessions = Sessions(provider=provider, threads=threads, provider_options=provider_options, tries=tries)
         self._precision = precision
         self._every_precision = every_precision
         self._decoding = decoding
@@ -83,7 +82,6 @@ class ModelLoader:
         self._workers = workers
         self._small_at_once = small_at_once
         self._decode = decode
-        self._tries = tries
         self._observer = observer
         self._guard = guard or DeviceGuard()
 
@@ -110,12 +108,17 @@ class ModelLoader:
         loop = asyncio.get_running_loop()
         try:
             candidates = await loop.run_in_executor(runner, self._candidates, package, wanted)
-            session = candidates[0].session
-            place = self._place(lambda: session, runner)  # the session is chosen below
-            batcher = self._build_batcher(manifest, place)
+            chosen = candidates[0]
+            layouts = self._sessions.layouts(
+                package,
+                lanes=self._policy.lanes,
+                chosen=lambda: (chosen.precision, chosen.session),  # it, and the classifier, are known below
+                prepare=lambda image: _prepare_as_recorded(manifest, classifier, image),
+            )
+            batcher = self._build_batcher(manifest, self._place(layouts, runner))
             classifier = self._build_classifier(manifest, batcher)
             proved = await loop.run_in_executor(runner, self._prove, package, candidates, classifier)
-            chosen, session = proved.candidate, proved.candidate.session
+            chosen = proved.candidate
             if self._cache is not None:
                 part = self._cache.part_of(manifest.name, digest=package.digest, precision=chosen.precision)
                 classifier.remember_in(part)
@@ -136,25 +139,24 @@ class ModelLoader:
             digest=package.digest,
             precision=chosen.precision,
             precision_reason=chosen.reason,
-            provider=session.provider,
+            provider=chosen.session.provider,
             golden_difference=proved.golden_difference,
             load_seconds=time.monotonic() - began,
             classifier=classifier,
             explainer=explainer,
             samples=samples,
-            session=session,
+            session=chosen.session,
             batcher=batcher,
+            layouts=layouts,
             runner=runner,
         )
 
-    def _place(self, session: Callable[[], Session], runner: ThreadPoolExecutor) -> Place:
-        staged = self._provider in GPU_PROVIDERS
-        stage = (lambda images: session().stage(images)) if staged else None
-        return Place(lambda images: session().run(images), runner, stage=stage)
+    def _place(self, layouts: Layouts, runner: ThreadPoolExecutor) -> Place:
+        return Place(layouts, runner, stage=layouts.stage if self._provider in GPU_PROVIDERS else None)
 
     def _candidates(self, package: Package, wanted: PrecisionChoice) -> tuple[Candidate, ...]:
         package.check_files()
-        return candidates_of(package, wanted, provider=self._provider, build=self._build_session)
+        return candidates_of(package, wanted, provider=self._provider, build=self._sessions.open)
 
     def _prove(self, package: Package, candidates: tuple[Candidate, ...], classifier: Classifier) -> Proved:
         return first_proved(
@@ -163,26 +165,6 @@ class ModelLoader:
             prepare=partial(_prepare_as_recorded, package.manifest, classifier),
             largest_batch=self._policy.max_batch_size,
         )
-
-    def _build_session(self, package: Package, precision: Precision) -> Session:
-        manifest = package.manifest
-        file = manifest.variant(precision).file
-        graph = package.read(file)
-        if self._tries:
-            try_graph(graph, package.where(file))
-        try:
-            return Session.load(
-                graph,
-                provider=self._provider,
-                threads=self._threads,
-                tensor=manifest.input.tensor,
-                outputs=manifest.outputs,
-                provider_options=options_for(precision, self._provider_options, provider=self._provider),
-            )
-        except ProviderUnavailable:
-            raise
-        except Exception as error:
-            raise PackageRefused(f"{package.where(file)}: ONNX Runtime cannot load the graph") from error
 
     def _build_batcher(self, manifest: Manifest, place: Place) -> Batcher:
         return Batcher(

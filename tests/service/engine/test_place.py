@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from service.engine.batcher import Tensor
+from service.engine.layouts import Computing, Layouts
 from service.engine.place import Place
 from service.engine.session import Outputs
 
@@ -25,6 +26,9 @@ class Session:
         self.now += self.seconds
         return Outputs(logits=np.zeros((len(images), 2), dtype=np.float32), embeddings=None)
 
+    def stage(self, images: Tensor) -> Callable[[], Outputs]:
+        return lambda: self.run(images)
+
     @property
     def in_thread(self) -> list[bool]:
         return [name.startswith("session") for name in self.threads]
@@ -34,6 +38,10 @@ class Session:
 def thread() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1, thread_name_prefix="session") as pool:
         yield pool
+
+
+def only(session: Computing) -> Layouts:
+    return Layouts(lambda: session, name="m")
 
 
 def batch(size: int) -> Tensor:
@@ -48,7 +56,7 @@ async def compute(place: Place, *sizes: int) -> None:
 async def test_a_size_is_tried_in_the_thread_first(thread: ThreadPoolExecutor) -> None:
     """Nobody knows what it costs; when it was quick, the next one of about its size stays on the loop."""
     session = Session()
-    place = Place(session.run, thread, clock=lambda: session.now)
+    place = Place(only(session), thread, clock=lambda: session.now)
     await compute(place, 1, 1, 8, 9, 15, 16, 1)
     assert session.in_thread == [True, False, True, False, False, True, False]
 
@@ -57,7 +65,7 @@ async def test_what_takes_long_stays_in_the_thread(thread: ThreadPoolExecutor) -
     """The loop has other calls to answer."""
     session = Session()
     session.seconds = 0.02
-    place = Place(session.run, thread, clock=lambda: session.now)
+    place = Place(only(session), thread, clock=lambda: session.now)
     await compute(place, 4, 4, 4)
     assert session.in_thread == [True, True, True]
 
@@ -65,7 +73,7 @@ async def test_what_takes_long_stays_in_the_thread(thread: ThreadPoolExecutor) -
 async def test_a_session_that_becomes_slow_leaves_the_loop_and_may_come_back(thread: ThreadPoolExecutor) -> None:
     """One batch may hold up the loop before it is known."""
     session = Session()
-    place = Place(session.run, thread, clock=lambda: session.now)
+    place = Place(only(session), thread, clock=lambda: session.now)
     await compute(place, 1, 1)
     session.seconds = 0.02
     await compute(place, 1, 1)
@@ -78,10 +86,11 @@ async def test_a_session_that_becomes_slow_leaves_the_loop_and_may_come_back(thr
 async def test_an_error_comes_from_both_places(thread: ThreadPoolExecutor) -> None:
     """Whatever the session raises reaches the batcher."""
 
-    def fail(_images: Tensor) -> Outputs:
-        raise ValueError("broken")
+    class Broken(Session):
+        def run(self, images: Tensor) -> Outputs:
+            raise ValueError(f"broken at {len(images)}")
 
-    place = Place(fail, thread)
+    place = Place(only(Broken()), thread)
     with pytest.raises(ValueError, match="broken"):
         await place.compute(batch(1))
 
@@ -97,7 +106,7 @@ async def test_what_is_staged_is_computed_in_the_sessions_thread(
         staged.append(threading.current_thread().name)
         return lambda: session.run(images)
 
-    place = Place(session.run, thread, stage=stage, clock=lambda: session.now)
+    place = Place(only(session), thread, stage=stage, clock=lambda: session.now)
     await compute(place, size, size)
     assert session.in_thread == [True, True]
     assert [name == threading.current_thread().name for name in staged] == [on_loop, on_loop]

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from service.engine.child import child_environment
-from service.models import loader, trial
+from service.models import sessions, trial
 from service.models.onnx_file import OnnxFileInvalid, check_graph
 from service.models.package import PackageRefused
 from service.models.trial import try_graph
@@ -160,7 +160,7 @@ async def test_packages_are_tried_too(tmp_path: Path, monkeypatch: pytest.Monkey
     """Where the settings say `all`, and only there."""
     PackageRecipe().write(tmp_path)
     tried: list[str] = []
-    monkeypatch.setattr(loader, "try_graph", lambda _graph, where: tried.append(where))
+    monkeypatch.setattr(sessions, "try_graph", lambda _graph, where: tried.append(where))
     async with serving(tmp_path, model_trial="plain"):
         assert tried == []
     async with serving(tmp_path, model_trial="all"):

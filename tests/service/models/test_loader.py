@@ -16,7 +16,7 @@ from service.engine.providers import CPU_PROVIDER, ProviderUnavailable
 from service.engine.session import Session
 from service.engine.times import Stage
 from service.errors import ShuttingDown
-from service.models import loader as module
+from service.models import sessions as module
 from service.models.golden import GoldenSamples
 from service.models.loader import LoadObserver, ModelLoader
 from service.models.manifest import GOLDEN_FILE, Calibration, InputSpec, PixelFormat, Precision, digest_of

@@ -9,8 +9,8 @@ from service.engine.batcher import Tensor
 from service.engine.decode import ImageLimits, decode
 from service.engine.execution import CPU_PROVIDER
 from service.engine.session import Outputs, Session
-from service.models import loader as loader_module
 from service.models import proof
+from service.models import sessions as sessions_module
 from service.models.choice import Candidate
 from service.models.loader import ModelLoader
 from service.models.manifest import PixelFormat, Precision
@@ -74,7 +74,7 @@ async def test_all_sizes_of_batches_are_run_before_the_first_request(
             sizes.append(len(images))
             return super().run(images)
 
-    monkeypatch.setattr(loader_module, "Session", Noting)
+    monkeypatch.setattr(sessions_module, "Session", Noting)
     PackageRecipe().write(root)
     live = await loader.load(ModelRepository(root).open("thirds", 1))
     assert {1, 2, 4, 18} <= set(sizes)
