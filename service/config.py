@@ -86,7 +86,8 @@ class Settings(BaseSettings):
     """all also serves the other variants of each package that agree with its golden samples, to callers that name their
     precision; each costs its load time and its memory."""
     threads: Annotated[int, Field(ge=0)] = 0
-    """Threads of one inference on the CPU; 0 means one for each core that the process may use."""
+    """Threads of one inference on the CPU; 0 means one for each core that the process may use, and one alone for
+    networks of at most ten million multiplications an image, in which several would mostly wait for each other."""
     decode_threads: Annotated[int, Field(ge=0)] = 0
     """Threads that decode images; 0 means one for each core that the process may use."""
     decode: Decoding = Decoding.EXACT

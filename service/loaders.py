@@ -122,6 +122,7 @@ def _loader(settings: Settings, computing: _Computing, listeners: Listeners, dec
     return ModelLoader(
         provider=computing.provider,
         threads=computing.threads,
+        tiny_threads=settings.threads or 1,
         precision=settings.precision,
         every_precision=settings.serve_precisions == "all",
         decoding=settings.decode,

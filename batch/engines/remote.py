@@ -1,13 +1,15 @@
 """The service over gRPC, one replica or many: read here, decoded and computed there, at a pace that it sets.
 
-A few requests are under way at a time, and the next is only sent when one was answered. A server that is away or full
+A few requests are under way at a time, and the next is only sent when one was answered; its images are read before, so
+that no server waits for them. A server that is away or full
 is asked again, with growing pauses, for as long as the job's patience lasts; an image that it refuses is a row.
 """
 
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from threading import Event
+from dataclasses import dataclass
+from threading import Event, Semaphore
 
 import numpy as np
 from recognition_client import (
@@ -38,6 +40,8 @@ from batch.results import Results, empty_results, note_contents
 from batch.table import columns_for
 
 REQUESTS_PER_REPLICA = 4
+READ_AHEAD_PER_REPLICA = 2
+"""Chunks whose images are read while all requests are under way, or whose answers are entered."""
 IMAGES_PER_REQUEST = 256
 """As many as a chunk has, and as a server takes unless it is told otherwise; one that takes fewer is sent halves."""
 FIRST_PAUSE_SECONDS = 0.2
@@ -54,7 +58,9 @@ class RemoteEngine:
         self._choice = choice
         self.workers = workers or REQUESTS_PER_REPLICA * len(choice.servers)
         self._clients = [choice.client(server) for server in choice.servers]
-        self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="remote")
+        self._most = self.workers + READ_AHEAD_PER_REPLICA * len(choice.servers)
+        self._turns = Semaphore(self.workers)
+        self._threads = ThreadPoolExecutor(self._most, thread_name_prefix="remote")
         self._under_way: set[Future[Results]] = set()
         self._closing = Event()
 
@@ -74,7 +80,7 @@ class RemoteEngine:
 
     @property
     def has_room(self) -> bool:
-        return len(self._under_way) < self.workers
+        return len(self._under_way) < self._most
 
     def submit(self, chunk: Chunk) -> None:
         self._under_way.add(self._threads.submit(self._answered, chunk))
@@ -118,8 +124,11 @@ class RemoteEngine:
         turn = chunk.shard + chunk.start
         while waiting:
             places = sorted(waiting)
-            client = self._clients[turn % len(self._clients)]
-            trouble = self._ask(client, results, places, [waiting[place] for place in places])
+            client, came = self._clients[turn % len(self._clients)], time.monotonic()
+            with self._turns:
+                end += time.monotonic() - came  # until then the server was not asked
+                answer = self._ask(client, [waiting[place] for place in places], k=results.labels.shape[1])
+            trouble = _entered(results, places, answer)
             if len(trouble) < len(waiting):  # slow is not away
                 end, pause = time.monotonic() + self._choice.patience_seconds, FIRST_PAUSE_SECONDS
             waiting = {place: waiting[place] for place in trouble}
@@ -128,28 +137,28 @@ class RemoteEngine:
                 pause, turn = min(2 * pause, LONGEST_PAUSE_SECONDS), turn + 1
         return results
 
-    def _ask(
-        self, client: RecognitionClient, results: Results, places: list[int], images: list[bytes]
-    ) -> dict[int, RecognitionError]:
-        """Enters the answers; returns the places that have none yet, and why."""
+    def _ask(self, client: RecognitionClient, images: list[bytes], *, k: int) -> "_Answer | RecognitionError":
+        """The error that comes back is worth another try."""
+        if self._closing.is_set():
+            raise EngineFailed("the job was stopped")
         question, model = self._question, self._model
         try:
             columns = client.classify_columns(
                 images,
                 model=model.name,
                 version=model.version,
-                top_k=results.labels.shape[1],
+                top_k=k,
                 min_confidence=question.min_confidence,
                 images_per_request=IMAGES_PER_REQUEST,
                 priority=Priority.LOW,
             )
             vectors = self._vectors(client, images) if question.embeddings else []
         except PASSING as error:
-            return dict.fromkeys(places, error)
+            return error
         except RecognitionError as error:
             raise EngineFailed(f"the server refuses: {error}. {_advice(error)}") from error
         self._refuse_others(columns.models)
-        return _entered(results, places, columns, vectors)
+        return _Answer(columns=columns, vectors=vectors)
 
     def _vectors(self, client: RecognitionClient, images: list[bytes]) -> Sequence[Embedding | ImageError]:
         return client.embed(
@@ -179,10 +188,20 @@ class RemoteEngine:
             raise EngineFailed("the job was stopped") from trouble
 
 
-def _entered(
-    results: Results, places: list[int], columns: Columns, vectors: Sequence[Embedding | ImageError]
-) -> dict[int, RecognitionError]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """Of one request."""
+
+    columns: Columns
+    vectors: Sequence[Embedding | ImageError]
+    """None where nobody wants them."""
+
+
+def _entered(results: Results, places: list[int], answer: _Answer | RecognitionError) -> dict[int, RecognitionError]:
     """Returns the places that have no answer yet, and why."""
+    if isinstance(answer, RecognitionError):
+        return dict.fromkeys(places, answer)
+    columns, vectors = answer.columns, answer.vectors
     answered, shape = np.array(places, dtype=np.intp)[columns.places], (-1, results.labels.shape[1])
     trouble: dict[int, RecognitionError] = {}
     if len(answered):

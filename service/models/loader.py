@@ -56,6 +56,7 @@ class ModelLoader:
         *,
         provider: str,
         threads: int,
+        tiny_threads: int | None = None,
         policy: BatchPolicy,
         limits: ImageLimits,
         workers: ThreadPoolExecutor,
@@ -71,7 +72,13 @@ class ModelLoader:
         provider_options: Options | None = None,
     ) -> None:
         self._provider = provider
-        self._sessions = Sessions(provider=provider, threads=threads, provider_options=provider_options, tries=tries)
+        self._sessions = Sessions(
+            provider=provider,
+            threads=threads,
+            tiny_threads=tiny_threads,
+            provider_options=provider_options,
+            tries=tries,
+        )
         self._precision = precision
         self._every_precision = every_precision
         self._decoding = decoding

@@ -4,6 +4,7 @@ The second one is opened while the model answers, so it gives way where memory i
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -15,6 +16,7 @@ from service.engine.session import Session
 from service.machine import available_bytes, give_back_memory
 from service.models.choice import options_for
 from service.models.package import Package, PackageRefused
+from service.models.threads import threads_for
 from service.models.trial import try_graph
 from service.models.variant import Precision
 from service.models.verification import golden_difference
@@ -37,12 +39,13 @@ class Sessions:
         *,
         provider: str,
         threads: int,
+        tiny_threads: int | None = None,
         provider_options: Options | None = None,
         tries: bool = False,
         available: Callable[[], int | None] = available_bytes,
     ) -> None:
         self._provider = provider
-        self._threads = threads
+        self._threads_for = partial(threads_for, threads=threads, tiny_threads=tiny_threads)
         self._provider_options = provider_options
         self._tries = tries
         self._available = available
@@ -53,7 +56,7 @@ class Sessions:
         graph = package.read(file)
         if self._tries:
             try_graph(graph, package.where(file))
-        return self._load(package, precision, graph, self._threads)
+        return self._load(package, precision, graph, self._threads_for(package.manifest))
 
     def open_narrow(self, package: Package, precision: Precision, prepare: Prepare) -> Session | None:
         """One of a single thread, proved; None where there is no memory for it now. Raises PackageRefused where it
@@ -88,7 +91,7 @@ class Sessions:
             precision, _ = chosen()
             return self.open_narrow(package, precision, prepare)
 
-        several = self._provider == CPU_PROVIDER and min(self._threads, lanes) > 1
+        several = self._provider == CPU_PROVIDER and min(self._threads_for(package.manifest), lanes) > 1
         name = f"{package.manifest.name}-{package.manifest.version}"
         return Layouts(lambda: chosen()[1], name=name, open_narrow=narrow if several else None)
 

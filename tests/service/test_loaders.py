@@ -6,12 +6,14 @@ import pytest
 from recognition.v1 import recognition_pb2 as pb
 from structlog.testing import capture_logs
 
+from service import loaders
 from service.bootstrap import build_server
 from service.config import Settings
 from service.engine.providers import CPU_PROVIDER, CUDA_PROVIDER, Provider
 from service.loaders import _batch_policy
 from service.ports import StartRefused
 from tests.service.in_process import QUICK, held, serving
+from tests.service.models.damage import edit_manifest
 from tests.service.packages import encode, picture
 
 IMAGE = encode(picture(0))
@@ -39,6 +41,18 @@ async def test_kept_outputs_are_counted(models: Path) -> None:
             assert service.sum("recognition_cache_lookups_total") == lookups
             assert service.sum("recognition_cache_lookups_total", outcome="hit") == max(0, lookups - 1)
             assert (service.sum("recognition_cache_bytes") > 0) is bool(settings)
+
+
+@pytest.mark.parametrize(("asked", "macs", "threads"), [(0, 1, 1), (0, 0, 3), (2, 1, 2)])
+async def test_a_tiny_model_computes_on_one_thread(
+    models: Path, monkeypatch: pytest.MonkeyPatch, asked: int, macs: int, threads: int
+) -> None:
+    """Where the settings do not say otherwise."""
+    monkeypatch.setattr(loaders, "available_cores", lambda: 3)
+    edit_manifest(models / "thirds" / "1", lambda values: values.update({"macs": macs}))
+    async with serving(models, threads=asked) as service:
+        options = service.live().session._runtime.get_session_options()
+        assert options.intra_op_num_threads == threads
 
 
 async def test_an_option_that_the_provider_lacks_ends_the_start(models: Path) -> None:

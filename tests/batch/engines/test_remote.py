@@ -173,15 +173,19 @@ def test_the_real_service_gives_the_rows_of_the_local_engine(models: Path, pictu
 
 
 def test_room_is_bounded(target: str, service: MoodyService, chunk: Chunk) -> None:
-    """A request for each worker, and no more."""
+    """A request for each worker and no more, while the images of a few further ones are read."""
     service.delay_seconds = 0.05
     engine = RemoteEngine(ServedChoice(servers=(target,)), workers=2)
     try:
         engine.start(Question(top_k=2))
-        engine.submit(chunk)
-        engine.submit(chunk)
+        for _ in range(2 + remote.READ_AHEAD_PER_REPLICA):
+            assert engine.has_room
+            engine.submit(chunk)
         assert not engine.has_room
         assert np.all(engine.collect()[0].labels[0] == [0, 1])
         assert engine.has_room
+        while engine._under_way:
+            engine.collect()
+        assert service.most_at_once == 2
     finally:
         engine.close()
