@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
-import numpy as np
 import pytest
 from recognition.v1 import recognition_pb2 as pb
 
