@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from benchmarks.pictures import PICTURES, draw_photographs
 from export.destination import DirectoryDestination
-from export.importing import Wish, import_model
+from export.importing import import_model
+from export.wish import Wish
 from service.models.manifest import Precision
 from training.models import Classifier, build
 

@@ -4,6 +4,7 @@
     batches   64 of them a call; limit: ONNX Runtime in process
     jpeg      JPEG → top-5 of a ResNet-18; limit: 1 / (1 / decoder + 1 / ONNX Runtime) on the same cores
     open      the same at 0.5 and 0.8 of its capacity, calls coming by chance (Poisson)
+    precision jpeg with 32 in flight by two services in turns: fp32, and the int8 that `auto` takes, each with its limit
 
 The load generator is a process of its own on the same machine. Networks have random weights, pictures are drawn.
 
@@ -16,6 +17,7 @@ import argparse
 import statistics
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -26,17 +28,22 @@ sys.path[:0] = [str(ROOT), str(ROOT / "proto"), str(ROOT / "client")]
 from benchmarks.echo import running_echo
 from benchmarks.limits import RawModel, best_layout, decode_rate, single_latency
 from benchmarks.load import WARM_SECONDS, Job, Load, run_load
-from benchmarks.packages import FASHION_CNN, RESNET18, prepare_packages
+from benchmarks.packages import FASHION_CNN, RESNET18, prepare_package, prepare_packages
 from benchmarks.pictures import photographs
 from benchmarks.report import Row, report
 from benchmarks.traffic import Traffic, classify_traffic, infer_traffic
+from service.models.manifest import Precision
 from service.models.repository import ModelRepository
-from tests.integration.running_service import RunningService, running_service
+from tests.integration.running_service import RunningService, entry_of, running_service
 
-SCENARIOS = ("tensors", "batches", "jpeg", "open")
+SCENARIOS = ("tensors", "batches", "jpeg", "open", "precision")
 IN_FLIGHT = {"tensors": (1, 8, 32), "batches": (1, 8), "jpeg": (1, 4, 8, 32, 64)}
 ROUNDS = 3
 SHARES = (0.5, 0.8)
+MANY_IN_FLIGHT = 32
+TAKEN_BY = {"fp32": Precision.FP32, "auto": Precision.INT8}
+"""The precision that each setting is expected to take."""
+OPTIONS = ("--device", "cpu", "--drain-seconds", "0")
 MIB = 2**20
 
 
@@ -76,6 +83,8 @@ class Bench:
 
 
 def run_scenario(name: str, root: Path, images: Path | None, seconds: float, options: list[str]) -> list[Row]:
+    if name == "precision":
+        return list(_precisions(root, photographs(images), max(1.0, seconds / ROUNDS / len(TAKEN_BY) / 2), options))
     models = prepare_packages(root)
     network = FASHION_CNN if name in {"tensors", "batches"} else RESNET18
     model = RawModel(ModelRepository(models).open(network, 1))
@@ -85,7 +94,7 @@ def run_scenario(name: str, root: Path, images: Path | None, seconds: float, opt
     else:
         traffic = classify_traffic(network, model, files)
     rounds = ROUNDS * len(IN_FLIGHT.get(name, SHARES)) * 2
-    arguments = ("--device", "cpu", "--precision", "fp32", "--drain-seconds", "0", *options)
+    arguments = (*OPTIONS, "--precision", "fp32", *options)
     with running_service(models, *arguments) as service:
         bench = Bench(service, model, traffic, max(1.0, seconds / rounds))
         if name == "open":
@@ -117,6 +126,39 @@ def _against_limit(name: str, bench: Bench, model: RawModel, files: tuple[bytes,
                 per_image, layout = single_latency(model, files, seconds=seconds), "decode, then all cores"
             limits.append(1 / per_image)
         yield _row(in_flight, loads, statistics.median(limits), bench, layout)
+
+
+def _precisions(root: Path, files: tuple[bytes, ...], seconds: float, options: list[str]) -> Iterator[Row]:
+    models = prepare_package(root, RESNET18, Precision.INT8)
+    package = ModelRepository(models).open(RESNET18, 1)
+    raw = {setting: RawModel(package, precision) for setting, precision in TAKEN_BY.items()}
+    loads: dict[str, list[tuple[Load, float]]] = {setting: [] for setting in TAKEN_BY}
+    limits: dict[str, list[float]] = {setting: [] for setting in TAKEN_BY}
+    with ExitStack() as stack:
+        benches = {}
+        for setting, model in raw.items():
+            service = stack.enter_context(running_service(models, *OPTIONS, "--precision", setting, *options))
+            _check_taken(service, TAKEN_BY[setting])
+            benches[setting] = Bench(service, model, classify_traffic(RESNET18, model, files), seconds)
+        for setting in list(TAKEN_BY) * ROUNDS:
+            loads[setting].append(benches[setting].closed(MANY_IN_FLIGHT))
+            computed = best_layout(raw[setting], batches=(1, 8), seconds=seconds / 2).images_per_second
+            decoded = decode_rate(raw[setting], files, seconds=seconds / 2)
+            limits[setting].append(1 / (1 / computed + 1 / decoded))
+        rows = {
+            setting: _row(MANY_IN_FLIGHT, loads[setting], statistics.median(limits[setting]), bench, "of its precision")
+            for setting, bench in benches.items()
+        }
+    for setting, row in rows.items():
+        of_fp32 = {name: row[name] / rows["fp32"][name] for name in ("images/s", "limit/s")}  # type: ignore[operator]
+        yield {"precision": setting, **row, "of fp32": of_fp32["images/s"], "limit of fp32's": of_fp32["limit/s"]}
+
+
+def _check_taken(service: RunningService, precision: Precision) -> None:
+    """Raises RuntimeError where the service computes in another one: what was to be measured would not be."""
+    (ready,) = (entry for entry in map(entry_of, service.log) if entry["event"] == "model ready")
+    if ready["precision"] != precision:
+        raise RuntimeError(f"the service takes {ready['precision']}: {ready['precision_reason']}")
 
 
 def _open(bench: Bench) -> Iterator[Row]:
