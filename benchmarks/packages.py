@@ -58,9 +58,10 @@ def _publish(name: str, precision: Precision, models: Path, work: Path) -> None:
         save_file(network.state_dict(), file)
     else:
         _export(network, file)
-    images.mkdir()
     for place, picture in enumerate(draw_photographs(PICTURES)):
-        (images / f"{place}.jpg").write_bytes(picture)
+        folder = images / f"label {place % count}"  # as if it were known: else the precisions must agree almost always
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{place}.jpg").write_bytes(picture)
     labels.write_text(json.dumps([f"label {index}" for index in range(count)]), encoding="utf-8")
     wish = Wish(
         model=file,

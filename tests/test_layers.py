@@ -1,7 +1,7 @@
 """Which package may import which (the picture in the README): read from the sources, nothing is executed."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,12 +40,15 @@ FORBIDDEN = [
 """(folder, module that nothing below it imports)"""
 
 
-def imported(folder: Path) -> Iterator[tuple[str, str]]:
+@cache
+def imported(folder: Path) -> tuple[tuple[str, str], ...]:
     """(file:line, module) of every import below a folder, those inside functions included."""
-    for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_bytes(), path.name)):
-            where = f"{path.relative_to(folder)}:{getattr(node, 'lineno', 0)}"
-            yield from ((where, module) for module in modules_of(node))
+    return tuple(
+        (f"{path.relative_to(folder)}:{getattr(node, 'lineno', 0)}", module)
+        for path in sorted(folder.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_bytes(), path.name))
+        for module in modules_of(node)
+    )
 
 
 def modules_of(node: ast.AST) -> list[str]:
@@ -87,7 +90,7 @@ def test_folders_do_without(folder: str, module: str) -> None:
 @pytest.mark.parametrize("package", SOURCES)
 def test_the_sources_are_read(package: str) -> None:
     """A package that moved would pass the tests above unread."""
-    assert len(list(imported(SOURCES[package]))) >= 3
+    assert len(imported(SOURCES[package])) >= 3
 
 
 def test_every_kind_of_import_is_seen() -> None:

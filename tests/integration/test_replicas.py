@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,17 +70,18 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     PackageRecipe().write(models)
     with ExitStack() as stack:
         fleet = Fleet(models, stack)
-        fleet.replicas = [fleet.start() for _ in range(REPLICAS)]
+        with ThreadPoolExecutor(REPLICAS) as at_once:
+            fleet.replicas = list(at_once.map(lambda _: fleet.start(), range(REPLICAS)))
         yield fleet
 
 
 @pytest.fixture
-def fleet(standing: Fleet) -> Iterator[Fleet]:
-    """Whole again afterwards."""
-    yield standing
+def fleet(standing: Fleet) -> Fleet:
+    """Whole, whatever became of it in the test before."""
     for place, replica in enumerate(standing.replicas):
         if replica.process.poll() is not None:
             standing.replicas[place] = standing.start(replica.grpc_port)
+    return standing
 
 
 @asynccontextmanager

@@ -90,10 +90,16 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
 
 
 @pytest.fixture(scope="session")
-def run_checks(open_inference: RunningService, secure: Secure) -> Callable[[str], str]:
-    """Runs every check of one door in tritonclient's environment; what it prints."""
+def tritonclient() -> Path:
+    """The Python that has it; asked for before any service is started."""
     if not PYTHON.exists():
         pytest.skip("tritonclient's environment is not there; `make conformance` creates it where packages can be had")
+    return PYTHON
+
+
+@pytest.fixture(scope="session")
+def run_checks(tritonclient: Path, open_inference: RunningService, secure: Secure) -> Callable[[str], str]:
+    """Runs every check of one door in tritonclient's environment; what it prints."""
     ports = {
         "grpc": open_inference.grpc_port,
         "aio": open_inference.grpc_port,
@@ -107,7 +113,7 @@ def run_checks(open_inference: RunningService, secure: Secure) -> Callable[[str]
     }
 
     def run(door: str) -> str:
-        command: list[Any] = [PYTHON, "-m", RUN, door, f"localhost:{ports[door]}"]
+        command: list[Any] = [tritonclient, "-m", RUN, door, f"localhost:{ports[door]}"]
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110, check=False
         )
