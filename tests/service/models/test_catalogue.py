@@ -13,7 +13,7 @@ from service.models.loader import ModelLoader
 from service.models.registry import Registry
 from service.models.repository import ALIASES_FILE, ModelRepository
 from tests.service.models.damage import flip_bit
-from tests.service.models.test_registry import Watcher
+from tests.service.models.registries import Watcher
 from tests.service.packages import PackageRecipe
 
 CANARY = {"stable": {"version": 1, "canary": {"version": 2, "share": 0.25}}}

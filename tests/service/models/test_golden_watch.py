@@ -23,7 +23,7 @@ from service.models.golden_watch import GoldenCheck, GoldenWatch
 from service.models.live_model import LiveModel
 from service.models.loader import ModelLoader
 from service.models.registry import Registry, State
-from tests.service.models.test_registry import answers, publish, started
+from tests.service.models.registries import answers, publish, started
 
 
 def failed_by(cause: ServiceError) -> InferenceFailed:

@@ -15,7 +15,7 @@ from service.models.registry import Registry, State
 from service.models.reloader import Reload, Reloader
 from service.models.repository import ALIASES_FILE, ModelRepository
 from tests.service.models.damage import flip_bit
-from tests.service.models.test_registry import Watcher, publish, states, write_aliases
+from tests.service.models.registries import Watcher, publish, states, write_aliases
 
 
 class Followed:
