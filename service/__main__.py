@@ -9,9 +9,6 @@ from types import NoneType
 from typing import Annotated, Any, Literal, Union
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from service import token_command
 from service.config import Settings, SettingsInvalid, SettingsWithOrigins, read_settings
@@ -79,6 +76,9 @@ def show(context: typer.Context, *, as_json: Annotated[bool, typer.Option("--jso
         rows = {name: {"value": value, "origin": read.origins[name]} for name, value in values.items()}
         typer.echo(json.dumps(rows, indent=1))
         return
+    from rich.console import Console  # the start does without it
+    from rich.table import Table
+
     table = Table("setting", "value", "origin", "meaning")
     for name, field in Settings.model_fields.items():
         table.add_row(name, str(values[name]), read.origins[name], field.description)
@@ -93,6 +93,10 @@ def doctor(
 
     Example: recognition-serve --models var/models doctor
     """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     from service.doctor.examination import examine
     from service.doctor.finding import Verdict
 

@@ -1,6 +1,7 @@
 """Puts the service together from its settings: the root that knows every part of it."""
 
 import importlib.metadata
+from functools import partial
 
 import onnxruntime
 import structlog
@@ -13,10 +14,11 @@ from service.api.oip.core import build_open_inference
 from service.api.oip.statistics import Statistics
 from service.api.recogniser import Recogniser
 from service.config import Settings
-from service.doors import Core, build_grpc_server, build_http_server, build_metrics_server
+from service.doors import Core, build_grpc_server
 from service.engine.device_guard import DeviceGuard
 from service.engine.providers import Provider, choose_provider
 from service.guards import build_access, build_certificates
+from service.http_doors import HttpDoors, build_http_servers
 from service.loaders import Listeners, Loaders, build_loaders
 from service.metrics import Metrics
 from service.models.mirror import Mirror
@@ -46,10 +48,18 @@ async def build_server(settings: Settings) -> Server:
     metrics_port = metrics_listener.getsockname()[1]
     http_port = None if listener is None else listener.getsockname()[1]
     log.info("ports bound", host=settings.host, grpc_port=grpc_port, http_port=http_port, metrics_port=metrics_port)
+    build = partial(
+        build_http_servers,
+        settings,
+        core,
+        metrics_listener,
+        listener,
+        grpc_port=grpc_port,
+        certificates=certificates,
+    )
     return Server(
         grpc_server,
-        None if listener is None else build_http_server(settings, core, listener, grpc_port, certificates),
-        build_metrics_server(core, metrics_listener, certificates),
+        HttpDoors(build, metrics=metrics_listener, api=listener),
         registry=core.registry,
         health=core.status,
         door=core.door,

@@ -1,6 +1,5 @@
-"""The doors of the service, built from the settings: the gRPC server, the HTTP server, and the one for metrics."""
+"""What the doors of the service share, and the one of gRPC, built from the settings."""
 
-import socket
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,26 +11,19 @@ from recognition.v1 import recognition_pb2, recognition_pb2_grpc
 
 from service.api.auth.access import Access
 from service.api.auth.grpc_gate import GrpcGate
-from service.api.auth.http_gate import HttpGate
 from service.api.calls import Calls
 from service.api.door import Door
 from service.api.health import Health
 from service.api.methods import Methods
 from service.api.oip.core import OpenInference
 from service.api.oip.errors import open_inference_status
-from service.api.oip.rest.router import open_inference_router
 from service.api.oip.servicer import OpenInferenceServicer, add_open_inference
 from service.api.recogniser import Recogniser
 from service.api.recognition import RecognitionServicer
-from service.api.rest.app import build_app, refusal_at
-from service.api.rest.metrics import ThreadedServer, build_metrics_app
-from service.api.rest.server import HttpServer
-from service.api.rest.uploads import UploadLimits, UploadReader
 from service.api.surround import Surround
 from service.config import Settings
 from service.metrics import Metrics
 from service.models.registry import Registry
-from service.tls import Certificates
 from service.transport import transport_options
 from service.upkeep import Upkeep
 
@@ -89,43 +81,3 @@ def _methods(core: Core) -> Methods:
     reflecting = reflection.aio.ReflectionServicer(names)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflecting, added_to)  # type: ignore[no-untyped-call]
     return methods
-
-
-def build_http_server(
-    settings: Settings, core: Core, listener: socket.socket, grpc_port: int, certificates: Certificates | None
-) -> HttpServer:
-    uploads = _upload_reader(settings)
-    app = build_app(
-        calls=core.calls,
-        recogniser=core.recogniser,
-        registry=core.registry,
-        metrics=core.metrics,
-        health=core.status,
-        uploads=uploads,
-        grpc_port=grpc_port,
-        asks_for_token=core.access.asks,
-        routers=[open_inference_router(core.open_inference, calls=core.calls, uploads=uploads)],
-    )
-    gate = HttpGate(app, access=core.access, calls=core.calls, refusal=refusal_at)
-    return HttpServer(
-        gate,
-        listener,
-        tls=None if certificates is None else certificates.for_http(),
-        max_header_bytes=settings.max_metadata_bytes,
-    )
-
-
-def build_metrics_server(core: Core, listener: socket.socket, certificates: Certificates | None) -> ThreadedServer:
-    app = build_metrics_app(core.metrics.registry, core.status, access=core.access, calls=core.calls)
-    return ThreadedServer(app, listener, tls=None if certificates is None else certificates.for_metrics())
-
-
-def _upload_reader(settings: Settings) -> UploadReader:
-    return UploadReader(
-        UploadLimits(
-            max_image_bytes=settings.max_image_bytes,
-            max_images=settings.max_request_images,
-            max_body_bytes=settings.max_message_bytes,
-            seconds=settings.default_deadline_seconds,
-        )
-    )

@@ -14,8 +14,7 @@ import structlog
 
 from service.api.door import Door
 from service.api.health import Health
-from service.api.rest.metrics import ThreadedServer
-from service.api.rest.server import HttpServer
+from service.http_doors import HttpDoors
 from service.metrics import Metrics
 from service.models.registry import Registry
 from service.upkeep import Upkeep
@@ -50,8 +49,7 @@ class Server:
     def __init__(
         self,
         grpc_server: grpc.aio.Server,
-        http_server: HttpServer | None = None,
-        metrics_server: ThreadedServer | None = None,
+        http: HttpDoors,
         *,
         registry: Registry,
         health: Health,
@@ -61,8 +59,7 @@ class Server:
         upkeep: Upkeep,
     ) -> None:
         self._grpc_server = grpc_server
-        self._http_server = http_server
-        self._metrics_server = metrics_server
+        self._http = http
         self._registry = registry
         self._health = health
         self._door = door
@@ -90,7 +87,7 @@ class Server:
             await self.start()
         except Exception:
             await self._close_ports(seconds=None)
-            await self._close_metrics()
+            await self._http.stop_metrics()
             raise
         await self._until_stopped()
         if self._upkeep.guard.lost.is_set():
@@ -107,13 +104,14 @@ class Server:
     async def start(self) -> None:
         """Opens the door, loads the models and says so. While they load, calls are told MODEL_NOT_READY."""
         await self._health.begin()
-        if self._metrics_server is not None:
-            self._metrics_server.start()
         await self._grpc_server.start()
-        if self._http_server is not None:
-            await self._http_server.start()
         await self._upkeep.reloader.prime()
         loading = asyncio.create_task(self._registry.start())
+        try:
+            await self._http.start()
+        except BaseException:
+            loading.cancel()
+            raise
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -144,7 +142,7 @@ class Server:
             await asyncio.wait_for(self._registry.drain(), RELEASE_SECONDS)
         except TimeoutError:
             raise DeviceFailed(f"a batch has not ended within {RELEASE_SECONDS:g} s of the last call") from None
-        await self._close_metrics()
+        await self._http.stop_metrics()
         log.info("stopped", **self._metrics.totals())
 
     async def abandon(self) -> None:
@@ -157,11 +155,6 @@ class Server:
         await self._door.close(within_seconds=ABANDON_SECONDS)
         await self._close_ports(seconds=ABANDON_SECONDS)
 
-    async def _close_metrics(self) -> None:
-        if self._metrics_server is not None:
-            await asyncio.to_thread(self._metrics_server.stop)
-
     async def _close_ports(self, *, seconds: float | None) -> None:
         await self._grpc_server.stop(seconds)
-        if self._http_server is not None:
-            await self._http_server.stop()
+        await self._http.stop_api()

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from urllib.parse import urlsplit
 
-from service.api.rest.server import listen
 from service.config import Settings
 from service.doctor.finding import Finding, failure, warning, well
+from service.ports import listen
 from service.tracing import TracesUnavailable, build_tracing
 
 CONNECT_SECONDS = 2

@@ -125,7 +125,7 @@ async def built(models: Path, **settings: Any) -> AsyncIterator[InProcess]:
                 http_port=ports["http_port"] or 0,
                 metrics_port=ports["metrics_port"],
             )
-        await server._close_metrics()
+        await server._http.stop_metrics()
 
 
 @asynccontextmanager

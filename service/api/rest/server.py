@@ -109,14 +109,3 @@ def uvicorn_server(
         ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )
     return _Uvicorn(config)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that is bound; port 0 picks a free one. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=2048)
-    listener.setblocking(False)
-    # Connections inherit it. asyncio sets it on them too, but not where the listener came from `create_server`; without
-    # it every answer waits 40 ms for the acknowledgement of its headers.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener

@@ -38,8 +38,9 @@ def prepare(image: bytes) -> Tensor:
     return decode(image, pixel_format=PixelFormat.GRAY8, limits=ImageLimits())[..., np.newaxis]
 
 
-def test_the_first_that_agrees_is_taken(package: Package) -> None:
+def test_the_first_that_agrees_is_taken(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
     """The best that misses the golden samples is passed over; what the taken one costs is known for each size."""
+    monkeypatch.setattr(proof, "CPU_WARM_UP_SECONDS", 60.0)
     wrong = candidate(package, graph(multiplier=2 * GAIN), "fast and wrong")
     right = candidate(package, graph(), "right")
     proved = first_proved(package, (wrong, right), prepare=prepare, largest_batch=4)
@@ -58,9 +59,20 @@ def test_where_none_agrees_the_last_says_why(package: Package) -> None:
 
 
 def test_a_slow_model_is_ready_sooner_on_the_cpu(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the time for it is over, no larger size is tried."""
+    """After the time for it is over, no larger size is tried; nor is one that took long."""
+    session, spec = candidate(package, graph(), "").session, package.manifest.input
     monkeypatch.setattr(proof, "CPU_WARM_UP_SECONDS", -1.0)
-    assert warm_up(candidate(package, graph(), "").session, package.manifest.input, 64) == {}
+    assert warm_up(session, spec, 64) == {}
+    runs: list[int] = []
+
+    def slow(images: Tensor) -> Outputs:
+        runs.append(len(images))
+        return Outputs(logits=np.zeros((len(images), 3), dtype=np.float32), embeddings=None)
+
+    monkeypatch.setattr(session, "run", slow)
+    monkeypatch.setattr(proof, "CPU_WARM_UP_SECONDS", 60.0)
+    monkeypatch.setattr(proof, "LONG_SECONDS", 0.0)
+    assert (list(warm_up(session, spec, 4)), runs) == ([1, 2, 4], [1, 2, 4])
 
 
 async def test_all_sizes_of_batches_are_run_before_the_first_request(
@@ -75,9 +87,10 @@ async def test_all_sizes_of_batches_are_run_before_the_first_request(
             return super().run(images)
 
     monkeypatch.setattr(sessions_module, "Session", Noting)
+    monkeypatch.setattr(proof, "CPU_WARM_UP_SECONDS", 60.0)
     PackageRecipe().write(root)
     live = await loader.load(ModelRepository(root).open("thirds", 1))
     assert {1, 2, 4, 18} <= set(sizes)
     assert max(size for size in sizes if size != 18) == 4
-    assert sizes.count(4) > 1
+    assert sizes.count(4) >= 1
     await live.drain()

@@ -133,8 +133,10 @@ def _below(found: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
 
 async def test_no_path_without_a_token(locked: InProcess) -> None:
     """Of the REST API, of the Open Inference Protocol, of the playground; nor one that does not exist."""
-    assert locked.server._http_server is not None
-    found = list(routes(locked.server._http_server._server.config.app))
+    servers = locked.server._http.servers
+    assert servers is not None
+    assert servers.api is not None
+    found = list(routes(servers.api._server.config.app))
     assert len(found) >= 40
     assert {"/", "/openapi.json", "/v1/models", "/v2", "/predictions/thirds", "/playground/thirds"} <= {
         path for _, path in found
@@ -155,8 +157,9 @@ async def test_no_path_without_a_token(locked: InProcess) -> None:
 
 async def test_no_metrics_without_a_token(locked: InProcess) -> None:
     """Only the probes are open on that port."""
-    assert locked.server._metrics_server is not None
-    found = list(routes(locked.server._metrics_server._server.config.app))
+    servers = locked.server._http.servers
+    assert servers is not None
+    found = list(routes(servers.metrics._server.config.app))
     assert "/metrics" in {path for _, path in found}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{locked.metrics_port}") as client:
         for method, path in [*found, ("GET", "/nothing"), ("GET", "/metrics/")]:

@@ -19,14 +19,12 @@ async def test_not_ready_before_the_models_are_there_and_after_the_shutdown_bega
         built(models, http=True) as service,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}") as client,
     ):
-        http_server = service.server._http_server
-        assert http_server is not None
-        await http_server.start()
+        await service.server._http.start()
         assert (await client.get("/readyz")).status_code == 503
         assert (await client.get("/livez")).status_code == 200
         refused = await client.post("/v1/models/thirds:classify", content=b"")
         assert refused.status_code in {404, 503}
-        await http_server.stop()
+        await service.server._http.stop_api()
         await service.server._grpc_server.stop(None)
     async with (
         serving(models, http=True) as service,

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.api.rest.server import HttpServer, listen
+from service.api.rest.server import HttpServer
 from service.bootstrap import build_server
 from service.config import Settings
-from service.ports import StartRefused
+from service.ports import StartRefused, listen
 from tests.service.in_process import QUICK
 
 
