@@ -102,6 +102,7 @@ def run_checks(tritonclient: Path, open_inference: RunningService, secure: Secur
     """Runs every check of one door in tritonclient's environment; what it prints."""
     ports = {
         "grpc": open_inference.grpc_port,
+        "grpc_infer": open_inference.grpc_port,
         "aio": open_inference.grpc_port,
         "http": open_inference.http_port,
         "secure": secure.service.grpc_port,

@@ -1,4 +1,7 @@
-"""Runs every check of one door and prints the outcome of each as JSON: `python -m … grpc|aio|http HOST:PORT`."""
+"""Runs every check of one door and prints the outcome of each as JSON: `python -m … DOOR HOST:PORT`.
+
+The door is the name of a file of checks: grpc, grpc_infer, aio, http or secure.
+"""
 
 import asyncio
 import importlib
