@@ -88,8 +88,8 @@ sbom: setup  ## what is in the images, as CycloneDX, into var/sbom
 	done
 
 SECONDS_EACH ?= 60
-fuzz: setup  ## decoder, manifest, tensors, settings and graphs, SECONDS_EACH=60; with coverage where atheris is installed
-	@for target in image manifest tensors config graph; do \
+fuzz: setup  ## decoder, manifest, tensors, settings, graphs and HTTP/2, SECONDS_EACH=60; with coverage where atheris is installed
+	@for target in image manifest tensors config graph frames; do \
 		$(BIN)/python -m tests.fuzz.run $$target --seconds $(SECONDS_EACH) || exit 1; done
 
 monitoring: setup  ## write the dashboard and the operator's copy of the alerts

@@ -14,7 +14,7 @@ from service.api.oip.core import build_open_inference
 from service.api.oip.statistics import Statistics
 from service.api.recogniser import Recogniser
 from service.config import Settings
-from service.doors import Core, build_grpc_server
+from service.doors import Core, build_fast_grpc_server, build_grpc_server, build_methods
 from service.engine.device_guard import DeviceGuard
 from service.engine.providers import Provider, choose_provider
 from service.guards import build_access, build_certificates
@@ -25,7 +25,7 @@ from service.models.mirror import Mirror
 from service.models.registry import Entry, Registry
 from service.models.repository import ModelRepository
 from service.models.signature import read_trusted_keys
-from service.ports import StartRefused, bind_grpc, listen_http
+from service.ports import StartRefused, bind_grpc, listen_beside, port_of
 from service.server import Lifetime, Server
 from service.tracing import TracesUnavailable, Tracing, build_tracing
 from service.upkeep import build_upkeep, log_entry
@@ -42,24 +42,31 @@ async def build_server(settings: Settings) -> Server:
     log.info("provider chosen", provider=provider.name, reason=provider.reason)
     core = _core(settings, provider)
     certificates = build_certificates(settings)
-    grpc_server = build_grpc_server(settings, core)
+    methods = build_methods(core)
+    grpc_server = build_grpc_server(settings, methods)
     grpc_port = bind_grpc(grpc_server, settings, None if certificates is None else certificates.for_grpc())
-    metrics_listener, listener = listen_http(settings)
-    metrics_port = metrics_listener.getsockname()[1]
-    http_port = None if listener is None else listener.getsockname()[1]
-    log.info("ports bound", host=settings.host, grpc_port=grpc_port, http_port=http_port, metrics_port=metrics_port)
+    sockets = listen_beside(settings)
+    log.info(
+        "ports bound",
+        host=settings.host,
+        grpc_port=grpc_port,
+        fast_grpc_port=port_of(sockets.fast_grpc),
+        http_port=port_of(sockets.http),
+        metrics_port=port_of(sockets.metrics),
+    )
     build = partial(
         build_http_servers,
         settings,
         core,
-        metrics_listener,
-        listener,
+        sockets.metrics,
+        sockets.http,
         grpc_port=grpc_port,
         certificates=certificates,
     )
     return Server(
         grpc_server,
-        HttpDoors(build, metrics=metrics_listener, api=listener),
+        HttpDoors(build, metrics=sockets.metrics, api=sockets.http),
+        build_fast_grpc_server(settings, methods, sockets.fast_grpc, certificates),
         registry=core.registry,
         health=core.status,
         door=core.door,

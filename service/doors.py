@@ -1,7 +1,8 @@
 """What the doors of the service share, and the one of gRPC, built from the settings."""
 
+import socket
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -24,8 +25,12 @@ from service.api.surround import Surround
 from service.config import Settings
 from service.metrics import Metrics
 from service.models.registry import Registry
-from service.transport import transport_options
+from service.tls import Certificates
+from service.transport import fast_limits, transport_options
 from service.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from service.http2.server import Http2Server
 
 SERVICE_NAME = recognition_pb2.DESCRIPTOR.services_by_name["RecognitionService"].full_name
 OPEN_INFERENCE_NAME = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
@@ -49,7 +54,7 @@ class Core:
     upkeep: Upkeep
 
 
-def build_grpc_server(settings: Settings, core: Core) -> grpc.aio.Server:
+def build_grpc_server(settings: Settings, methods: Methods) -> grpc.aio.Server:
     server = grpc.aio.server(
         options=[
             *transport_options(settings),
@@ -59,11 +64,24 @@ def build_grpc_server(settings: Settings, core: Core) -> grpc.aio.Server:
             ("grpc.server_max_unrequested_time_in_server", LONGEST_PENDING_SECONDS),
         ],
     )
-    server.add_generic_rpc_handlers((_methods(core),))
+    server.add_generic_rpc_handlers((methods,))
     return server
 
 
-def _methods(core: Core) -> Methods:
+def build_fast_grpc_server(
+    settings: Settings, methods: Methods, listener: socket.socket | None, certificates: Certificates | None
+) -> "Http2Server | None":
+    """None where the second gRPC door is not wanted."""
+    if listener is None:
+        return None
+    from service.http2.server import Http2Server
+
+    tls = None if certificates is None else certificates.for_http2()
+    return Http2Server(methods.service, listener, limits=fast_limits(settings), tls=tls)
+
+
+def build_methods(core: Core) -> Methods:
+    """Of all services, the same behind both gRPC ports."""
     methods = Methods(
         GrpcGate(core.access, core.calls, translations={OPEN_INFERENCE_NAME: open_inference_status}),
         surrounds={

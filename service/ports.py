@@ -1,6 +1,8 @@
 """The ports of the service, bound before anything is loaded, so that a busy one is known at once."""
 
 import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import grpc
 
@@ -23,16 +25,33 @@ def bind_grpc(server: grpc.aio.Server, settings: Settings, credentials: grpc.Ser
         raise _cannot_bind(settings.host, settings.grpc_port, "--grpc-port") from error
 
 
-def listen_http(settings: Settings) -> tuple[socket.socket, socket.socket | None]:
-    """The sockets of the metrics, and of the API over HTTP where that is wanted. Raises StartRefused."""
-    metrics = _listen(settings.host, settings.metrics_port, "--metrics-port")
-    if not settings.http:
-        return metrics, None
-    try:
-        return metrics, _listen(settings.host, settings.http_port, "--http-port", " (or --no-http)")
-    except StartRefused:
-        metrics.close()
-        raise
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets:
+    """Bound and listening; None for a door that is not wanted."""
+
+    metrics: socket.socket
+    http: socket.socket | None
+    fast_grpc: socket.socket | None
+
+
+def listen_beside(settings: Settings) -> Sockets:
+    """For all doors but the gRPC server's own. Raises StartRefused, and nothing is left open then."""
+    with ExitStack() as opened:
+
+        def socket_at(port: int | None, option: str, or_else: str = "") -> socket.socket | None:
+            return None if port is None else opened.enter_context(_listen(settings.host, port, option, or_else))
+
+        sockets = Sockets(
+            metrics=opened.enter_context(_listen(settings.host, settings.metrics_port, "--metrics-port")),
+            http=socket_at(settings.http_port if settings.http else None, "--http-port", " (or --no-http)"),
+            fast_grpc=socket_at(settings.fast_grpc_port, "--fast-grpc-port"),
+        )
+        opened.pop_all()
+    return sockets
+
+
+def port_of(listener: socket.socket | None) -> int | None:
+    return None if listener is None else int(listener.getsockname()[1])
 
 
 def listen(host: str, port: int) -> socket.socket:

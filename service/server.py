@@ -14,6 +14,7 @@ import structlog
 
 from service.api.door import Door
 from service.api.health import Health
+from service.http2.server import Http2Server
 from service.http_doors import HttpDoors
 from service.metrics import Metrics
 from service.models.registry import Registry
@@ -50,6 +51,7 @@ class Server:
         self,
         grpc_server: grpc.aio.Server,
         http: HttpDoors,
+        fast_grpc_server: Http2Server | None = None,
         *,
         registry: Registry,
         health: Health,
@@ -60,6 +62,7 @@ class Server:
     ) -> None:
         self._grpc_server = grpc_server
         self._http = http
+        self._fast_grpc_server = fast_grpc_server
         self._registry = registry
         self._health = health
         self._door = door
@@ -105,6 +108,8 @@ class Server:
         """Opens the door, loads the models and says so. While they load, calls are told MODEL_NOT_READY."""
         await self._health.begin()
         await self._grpc_server.start()
+        if self._fast_grpc_server is not None:
+            await self._fast_grpc_server.start()
         await self._upkeep.reloader.prime()
         loading = asyncio.create_task(self._registry.start())
         try:
@@ -157,4 +162,6 @@ class Server:
 
     async def _close_ports(self, *, seconds: float | None) -> None:
         await self._grpc_server.stop(seconds)
+        if self._fast_grpc_server is not None:
+            await self._fast_grpc_server.stop(seconds)
         await self._http.stop_api()

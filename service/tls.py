@@ -25,6 +25,8 @@ class _Loaded:
     grpc: grpc.ServerCertificateConfiguration
     context: ssl.SSLContext
     """For the API over HTTP, which asks for the client's certificate where there is a CA."""
+    http2_context: ssl.SSLContext
+    """The same for gRPC's second door: clients of gRPC want to hear that it is HTTP/2."""
     open_context: ssl.SSLContext
     """For the port of metrics and probes: the kubelet has no certificate."""
 
@@ -56,6 +58,10 @@ class Certificates:
         """Each handshake moves on to the context of the files as they are then."""
         return _moving(self._load().context, lambda: self._current().context)
 
+    def for_http2(self) -> ssl.SSLContext:
+        """The same for gRPC over HTTP/2."""
+        return _moving(self._load().http2_context, lambda: self._current().http2_context)
+
     def for_metrics(self) -> ssl.SSLContext:
         """The same, without a client's certificate."""
         return _moving(self._load().open_context, lambda: self._current().open_context)
@@ -78,16 +84,19 @@ class Certificates:
         log.info("certificates reloaded", files=[str(path) for path in self._files])
 
     def _load(self) -> _Loaded:
-        context = self._new_context()
+        context, http2_context = self._new_context(), self._new_context()
+        http2_context.set_alpn_protocols(["h2"])
         roots = None
         if self._client_ca is not None:
             roots = self._client_ca.read_bytes()
-            context.load_verify_locations(cadata=roots.decode())
-            context.verify_mode = ssl.CERT_REQUIRED
+            for asking in (context, http2_context):
+                asking.load_verify_locations(cadata=roots.decode())
+                asking.verify_mode = ssl.CERT_REQUIRED
         pair = (self._key.read_bytes(), self._certificate.read_bytes())
         return _Loaded(
             grpc=grpc.ssl_server_certificate_configuration([pair], root_certificates=roots),
             context=context,
+            http2_context=http2_context,
             open_context=self._new_context(),
         )
 

@@ -1,9 +1,11 @@
-"""What a gRPC connection may ask of the server, beside what its calls may: as gRPC's channel arguments.
+"""What a gRPC connection may ask of the server, beside what its calls may: as gRPC's channel arguments, and as limits
+of the door that speaks HTTP/2 itself.
 
 Clients that ping more often than these allow are sent away with ENHANCE_YOUR_CALM (too_many_pings).
 """
 
 from service.config import Settings
+from service.http2.limits import Limits
 
 IDENTITY_ONLY = 1
 """Compressed messages are refused: images are compressed already, and gRPC does not bound what others inflate to."""
@@ -17,6 +19,22 @@ CLIENTS_PING_SECONDS = 30
 """Least time between the pings of a client."""
 HANDSHAKE_SECONDS = 10
 """In which a connection must have said what it speaks, TLS included."""
+
+
+def fast_limits(settings: Settings) -> Limits:
+    """The same for the second gRPC door."""
+    return Limits(
+        message_bytes=settings.max_message_bytes,
+        metadata_bytes=settings.max_metadata_bytes,
+        streams=settings.max_connection_streams,
+        body_seconds=settings.default_deadline_seconds,
+        age_seconds=settings.connection_age_seconds,
+        idle_seconds=IDLE_SECONDS,
+        keepalive_seconds=KEEPALIVE_SECONDS,
+        keepalive_answer_seconds=KEEPALIVE_ANSWER_SECONDS,
+        ping_seconds=CLIENTS_PING_SECONDS,
+        handshake_seconds=HANDSHAKE_SECONDS,
+    )
 
 
 def transport_options(settings: Settings) -> list[tuple[str, int]]:

@@ -18,6 +18,8 @@ GRPC_PORT = 443
 def look_at_ports(settings: Settings) -> Iterator[Finding]:
     """All at once, as a start does: two settings with the same number are found too."""
     ports = {"grpc_port": settings.grpc_port, "metrics_port": settings.metrics_port}
+    if settings.fast_grpc_port is not None:
+        ports["fast_grpc_port"] = settings.fast_grpc_port
     if settings.http:
         ports["http_port"] = settings.http_port
     with ExitStack() as held:

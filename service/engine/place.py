@@ -24,7 +24,11 @@ LONGEST_ON_LOOP_SECONDS = 0.0005
 LARGEST_ON_LOOP_BYTES = 2**20
 """Of a batch that is staged there; copying that much takes about as long as the way to a thread and back."""
 WEIGHT = 0.2
-"""Of the latest batch in what is expected of the next one of its size."""
+"""Of the latest batch in what is expected of the next one of its size, where it was computed on the loop."""
+WEIGHT_IN_THREAD = 0.02
+"""The same in the thread, where a batch that took longer has often waited for its turn in Python besides: if that
+counted in full, no batch would come back to the loop from there.
+"""
 
 
 class Place:
@@ -55,18 +59,21 @@ class Place:
             staged = self._stage(images) if small else await loop.run_in_executor(None, self._stage, images)
             return await loop.run_in_executor(self._thread, staged)
         if self._expected.get(len(images).bit_length(), self._longest) < self._longest:
-            return self._timed(self._layouts.alone, images)
+            return self._timed(self._layouts.alone, images, WEIGHT)
         run = self._layouts.begin()
         try:
-            return await loop.run_in_executor(self._thread, self._timed, run, images)
+            return await loop.run_in_executor(self._thread, self._timed, run, images, WEIGHT_IN_THREAD)
         finally:
             self._layouts.end()
 
-    def _timed(self, run: Run, images: Tensor) -> Outputs:
+    def _timed(self, run: Run, images: Tensor, weight_of_longer: float) -> Outputs:
         began = self._clock()
         outputs = run(images)
         seconds = self._clock() - began
         size = len(images).bit_length()
         known = self._expected.get(size)
-        self._expected[size] = seconds if known is None else known + WEIGHT * (seconds - known)
+        if known is None or seconds < known:
+            self._expected[size] = seconds
+        else:
+            self._expected[size] = known + weight_of_longer * (seconds - known)
         return outputs

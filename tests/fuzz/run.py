@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-NAMES = ("image", "manifest", "tensors", "config", "graph")
+NAMES = ("image", "manifest", "tensors", "config", "graph", "frames")
 """Of the targets; targets.py is imported late, so that atheris can watch what it imports."""
 CORPUS = Path(__file__).parent / "corpus"
 LARGEST_BYTES = 65_536

@@ -4,18 +4,22 @@ Where the bytes must first be JSON or TOML, few of them get further; so they are
 somewhere in a good file.
 """
 
+import asyncio
 import contextlib
 import copy
 import json
+import time
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import grpc
 import numpy as np
 from google.protobuf.message import DecodeError
 from recognition.oip import open_inference_pb2 as oip
+from structlog.testing import capture_logs
 
 from service.api.auth.tokens import TokensInvalid, parse_tokens
 from service.api.oip.messages import request_of
@@ -24,6 +28,11 @@ from service.api.oip.wire import LARGE_BYTES, read_request
 from service.config import SettingsInvalid, read_settings
 from service.engine.decode import ImageLimits, decode
 from service.errors import ServiceError
+from service.http2.connection import Connection
+from service.http2.frames import PREFACE, SETTINGS, FrameReader, frame
+from service.http2.intake import Intake
+from service.http2.limits import Limits
+from service.http2.site import Site
 from service.models.manifest import Manifest, ManifestInvalid, PixelFormat
 from service.models.onnx_file import OnnxFileInvalid, check_graph
 
@@ -38,6 +47,19 @@ OTHERS: tuple[Any, ...] = (
 )
 MOST_DOUBLED = 8
 """In one file: what is doubled again and again would fill the memory here and not there."""
+GREETING = PREFACE + frame(SETTINGS, 0, 0)
+CONNECTION = Limits(
+    message_bytes=2**16,
+    metadata_bytes=2**13,
+    streams=10,
+    body_seconds=1.0,
+    age_seconds=0.0,
+    idle_seconds=300.0,
+    keepalive_seconds=60.0,
+    keepalive_answer_seconds=20.0,
+    ping_seconds=30.0,
+    handshake_seconds=10.0,
+)
 LIMITS = ImageLimits(max_bytes=2**20, max_side=2048, max_pixels=2**20)
 
 
@@ -133,6 +155,78 @@ def graph(data: bytes) -> None:
         check_graph(data, packaged=True)
 
 
+class _Peer(asyncio.Transport):
+    """A client that takes everything and says nothing back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def is_closing(self) -> bool:
+        return False
+
+    def is_reading(self) -> bool:
+        return True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    abort = close
+
+
+def frames(data: bytes) -> None:
+    """A connection of the second gRPC door: whatever comes in, what goes out is frames, and no handler is left."""
+    with capture_logs():
+        asyncio.run(_talk(data))
+
+
+async def _talk(data: bytes) -> None:
+    site = Site(find=_echo, limits=CONNECTION, intake=Intake(message_bytes=CONNECTION.message_bytes))
+    for said in (data, GREETING + data):
+        connection, peer = Connection(site), _Peer()
+        connection.connection_made(peer)
+        for at in range(0, len(said), 1000):
+            connection.data_received(said[at : at + 1000])
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        connection.tick(time.monotonic() + 1000.0)
+        connection.connection_lost(None)
+        await asyncio.sleep(0)
+        reader = FrameReader(largest=2**24)
+        reader.read(PREFACE + bytes(peer.written))
+        assert not reader.waits
+        assert site.intake.untouched
+        assert len(asyncio.all_tasks()) == 1
+
+
+def _echo(details: grpc.HandlerCallDetails) -> Any:
+    async def echo(request: bytes, _: object) -> bytes:
+        return request
+
+    async def echoes(requests: Any, _: object) -> Any:
+        async for request in requests:
+            yield request
+
+    if str(details.method).endswith("s"):
+        return grpc.stream_stream_rpc_method_handler(echoes)
+    return grpc.unary_unary_rpc_method_handler(echo)
+
+
 TARGETS: Mapping[str, Callable[[bytes], None]] = MappingProxyType(
-    {target.__name__: target for target in (image, manifest, tensors, config, graph)}
+    {target.__name__: target for target in (image, manifest, tensors, config, graph, frames)}
 )

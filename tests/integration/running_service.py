@@ -21,6 +21,7 @@ class RunningService:
 
     process: "subprocess.Popen[str]"
     grpc_port: int = 0
+    fast_grpc_port: int = 0
     http_port: int = 0
     metrics_port: int = 0
     log: list[str] = field(default_factory=list)
@@ -85,7 +86,7 @@ def _wait_until_ready(service: RunningService) -> None:
         entry = entry_of(line)
         if entry["event"] == "ports bound":
             service.grpc_port, service.metrics_port = entry["grpc_port"], entry["metrics_port"]
-            service.http_port = entry["http_port"] or 0
+            service.http_port, service.fast_grpc_port = entry["http_port"] or 0, entry["fast_grpc_port"] or 0
         if entry["event"] == "ready":
             service.reader = Thread(target=service.log.extend, args=(stream,), daemon=True)
             service.reader.start()

@@ -1,6 +1,7 @@
 """The whole service inside the test's own event loop: built by its own bootstrap, on free ports, with real models."""
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import asynccontextmanager, contextmanager
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 SECONDS = 60.0
 """Within which everything here happens; only a broken service takes as long."""
 
+DOOR = os.environ.get("GRPC_DOOR", "grpc_port")
+"""Which of the gRPC doors the tests knock at; fast_grpc_port is the second (tests/service/http2/test_same_tests.py)."""
+
 QUICK: dict[str, Any] = {
     "device": Device.CPU,
     "threads": 1,
@@ -50,6 +54,7 @@ class InProcess:
     server: Server
     log: list[MutableMapping[str, Any]]
     grpc_port: int
+    fast_grpc_port: int
     http_port: int
     metrics_port: int
     channel: grpc.aio.Channel
@@ -113,15 +118,18 @@ class InProcess:
 @asynccontextmanager
 async def built(models: Path, **settings: Any) -> AsyncIterator[InProcess]:
     """The service with its ports bound, not started."""
+    if DOOR != "grpc_port":
+        settings = {DOOR: 0} | settings
     with capture_logs() as log:
         server = await build_server(Settings(**(QUICK | {"models": models} | settings)))
         ports = next(entry for entry in log if entry["event"] == "ports bound")
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{ports['grpc_port']}") as channel:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{ports[DOOR]}") as channel:
             yield InProcess(
                 server=server,
                 log=log,
                 channel=channel,
                 grpc_port=ports["grpc_port"],
+                fast_grpc_port=ports["fast_grpc_port"] or 0,
                 http_port=ports["http_port"] or 0,
                 metrics_port=ports["metrics_port"],
             )

@@ -26,8 +26,14 @@ def authority() -> Authority:
 
 
 async def ask(service: InProcess, credentials: grpc.ChannelCredentials) -> str:
-    """The best label, over a connection of its own."""
-    async with grpc.aio.secure_channel(f"localhost:{service.grpc_port}", credentials) as channel:
+    """The best label, over a connection of its own to each of the gRPC ports."""
+    labels = {await ask_at(port, credentials) for port in (service.grpc_port, service.fast_grpc_port)}
+    assert len(labels) == 1
+    return labels.pop()
+
+
+async def ask_at(port: int, credentials: grpc.ChannelCredentials) -> str:
+    async with grpc.aio.secure_channel(f"localhost:{port}", credentials) as channel:
         answer = await RecognitionServiceStub(channel).Classify(classify(IMAGE), timeout=20)
         return str(answer.classification.predictions[0].label)
 
@@ -40,7 +46,9 @@ async def fetched(port: int, path: str, context: object) -> int:
 async def test_every_port_speaks_tls(models: Path, tmp_path: Path, authority: Authority) -> None:
     """And nothing else."""
     files = authority.write(tmp_path)
-    async with serving(models, http=True, tls_certificate=files.certificate, tls_key=files.key) as service:
+    async with serving(
+        models, http=True, fast_grpc_port=0, tls_certificate=files.certificate, tls_key=files.key
+    ) as service:
         assert await ask(service, authority.of_client()) == "right"
         assert await fetched(service.http_port, "/v1/models", authority.context()) == 200
         assert await fetched(service.metrics_port, "/metrics", authority.context()) == 200
@@ -58,13 +66,15 @@ async def test_clients_show_certificates_where_they_are_asked_to(
     """On the API's ports; a probe has none to show."""
     files = authority.write(tmp_path)
     tls = {"tls_certificate": files.certificate, "tls_key": files.key, "tls_client_ca": files.client_ca}
-    async with serving(models, http=True, **tls) as service:
+    async with serving(models, http=True, fast_grpc_port=0, **tls) as service:
         assert await ask(service, authority.of_client(shows_certificate=True)) == "right"
         assert await fetched(service.http_port, "/v1/models", authority.context(tmp_path)) == 200
         assert await fetched(service.metrics_port, "/readyz", authority.context()) == 200
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await ask(service, authority.of_client())
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        with pytest.raises(grpc.aio.AioRpcError):
+            await ask_at(service.fast_grpc_port, authority.of_client())
         with pytest.raises(httpx.TransportError):
             await fetched(service.http_port, "/livez", authority.context())
 
@@ -75,7 +85,7 @@ async def test_new_certificates_are_taken_without_dropping_a_call(
     """A stream goes on over the change; new connections see the new authority at once, on every port."""
     files = authority.write(tmp_path)
     tls = {"tls_certificate": files.certificate, "tls_key": files.key}
-    async with serving(models, http=True, **tls) as service:
+    async with serving(models, http=True, fast_grpc_port=0, **tls) as service:
         async with grpc.aio.secure_channel(f"localhost:{service.grpc_port}", authority.of_client()) as channel:
             call: Any = RecognitionServiceStub(channel).ClassifyStream(timeout=60)
             await call.write(pb.ClassifyStreamRequest(id="before", image=IMAGE))
@@ -98,7 +108,8 @@ async def test_new_certificates_are_taken_without_dropping_a_call(
 async def test_a_pair_that_does_not_fit_changes_nothing(models: Path, tmp_path: Path, authority: Authority) -> None:
     """As while one file is written and the other is not; the log says so."""
     files = authority.write(tmp_path)
-    async with serving(models, tls_certificate=files.certificate, tls_key=files.key) as service:
+    tls = {"tls_certificate": files.certificate, "tls_key": files.key}
+    async with serving(models, fast_grpc_port=0, **tls) as service:
         old_key = await asyncio.to_thread(files.key.read_bytes)
         other = Authority()
         other.write(tmp_path)

@@ -9,6 +9,7 @@ import pytest_asyncio
 from grpc.aio._server import Server
 
 from service.api.methods import Methods
+from service.http2 import server as http2_server
 from tests.service.api.auth.keys import TOKENS, write_tokens
 from tests.service.api.house import furnish
 from tests.service.in_process import InProcess, serving
@@ -58,5 +59,8 @@ async def locked(tmp_path_factory: pytest.TempPathFactory, registered: set[str])
     root = tmp_path_factory.mktemp("models")
     furnish(root)
     tokens = write_tokens(tmp_path_factory.mktemp("tokens") / "tokens.toml", TOKENS)
-    async with serving(root, tokens=tokens, http=True, require_all_models=False, model_control="explicit") as service:
-        yield service
+    doors: dict[str, Any] = {"http": True, "fast_grpc_port": 0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http2_server, "TICK_SECONDS", 0.02)  # streams hear then that they are refused
+        async with serving(root, tokens=tokens, require_all_models=False, model_control="explicit", **doors) as service:
+            yield service

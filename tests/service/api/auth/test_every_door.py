@@ -40,21 +40,18 @@ def methods(registered: set[str]) -> Iterator[MethodDescriptor]:
         yield from Default().FindServiceByName(name).methods
 
 
-async def call(service: InProcess, method: MethodDescriptor, metadata: tuple[tuple[str, str], ...]) -> None:
-    """With an empty request, whatever kind of method it is."""
+async def call(channel: grpc.aio.Channel, method: MethodDescriptor, metadata: tuple[tuple[str, str], ...]) -> None:
+    """With an empty request, or none where there may be several: it is refused before that is sent."""
     path = f"/{method.containing_service.full_name}/{method.name}"
     ask = {
-        (False, False): service.channel.unary_unary,
-        (False, True): service.channel.unary_stream,
-        (True, False): service.channel.stream_unary,
-        (True, True): service.channel.stream_stream,
+        (False, False): channel.unary_unary,
+        (False, True): channel.unary_stream,
+        (True, False): channel.stream_unary,
+        (True, True): channel.stream_stream,
     }[method.client_streaming, method.server_streaming](path)
-    begun = ask(iter([b""]) if method.client_streaming else b"", metadata=metadata, timeout=20)  # type: ignore[operator]
-    if method.server_streaming:
-        async for _ in begun:
-            return
-    else:
-        await begun
+    given = {"metadata": metadata, "timeout": 20}
+    begun: Any = ask(**given) if method.client_streaming else ask(b"", **given)  # type: ignore[operator]
+    await (begun.read() if method.server_streaming else begun)
 
 
 async def test_every_method_is_found(locked: InProcess, registered: set[str]) -> None:
@@ -70,19 +67,21 @@ async def test_every_method_is_found(locked: InProcess, registered: set[str]) ->
     assert any(method.client_streaming for method in found)
 
 
+@pytest.mark.parametrize("door", ["grpc_port", "fast_grpc_port"])
 @pytest.mark.parametrize(("metadata", "reason"), CREDENTIALS)
 async def test_no_method_without_a_token(
-    locked: InProcess, registered: set[str], metadata: tuple[tuple[str, str], ...], reason: str
+    locked: InProcess, registered: set[str], metadata: tuple[tuple[str, str], ...], reason: str, door: str
 ) -> None:
-    """Of none of the services; the liveness is told to all, over each protocol that has it."""
+    """Of none of the services, at neither gRPC port; the liveness is told to all, over each protocol that has it."""
     open_methods = set()
-    for method in methods(registered):
-        try:
-            await call(locked, method, metadata)
-        except grpc.aio.AioRpcError as error:
-            assert (refusal(error).code, refusal(error).reason) == ("UNAUTHENTICATED", reason), method.full_name  # noqa: PT017
-        else:
-            open_methods.add(f"/{method.containing_service.full_name}/{method.name}")
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{getattr(locked, door)}") as channel:
+        for method in methods(registered):
+            try:
+                await call(channel, method, metadata)
+            except grpc.aio.AioRpcError as error:
+                assert (refusal(error).code, refusal(error).reason) == ("UNAUTHENTICATED", reason), method.full_name  # noqa: PT017
+            else:
+                open_methods.add(f"/{method.containing_service.full_name}/{method.name}")
     assert open_methods == OPEN_METHODS
 
 

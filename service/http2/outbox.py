@@ -1,0 +1,204 @@
+"""What one connection sends: frames in the order in which they may go, as much as the client has room for, and all that
+is ready in one moment with one write.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from service.http2.answers import BEGINNING
+from service.http2.frames import (
+    CONTINUATION,
+    DATA,
+    DEFAULT_FRAME,
+    DEFAULT_WINDOW,
+    END_HEADERS,
+    END_STREAM,
+    HEADER,
+    HEADERS,
+    LARGEST_WINDOW,
+    ConnectionFault,
+    ErrorCode,
+    frame,
+)
+
+PREFIX = 5
+"""Bytes before a message: whether it is compressed, and its length."""
+TURN_BYTES = 2**20
+"""That are handed to the transport at a time, so that it can say when it has enough."""
+
+
+class Outgoing:
+    """What a stream has to send: the rest of its messages, and then its trailers."""
+
+    __slots__ = ("begun", "moved", "rest", "trailers", "waiter", "window")
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+        """Bytes that the client has room for."""
+        self.begun = False
+        self.rest: deque[memoryview] = deque()
+        self.trailers: bytes | None = None
+        self.moved = 0.0
+        """When the rest began to wait, or last became less."""
+        self.waiter: asyncio.Future[None] | None = None
+
+    def wake(self) -> None:
+        """Whoever waits for room to write goes on."""
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+
+class Outbox:
+    """One for each connection. What has to be sent and may be is found at once, however much waits for its client."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self.done: Callable[[int], None] = lambda _: None
+        """Told the number of a stream whose answer is sent to its end."""
+        self._loop = asyncio.get_running_loop()
+        self._pieces: list[bytes] = []
+        self._scheduled = False
+        self._ready: dict[int, Outgoing] = {}
+        """Streams with something to send and room for it at their end."""
+        self.window = DEFAULT_WINDOW
+        self.initial_window = DEFAULT_WINDOW
+        self.largest_frame = DEFAULT_FRAME
+        self.waiting_bytes = 0
+        """Of answers that the client has no room for."""
+        self.spoke = False
+        """Whether anything was said of a call since this was last set."""
+        self.paused = False
+        """The transport has enough for now."""
+
+    @property
+    def empty(self) -> bool:
+        return not self._pieces and not self.waiting_bytes
+
+    def put(self, data: bytes) -> None:
+        """Frames of calls, and those that give room for them."""
+        self.spoke = True
+        self.reply(data)
+
+    def reply(self, data: bytes) -> None:
+        """What is said of the connection itself."""
+        self._pieces.append(data)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self.flush)
+
+    def answer(self, number: int, outgoing: Outgoing, message: bytes, trailers: bytes) -> None:
+        """All of the answer to a call that has one message."""
+        size = len(message) + PREFIX
+        if size > self.window or size > outgoing.window or size > self.largest_frame or self.paused:
+            self.message(number, outgoing, message)
+            self.end(number, outgoing, trailers)
+            return
+        self.window -= size
+        pack = HEADER.pack
+        self.put(
+            b"".join(
+                (
+                    pack(0, len(BEGINNING), HEADERS, END_HEADERS, number),
+                    BEGINNING,
+                    pack(size >> 8, size & 0xFF, DATA, 0, number),
+                    b"\0",
+                    (size - PREFIX).to_bytes(4, "big"),
+                    message,
+                    pack(0, len(trailers), HEADERS, END_HEADERS | END_STREAM, number),
+                    trailers,
+                )
+            )
+        )
+        self.done(number)
+
+    def message(self, number: int, outgoing: Outgoing, message: bytes) -> None:
+        """One message of an answer."""
+        if not outgoing.begun:
+            outgoing.begun = True
+            self.put(frame(HEADERS, END_HEADERS, number, BEGINNING))
+        if not outgoing.rest:
+            outgoing.moved = time.monotonic()
+        outgoing.rest.append(memoryview(b"\0" + len(message).to_bytes(4, "big") + message))
+        self.waiting_bytes += PREFIX + len(message)
+        self.send(number, outgoing)
+
+    def end(self, number: int, outgoing: Outgoing, trailers: bytes) -> None:
+        """The last of an answer; where no message came before it, the trailers are all of it."""
+        if outgoing.rest:
+            outgoing.trailers = trailers
+            return
+        block = trailers if outgoing.begun else BEGINNING + trailers
+        for part in header_frames(number, block, self.largest_frame):
+            self.put(part)
+        self.done(number)
+
+    def forget(self, number: int, outgoing: Outgoing) -> None:
+        """A stream that was reset."""
+        self._ready.pop(number, None)
+        self.waiting_bytes -= sum(map(len, outgoing.rest))
+        outgoing.rest.clear()
+
+    def widen(self, increment: int) -> None:
+        """The client has room for so many bytes more. Raises ConnectionFault."""
+        self.window += increment
+        if self.window > LARGEST_WINDOW:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window larger than there may be")
+        self.pump()
+
+    def send(self, number: int, outgoing: Outgoing) -> None:
+        """What waits of one stream, which may have more room now."""
+        if outgoing.rest and outgoing.window > 0:
+            self._ready[number] = outgoing
+            self.pump()
+
+    def pump(self) -> None:
+        """Sends what waits, a frame of each stream in turn, as far as windows and transport allow."""
+        sent = 0
+        while self._ready and self.window > 0 and not self.paused:
+            number, outgoing = next(iter(self._ready.items()))
+            del self._ready[number]
+            sent += self._step(number, outgoing)
+            if sent >= TURN_BYTES:
+                self.flush()
+                sent = 0
+
+    def _step(self, number: int, outgoing: Outgoing) -> int:
+        """One frame; gives its bytes."""
+        part = outgoing.rest[0]
+        size = min(len(part), self.window, outgoing.window, self.largest_frame)
+        self.window -= size
+        outgoing.window -= size
+        self.waiting_bytes -= size
+        outgoing.moved = time.monotonic()
+        self.put(frame(DATA, 0, number, bytes(part[:size])))
+        if size < len(part):
+            outgoing.rest[0] = part[size:]
+        else:
+            outgoing.rest.popleft()
+        if outgoing.rest:
+            if outgoing.window > 0:
+                self._ready[number] = outgoing
+            return size
+        outgoing.wake()
+        if outgoing.trailers is not None:
+            self.end(number, outgoing, outgoing.trailers)
+        return size
+
+    def flush(self) -> None:
+        """Hands over what is ready."""
+        self._scheduled = False
+        if self._pieces:
+            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._pieces.clear()
+            self._write(data)
+
+
+def header_frames(number: int, block: bytes, largest: int) -> Iterable[bytes]:
+    """A header block that ends a stream."""
+    kind, flags = HEADERS, END_STREAM
+    while len(block) > largest:
+        yield frame(kind, flags, number, block[:largest])
+        kind, flags, block = CONTINUATION, 0, block[largest:]
+    yield frame(kind, flags | END_HEADERS, number, block)

@@ -1,0 +1,46 @@
+"""What all connections of the door share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import grpc
+
+from service.http2.intake import Intake
+from service.http2.limits import Limits
+
+if TYPE_CHECKING:
+    from service.http2.stream import RpcHandler
+
+Find = Callable[[grpc.HandlerCallDetails], "RpcHandler | None"]
+"""Gives the handler of a call, or one that refuses it; None for a method that there is not."""
+
+
+class Living(Protocol):
+    """A connection, as the server sees it."""
+
+    def tick(self, now: float) -> None:
+        """What time brings; called a few times a second."""
+
+    def leave(self, now: float) -> None:
+        """No new calls; those that are under way end when they do."""
+
+    def abort(self) -> None:
+        """At once, whatever is under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One for each server."""
+
+    find: Find
+    limits: Limits
+    intake: Intake
+    connections: set[Living] = field(default_factory=set)
+
+
+def peer_of(name: Any) -> str:
+    """The address of a socket as gRPC writes it."""
+    if not name:
+        return "unknown"
+    return f"ipv6:[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"ipv4:{name[0]}:{name[1]}"

@@ -1,0 +1,114 @@
+"""How long connections live (service/http2/life.py and server.py), and that none is left with a call on its way."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+
+from service.http2 import life
+from service.http2.frames import ACK, GOAWAY, PING, ErrorCode, frame
+from tests.service.http2.conftest import opened
+from tests.service.http2.peer import message, peer
+
+
+async def test_an_idle_connection_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the client does not answer the ping behind the farewell."""
+    monkeypatch.setattr(life, "ANSWER_SECONDS", 0.1)
+    async with opened(idle_seconds=0.1) as door, peer(door.port) as client:
+        assert (await client.goaway())[0] is ErrorCode.NO_ERROR
+        await client.until_closed()
+
+
+async def test_a_connection_with_a_call_is_not_idle() -> None:
+    async with opened(idle_seconds=0.2) as door, peer(door.port) as client:
+        client.say(client.call(1, _path="/test.Echo/Wait"))
+        await asyncio.sleep(0.6)
+        door.handlers.go_on.set()
+        assert (await client.answer(1)).status == "0"
+
+
+async def test_calls_that_cross_the_farewell_are_answered() -> None:
+    """The first says which calls may still come, the ping behind it when they have, the second which were the last."""
+    async with opened(age_seconds=0.2) as door, peer(door.port) as client:
+        client.say(client.call(1, _path="/test.Echo/Wait"))
+        *_, first = await client.hear(GOAWAY)
+        assert first[:4] == b"\x7f\xff\xff\xff"
+        *_, asked = await client.hear(PING)
+        client.say(client.call(3))
+        assert (await client.answer(3)).status == "0"
+        client.say(frame(PING, ACK, 0, asked))
+        *_, second = await client.hear(GOAWAY)
+        assert second == bytes([0, 0, 0, 3]) + bytes(4)
+        door.handlers.go_on.set()
+        assert (await client.answer(1)).body == message(b"hello")
+        await client.until_closed()
+
+
+async def test_an_old_connection_is_left_without_losing_a_call() -> None:
+    """A real client opens another; a stream goes on over the old one."""
+    async with (
+        opened(age_seconds=0.2) as door,
+        grpc.aio.insecure_channel(f"127.0.0.1:{door.port}") as channel,
+    ):
+        stream: Any = channel.stream_stream("/test.Echo/Both")(timeout=60)
+        await stream.write(b"first")
+        assert await stream.read() == b"first"
+        echo: Any = channel.unary_unary("/test.Echo/Echo")
+        end = asyncio.get_running_loop().time() + 0.8
+        while asyncio.get_running_loop().time() < end:
+            assert await echo(b"x", timeout=60) == b"x"
+        await stream.write(b"last")
+        assert await stream.read() == b"last"
+        await stream.done_writing()
+        assert await stream.read() is grpc.aio.EOF
+
+
+async def test_a_client_that_does_not_answer_pings_is_gone() -> None:
+    """As one whose network is; it is asked after a while of silence."""
+    async with opened(keepalive_seconds=0.1, keepalive_answer_seconds=0.2) as door, peer(door.port) as client:
+        await client.hear(PING)
+        await client.until_closed()
+
+
+async def test_a_client_that_answers_stays() -> None:
+    async with opened(keepalive_seconds=0.1, keepalive_answer_seconds=0.3) as door, peer(door.port) as client:
+        for _ in range(3):
+            *_, asked = await client.hear(PING)
+            client.say(frame(PING, ACK, 0, asked))
+        client.say(client.call(1))
+        assert (await client.answer(1)).status == "0"
+
+
+async def test_a_stop_waits_for_calls_that_are_under_way() -> None:
+    """And takes no new connection meanwhile."""
+    async with opened() as door, peer(door.port) as client:
+        client.say(client.call(1, _path="/test.Echo/Wait"))
+        await client.until_answered()
+        stopping = asyncio.create_task(door.server.stop(30.0))
+        await client.hear(GOAWAY)
+        *_, asked = await client.hear(PING)
+        client.say(frame(PING, ACK, 0, asked))
+        with pytest.raises(OSError, match=r".*"):
+            await asyncio.open_connection("127.0.0.1", door.port)
+        door.handlers.go_on.set()
+        assert (await client.answer(1)).status == "0"
+        await client.until_closed()
+        client.close()
+        await stopping
+
+
+async def test_a_stop_does_not_wait_for_ever() -> None:
+    async with opened() as door, peer(door.port) as client:
+        client.say(client.call(1, _path="/test.Echo/Wait"))
+        await client.until_answered()
+        await door.server.stop(0.1)
+        await client.until_closed()
+        assert door.connections == []
+
+
+async def test_a_server_that_was_not_started_can_be_stopped() -> None:
+    """The port is free again then."""
+    async with opened() as door:
+        pass
+    await door.server.stop(None)
