@@ -3,7 +3,8 @@
     tensors   one Fashion-MNIST tensor a call; limit: a bare grpc.aio server with the same request and answer
     batches   64 of them a call; limit: ONNX Runtime in process
     jpeg      JPEG → top-5 of a ResNet-18; limit: 1 / (1 / decoder + 1 / ONNX Runtime) on the same cores
-    open      the same at 0.5 and 0.8 of its capacity, calls coming by chance (Poisson)
+    open      the same at shares of its capacity, calls coming by chance (Poisson), with no objective and with one of
+              three times the unloaded latency; limit: an ideal queue of that capacity
     precision jpeg with 32 in flight by two services in turns: fp32, and the int8 that `auto` takes, each with its limit
 
 The load generator is a process of its own on the same machine. Networks have random weights, pictures are drawn.
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "proto"), str(ROOT / "client")]
 
 from benchmarks.echo import running_echo
+from benchmarks.ideal_queue import ideal_percentile
 from benchmarks.limits import RawModel, best_layout, decode_rate, single_latency
 from benchmarks.load import WARM_SECONDS, Job, Load, run_load
 from benchmarks.packages import FASHION_CNN, RESNET18, prepare_package, prepare_packages
@@ -39,7 +41,9 @@ from tests.integration.running_service import RunningService, entry_of, running_
 SCENARIOS = ("tensors", "batches", "jpeg", "open", "precision")
 IN_FLIGHT = {"tensors": (1, 8, 32), "batches": (1, 8), "jpeg": (1, 4, 8, 32, 64)}
 ROUNDS = 3
-SHARES = (0.5, 0.8)
+SHARES = (0.3, 0.5, 0.8)
+OBJECTIVE = 3.0
+"""Times the unloaded median that slo_p99_ms is set to."""
 MANY_IN_FLIGHT = 32
 TAKEN_BY = {"fp32": Precision.FP32, "auto": Precision.INT8}
 """The precision that each setting is expected to take."""
@@ -95,14 +99,15 @@ def run_scenario(name: str, root: Path, images: Path | None, seconds: float, opt
         traffic = classify_traffic(network, model, files)
     rounds = ROUNDS * len(IN_FLIGHT.get(name, SHARES)) * 2
     arguments = (*OPTIONS, "--precision", "fp32", *options)
+    turn = max(1.0, seconds / rounds)
+    if name == "open":
+        return list(_open(models, arguments, model, traffic, turn))
     with running_service(models, *arguments) as service:
-        bench = Bench(service, model, traffic, max(1.0, seconds / rounds))
-        if name == "open":
-            return list(_open(bench))
+        bench = Bench(service, model, traffic, turn)
         if name == "tensors":
             with running_echo(traffic.answer) as (echo, _):
                 return list(_against_echo(bench, echo))
-        return list(_against_limit(name, bench, model, files, max(1.0, seconds / rounds)))
+        return list(_against_limit(name, bench, model, files, turn))
 
 
 def _against_echo(bench: Bench, echo: str) -> Iterator[Row]:
@@ -161,13 +166,31 @@ def _check_taken(service: RunningService, precision: Precision) -> None:
         raise RuntimeError(f"the service takes {ready['precision']}: {ready['precision_reason']}")
 
 
-def _open(bench: Bench) -> Iterator[Row]:
-    unloaded = bench.closed(1)[0].percentile(50)
-    capacity = statistics.median(bench.closed(32)[0].images_per_second for _ in range(ROUNDS))
+def _open(models: Path, arguments: tuple[str, ...], model: RawModel, traffic: Traffic, seconds: float) -> Iterator[Row]:
+    """Without an objective, and then with one."""
+    with running_service(models, *arguments) as service:
+        bench = Bench(service, model, traffic, seconds)
+        capacity = statistics.median(bench.closed(32)[0].images_per_second for _ in range(ROUNDS))
+        unloaded = bench.closed(1)[0].percentile(50)
+        yield from _open_rows(bench, capacity, unloaded, None)
+    objective = OBJECTIVE * unloaded
+    with running_service(models, *arguments, "--slo-p99-ms", f"{1000 * objective:.1f}") as service:
+        yield from _open_rows(Bench(service, model, traffic, seconds), capacity, unloaded, objective)
+
+
+def _open_rows(bench: Bench, capacity: float, unloaded: float, objective: float | None) -> Iterator[Row]:
     for share in SHARES:
         runs = [bench.open(share * capacity) for _ in range(ROUNDS)]
-        row = dict(_row(0, runs, capacity, bench, f"{share} of capacity {capacity:.0f}/s"))
-        yield row | {"in flight": None, "p99 / unloaded p50": row["p99 ms"] / (unloaded * 1000)}  # type: ignore[operator]
+        p99 = 1000 * statistics.median(load.percentile(99) for load, _ in runs)
+        ideal = 1000 * ideal_percentile(share * capacity, capacity, 99)
+        yield {
+            **_row(0, runs, capacity, bench, f"{share} of capacity {capacity:.0f}/s"),
+            "in flight": None,
+            "p99 / unloaded p50": p99 / (unloaded * 1000),
+            "slo_p99 ms": None if objective is None else 1000 * objective,
+            "met": None if objective is None else ("yes" if p99 <= 1000 * objective else "no"),
+            "p99 of an ideal queue ms": ideal,
+        }
 
 
 def _row(in_flight: int, runs: list[tuple[Load, float]], limit: float, bench: Bench, limited_by: str) -> Row:
