@@ -171,6 +171,8 @@ class Streams:
             if not stream.ended:
                 self._half[at] = time.monotonic()
             self._bodies.release(stream)
+            if not self._open:
+                self._outbox.flush()  # nobody else of this connection will have an answer in this moment
 
     def reset(self, at: int, now: float) -> None:
         """By the client: nobody waits for the answer. Raises ConnectionFault."""

@@ -10,7 +10,9 @@ from recognition.oip import open_inference_pb2_grpc as pb_grpc
 
 from service.api.oip.core import OpenInference
 from service.api.oip.messages import answer_message, request_of
-from service.api.oip.wire import WireRequest, read_request
+from service.api.oip.recurring import RecurringRequests
+from service.api.oip.requests import InferRequest
+from service.api.oip.wire_answers import WireAnswers
 from service.api.stream import answers_as_ready
 from service.api.surround import Context
 from service.errors import NotOffered, ServiceError
@@ -30,6 +32,7 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
         self._inference = core.inference
         self._description = core.description
         self._control = core.control
+        self._answers = WireAnswers()
 
     async def ServerLive(self, request: pb.ServerLiveRequest, context: Context) -> pb.ServerLiveResponse:  # noqa: N802, ARG002 - the protocol's name
         return pb.ServerLiveResponse(live=True)
@@ -51,13 +54,12 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
         return self._description.model(request.name, request.version)
 
     async def ModelInfer(self, request: pb.ModelInferRequest, context: Context) -> pb.ModelInferResponse:  # noqa: N802
-        return await self.infer_wire(WireRequest(message=request, raw=request.raw_input_contents), context)
+        return pb.ModelInferResponse.FromString(await self.infer_wire(request_of(request), context))
 
-    async def infer_wire(self, request: WireRequest, context: Context) -> pb.ModelInferResponse:
-        """ModelInfer with its tensors still in the bytes that came in."""
+    async def infer_wire(self, request: InferRequest, context: Context) -> bytes:
+        """ModelInfer, without messages of protobuf where the same can be had without them."""
         remaining = cast("float | None", context.time_remaining())  # the stubs do not know of None
-        given = request_of(request.message, request.raw)
-        return answer_message(await self._inference.infer(given, remaining_seconds=remaining))
+        return self._answers.bytes_of(await self._inference.infer(request, remaining_seconds=remaining))
 
     async def ModelStreamInfer(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.ModelInferRequest], context: Context
@@ -127,11 +129,10 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
 
 
 def add_open_inference(servicer: OpenInferenceServicer, server: grpc.aio.Server) -> None:
-    """All calls of the protocol; requests for inference are read by wire.py instead of protobuf alone."""
+    """All calls of the protocol; requests for inference are read and answered as bytes instead of by protobuf alone."""
     pb_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
-    infer = grpc.unary_unary_rpc_method_handler(
+    infer: grpc.RpcMethodHandler[InferRequest, bytes] = grpc.unary_unary_rpc_method_handler(
         servicer.infer_wire,
-        request_deserializer=read_request,
-        response_serializer=pb.ModelInferResponse.SerializeToString,
+        request_deserializer=RecurringRequests().read,
     )
     server.add_registered_method_handlers(SERVICE, {"ModelInfer": infer})

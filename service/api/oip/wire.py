@@ -53,6 +53,16 @@ def read_request(data: bytes) -> WireRequest:
     return WireRequest(message=message, raw=message.raw_input_contents)
 
 
+def begin_of_only_tensor(data: bytes) -> int | None:
+    """Where the content of the message's only tensor begins, if it goes on to the end of the message."""
+    try:
+        fields = list(_fields(data))
+    except _LeftToProtobuf:
+        return None
+    of_tensors = [content for number, _, content, _ in fields if number == RAW_FIELD]
+    return of_tensors[0] if len(of_tensors) == 1 and fields[-1][0] == RAW_FIELD else None
+
+
 def _cut(data: bytes) -> tuple[bytes, Raw]:
     """What lies around the tensors, and they."""
     whole, rest, raw, kept = memoryview(data), bytearray(), list[memoryview](), 0
