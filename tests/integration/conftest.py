@@ -43,7 +43,7 @@ def two_models(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return repository
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(models: Path) -> Iterator[RunningService]:
     """A running service, shared by the tests that leave it as it is."""
     with running_service(models) as running:

@@ -23,7 +23,7 @@ def numbered_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_service(numbered_models: Path) -> Iterator[RunningService]:
     """At the end its calls add up, and every line that it logged is JSON."""
     with running_service(numbered_models, *SHARED) as service:

@@ -40,7 +40,7 @@ instance_group [ { count: 2 kind: KIND_CPU } ]
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def open_inference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """Loads and unloads models by request."""
     root = tmp_path_factory.mktemp("repository")
@@ -75,7 +75,7 @@ class Secure:
     root_certificate: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
     """Only callers with a token and the authority's certificate get in."""
     directory = tmp_path_factory.mktemp("secure")
@@ -97,7 +97,7 @@ def tritonclient() -> Path:
     return PYTHON
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def run_checks(tritonclient: Path, open_inference: RunningService, secure: Secure) -> Callable[[str], str]:
     """Runs every check of one door in tritonclient's environment; what it prints."""
     ports = {
