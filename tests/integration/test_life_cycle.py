@@ -160,9 +160,9 @@ def totals(service: RunningService) -> dict[str, int]:
 
 def test_the_service_runs_where_torch_cannot_be_imported(models: Path) -> None:
     """With torch, onnx and their kin missing, the service starts and answers."""
-    with running_service(models, command=(sys.executable, "-c", WITHOUT_TRAINING)) as service:
+    command = (sys.executable, "-c", WITHOUT_TRAINING)
+    with running_service(models, "--drain-seconds", "0", command=command) as service:
         with RecognitionClient(service.target) as client:
             assert client.classify(picture()).model.name == "fashion_cnn"
-        service.terminate()
         service.terminate()
         assert service.wait() == 0

@@ -80,7 +80,7 @@ class ThreadedServer:
 
     def stop(self) -> None:
         """Returns when the port is closed, whether it was ever started or not."""
-        self._server.should_exit = True
+        self._server.end()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
         self._listener.close()

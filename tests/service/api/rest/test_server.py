@@ -1,5 +1,6 @@
 """uvicorn inside the service's loop."""
 
+import asyncio
 import signal
 import socket
 import time
@@ -9,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.api.rest.server import HttpServer
+from service.api.rest.server import HttpServer, Uvicorn
 from service.bootstrap import build_server
 from service.config import Settings
 from service.ports import StartRefused, listen
@@ -45,6 +46,25 @@ async def test_answers_do_not_wait_for_acknowledgements() -> None:
             seconds.append(time.monotonic() - began)
         await server.stop()
     assert min(seconds) < 0.03
+
+
+async def test_without_requests_it_wakes_up_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To write the date of its answers anew, which is due at every tenth tick; and at once where it is to end."""
+    ticks: list[int] = []
+    on_tick = Uvicorn.on_tick
+
+    async def counted(server: Uvicorn, tick: int) -> bool:
+        ticks.append(tick)
+        return await on_tick(server, tick)
+
+    monkeypatch.setattr(Uvicorn, "on_tick", counted)
+    server = HttpServer(FastAPI(), listen("127.0.0.1", 0))
+    await server.start()
+    began = time.monotonic()
+    await asyncio.sleep(0.3)
+    assert 1 <= len(ticks) <= 1 + time.monotonic() - began
+    await server.stop()
+    assert ticks == [10 * count for count in range(len(ticks))]
 
 
 async def test_a_server_that_never_started_gives_its_port_back() -> None:
