@@ -100,6 +100,7 @@ Token = Annotated[
     str,
     typer.Option(envvar="RECOGNITION_TOKEN", show_envvar=True, help="For servers that want one; see `recognition`."),
 ]
+TokenFile = Annotated[Path | None, typer.Option(help="The token alone in a file, such as a mounted secret.", **PEM)]
 Tls = Annotated[bool, typer.Option("--tls", envvar="RECOGNITION_TLS", help="The servers speak TLS.")]
 RootCertificates = Annotated[
     Path | None, typer.Option(envvar="RECOGNITION_ROOT_CERTIFICATES", help="Their authority, as PEM.", **PEM)
@@ -143,6 +144,7 @@ def batch(
     patience: Patience = 300.0,
     ray_address: RayAddress = None,
     token: Token = "",
+    token_file: TokenFile = None,
     tls: Tls = False,
     root_certificates: RootCertificates = None,
     client_certificate: ClientCertificate = None,

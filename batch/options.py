@@ -48,6 +48,7 @@ class Options:
     patience: float
     ray_address: str | None
     token: str
+    token_file: Path | None
     tls: bool
     root_certificates: Path | None
     client_certificate: Path | None
@@ -86,7 +87,7 @@ class Options:
             workers=self.workers,
             patience_seconds=self.patience,
             ray_address=self.ray_address,
-            token=self.token or None,
+            token=self._token,
             tls=self.tls,
             root_certificates=self.root_certificates,
             client_certificate=self._client_certificate,
@@ -130,6 +131,20 @@ class Options:
             inside = f"{output.url}/".startswith(f"{source.url.rstrip('/')}/")
         if inside:
             raise OptionsInvalid(f"--output {self.output} lies inside the source {self.source}; choose another place")
+
+    @property
+    def _token(self) -> str | None:
+        if self.token_file is None:
+            return self.token or None
+        if self.token:
+            raise OptionsInvalid("--token-file is given beside --token or RECOGNITION_TOKEN; leave one out")
+        try:
+            token = self.token_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise OptionsInvalid(f"--token-file {self.token_file} cannot be read as a token: {error}") from error
+        if len(token.split()) != 1:
+            raise OptionsInvalid(f"--token-file {self.token_file} must hold one token and nothing else")
+        return token
 
     @property
     def _client_certificate(self) -> tuple[Path, Path] | None:

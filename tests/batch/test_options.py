@@ -38,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "patience": 300.0,
     "ray_address": None,
     "token": "",
+    "token_file": None,
     "tls": False,
     "root_certificates": None,
     "client_certificate": None,
@@ -105,3 +106,18 @@ def test_contradictions_are_wrong_use(given: dict[str, Any], words: str) -> None
     chosen = options(**given)
     with pytest.raises(OptionsInvalid, match=words):
         _ = chosen.engine_settings, chosen.job_settings
+
+
+def test_a_token_comes_from_a_file(tmp_path: Path) -> None:
+    """As secrets are mounted, with or without an end of line; what is in the file is never shown."""
+    file, kept, given = tmp_path / "token", "rec_kept", "rec_given"
+    file.write_text(f"{kept}\n")
+    assert options(server=["host:1"], token_file=file).engine_settings.token == kept
+    assert options(server=["host:1"], token=given).engine_settings.token == given
+    with pytest.raises(OptionsInvalid, match="leave one out"):
+        _ = options(server=["host:1"], token_file=file, token=given).engine_settings
+    for content in (b"", b"two words", b"\xff\xfe"):
+        file.write_bytes(content)
+        with pytest.raises(OptionsInvalid, match="--token-file") as refused:
+            _ = options(server=["host:1"], token_file=file).engine_settings
+        assert "two" not in str(refused.value)

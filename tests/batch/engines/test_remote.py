@@ -1,6 +1,8 @@
 """Over gRPC, to a service whose moods a test decides, and to the real one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -19,10 +21,10 @@ from batch.plan import Question
 from batch.results import Results
 from batch.store import FolderStore
 from service.engine.providers import Device
-from tests.batch.conftest import console_of_nobody
+from tests.batch.conftest import console_of_nobody, write_pictures
 from tests.batch.engines.moody_service import MoodyService
 from tests.client.fake_service import RunningServer
-from tests.integration.running_service import running_service
+from tests.integration.running_service import RunningService, running_service
 
 
 @pytest.fixture
@@ -168,6 +170,44 @@ def test_the_real_service_gives_the_rows_of_the_local_engine(models: Path, pictu
     local = LocalEngine(ModelChoice(models=str(models), device=Device.CPU), workers=1)
     Job(settings, local, FolderStore(tmp_path / "local"), console_of_nobody()).run()
     for name in ("part-00000.parquet", "part-00001.parquet", "_plan.json", "_listing.parquet"):
+        assert (tmp_path / "remote" / name).read_bytes() == (tmp_path / "local" / name).read_bytes(), name
+
+
+class Interrupted(RemoteEngine):
+    """After two chunks the server is killed and started anew, while requests are under way."""
+
+    def __init__(self, service: RunningService, start_anew: Callable[[], object]) -> None:
+        super().__init__(ServedChoice(servers=(service.target,), patience_seconds=200), workers=2)
+        self._service = service
+        self._start_anew = start_anew
+        self._collected = 0
+
+    def collect(self) -> list[Results]:
+        results = super().collect()
+        self._collected += 1
+        if self._collected == 2:
+            self._service.process.kill()
+            self._service.process.wait()
+            self._start_anew()
+        return results
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_and_comes_back_costs_no_row(models: Path, tmp_path: Path) -> None:
+    """None is missing, none is there twice, and the bytes are those of the local engine."""
+    source = write_pictures(tmp_path / "in", 300)
+    settings = JobSettings(source=str(source), question=Question(), shard_size=20)
+    options = ("--no-http", "--device", "cpu")
+    with ExitStack() as stack:
+        first = stack.enter_context(running_service(models, *options))
+        again = partial(running_service, models, *options, "--grpc-port", str(first.grpc_port))
+        engine = Interrupted(first, lambda: stack.enter_context(again()))
+        Job(settings, engine, FolderStore(tmp_path / "remote"), console_of_nobody()).run()
+    local = LocalEngine(ModelChoice(models=str(models), device=Device.CPU), workers=1)
+    Job(settings, local, FolderStore(tmp_path / "local"), console_of_nobody()).run()
+    parts = sorted(path.name for path in (tmp_path / "local").glob("part-*"))
+    assert len(parts) == 15
+    for name in parts:
         assert (tmp_path / "remote" / name).read_bytes() == (tmp_path / "local" / name).read_bytes(), name
 
 
