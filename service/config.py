@@ -109,7 +109,8 @@ class Settings(BaseSettings):
     Above 0 batches are as large as `max_batch_size` says, whether that pays or not."""
     slo_p99_ms: Annotated[float, Field(ge=0, le=60_000)] = 0.0
     """In how long 99 % of the images shall be answered once decoded; batches are kept so small that an image can wait
-    for one and be in the next. 0 sets no such bound."""
+    for one and be in the next, on all lanes at once. Where batches save nothing, queues decide: at 0.8 of the capacity
+    it takes eleven times an image's time at best. 0 sets no such bound."""
     parallel_batches: Annotated[int, Field(ge=0, le=256)] = 0
     """Batches of a model that are computed side by side; 0 means one for each of its threads on the CPU and one on a
     GPU. One image alone has all threads; many have a core each, and after three seconds of that, where memory allows, a
