@@ -30,8 +30,6 @@ mostly wait for each other.
 """
 SMALL_PIXELS = 2**16
 """A file of few bytes may announce a picture that takes long to be decoded; it is left to the threads for that."""
-TIMES_QUICK = 2
-"""So many times as many as others would wait for are handed over at a time: fewer would change hands too often."""
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -78,14 +76,14 @@ class Bulk:
         """How many go together; 0 where they had better be decoded first and computed then."""
         if priority is not Priority.LOW or self._preparation.cache is not None:
             return 0
-        quick = self._batcher.quick
-        return TIMES_QUICK * quick if quick and len(images) > 1 and all(map(_is_small, images)) else 0
+        most = self._batcher.bulk
+        return most if most and len(images) > 1 and all(map(_is_small, images)) else 0
 
     async def computed(
         self, images: Sequence[bytes], *, deadline: float | None, priority: Priority
     ) -> ComputedChunk | None:
         """None where there is no room for all of them at once."""
-        files = Files(images, self._preparation, self._turns, most=self._batcher.quick)
+        files = Files(images, self._preparation, self._turns, most=self._batcher.sizes.whole)
         try:
             timed = await self._batcher.submit_work(
                 files, images=len(images), size_bytes=sum(map(len, images)), deadline=deadline, priority=priority
