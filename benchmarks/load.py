@@ -87,10 +87,10 @@ class Load:
         return float(np.percentile(self.latencies, share)) if self.latencies else float("nan")
 
 
-def run_load(job: Job) -> Load:
-    """Raises RuntimeError where an answer was wrong: a fast wrong answer is no result."""
+def run_load(job: Job, *, by: str = "benchmarks.load") -> Load:
+    """`by` is the generator's module. Raises RuntimeError where an answer was wrong: that it was fast is no result."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "proto", ROOT / "client")))}
-    command = [sys.executable, "-m", "benchmarks.load"]
+    command = [sys.executable, "-m", by]
     done = subprocess.run(
         command, input=job.to_json(), capture_output=True, text=True, check=False, cwd=ROOT, env=environment
     )
@@ -188,11 +188,11 @@ async def generate(job: Job) -> Load:
         sender = _Sender(job, calls[0] if len(calls) == 1 else _in_turn(calls))
         await _phase(job, sender, WARM_SECONDS)
         sender.measuring = True
-        used = _cpu_seconds()
+        used = cpu_seconds()
         began = time.perf_counter()
         await _phase(job, sender, job.seconds)
         sender.load.seconds = time.perf_counter() - began
-        sender.load.client_cpu_seconds = _cpu_seconds() - used
+        sender.load.client_cpu_seconds = cpu_seconds() - used
     return sender.load
 
 
@@ -239,7 +239,7 @@ async def _open_loop(job: Job, sender: _Sender, seconds: float, rate: float) -> 
     await asyncio.gather(*tasks)
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 

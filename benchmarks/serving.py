@@ -1,7 +1,8 @@
 """The service over real gRPC against the limit measured in the same run, turn by turn; every answer is checked.
 
-    tensors   one Fashion-MNIST tensor a call; limit: a bare grpc.aio server with the same request and answer
-    batches   64 of them a call; limit: ONNX Runtime in process
+    tensors   one Fashion-MNIST tensor a call, at both gRPC doors; limit: a bare grpc.aio server on uvloop with the same
+              request and answer; beside it the same on asyncio's own loop, and the second door asked by raw_http2.py
+    batches   64 of them a call, at both gRPC doors; limit: ONNX Runtime in process
     jpeg      JPEG → top-5 of a ResNet-18; limit: 1 / (1 / decoder + 1 / ONNX Runtime) on the same cores
     open      the same at shares of its capacity, calls coming by chance (Poisson), with no objective and with one of
               three times the unloaded latency; limit: an ideal queue of that capacity
@@ -17,19 +18,20 @@ Example: .venv/bin/python benchmarks/serving.py jpeg --seconds 60 --json serving
 import argparse
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-
-import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "proto"), str(ROOT / "client")]
 
+from typing import TYPE_CHECKING
+
+from benchmarks.bench import Bench, row_of
 from benchmarks.echo import running_echo
 from benchmarks.ideal_queue import ideal_percentile
 from benchmarks.limits import RawModel, best_layout, decode_rate, single_latency
-from benchmarks.load import WARM_SECONDS, Job, Load, run_load
 from benchmarks.packages import FASHION_CNN, RESNET18, prepare_package, prepare_packages
 from benchmarks.pictures import photographs
 from benchmarks.report import Row, report
@@ -37,6 +39,9 @@ from benchmarks.traffic import Traffic, classify_traffic, infer_traffic
 from service.models.manifest import Precision
 from service.models.repository import ModelRepository
 from tests.integration.running_service import RunningService, entry_of, running_service
+
+if TYPE_CHECKING:
+    from benchmarks.load import Load
 
 SCENARIOS = ("tensors", "batches", "jpeg", "open", "precision")
 IN_FLIGHT = {"tensors": (1, 8, 32), "batches": (1, 8), "jpeg": (1, 4, 8, 32, 64)}
@@ -47,43 +52,11 @@ OBJECTIVE = 3.0
 MANY_IN_FLIGHT = 32
 TAKEN_BY = {"fp32": Precision.FP32, "auto": Precision.INT8}
 """The precision that each setting is expected to take."""
+FAST = ("--fast-grpc-port", "0")
+WAYS = {"tensors": 5, "batches": 3}
+"""Loads in each round."""
 OPTIONS = ("--device", "cpu", "--drain-seconds", "0")
 MIB = 2**20
-
-
-class Bench:
-    """One scenario: what is sent, to which service, for how long."""
-
-    def __init__(self, service: RunningService, model: RawModel, traffic: Traffic, seconds: float) -> None:
-        self._service = service
-        self._process = psutil.Process(service.process.pid)
-        self._model = model
-        self._traffic = traffic
-        self._seconds = seconds
-
-    def closed(self, in_flight: int) -> tuple[Load, float]:
-        """The load, and the processor seconds that the service spent on an image."""
-        return self._run(Job(**self._traffic.fields, target=self._target, seconds=self._seconds, in_flight=in_flight))
-
-    def open(self, rate: float) -> tuple[Load, float]:
-        return self._run(Job(**self._traffic.fields, target=self._target, seconds=self._seconds, rate=rate))
-
-    def echo(self, target: str, in_flight: int) -> Load:
-        return run_load(Job(**self._traffic.of_echo, target=target, seconds=self._seconds, in_flight=in_flight))
-
-    @property
-    def memory(self) -> float:
-        return self._process.memory_info().rss / MIB
-
-    @property
-    def _target(self) -> str:
-        return self._service.target
-
-    def _run(self, job: Job) -> tuple[Load, float]:
-        used = _cpu(self._process)
-        load = run_load(job)
-        share = job.seconds / (job.seconds + WARM_SECONDS)  # the load's warm-up is in what the service spent
-        return load, (_cpu(self._process) - used) * share / max(load.images, 1)
 
 
 def run_scenario(name: str, root: Path, images: Path | None, seconds: float, options: list[str]) -> list[Row]:
@@ -97,31 +70,46 @@ def run_scenario(name: str, root: Path, images: Path | None, seconds: float, opt
         traffic = infer_traffic(network, model, images_per_call=64 if name == "batches" else 1)
     else:
         traffic = classify_traffic(network, model, files)
-    rounds = ROUNDS * len(IN_FLIGHT.get(name, SHARES)) * 2
+    rounds = ROUNDS * len(IN_FLIGHT.get(name, SHARES)) * WAYS.get(name, 2)
     arguments = (*OPTIONS, "--precision", "fp32", *options)
     turn = max(1.0, seconds / rounds)
     if name == "open":
         return list(_open(models, arguments, model, traffic, turn))
-    with running_service(models, *arguments) as service:
+    with running_service(models, *arguments, *(FAST if name in {"tensors", "batches"} else ())) as service:
         bench = Bench(service, model, traffic, turn)
         if name == "tensors":
-            with running_echo(traffic.answer) as (echo, _):
-                return list(_against_echo(bench, echo))
+            with running_echo(traffic.answer) as (echo, _), running_echo(traffic.answer, loop="asyncio") as (other, _):
+                return list(_against_echo(bench, echo, other))
         return list(_against_limit(name, bench, model, files, turn))
 
 
-def _against_echo(bench: Bench, echo: str) -> Iterator[Row]:
+def _against_echo(bench: Bench, echo: str, on_asyncio: str) -> Iterator[Row]:
+    ways: dict[str, Callable[[int], tuple[Load, float]]] = {
+        "first": bench.closed,
+        "second": partial(bench.closed, fast=True),
+        "second, raw_http2": partial(bench.closed, fast=True, by="benchmarks.raw_http2"),
+    }
     for in_flight in IN_FLIGHT["tensors"]:
-        runs = [(bench.closed(in_flight), bench.echo(echo, in_flight)) for _ in range(ROUNDS)]
-        limit = statistics.median(other.images_per_second for _, other in runs)
-        yield _row(in_flight, [run for run, _ in runs], limit, bench, "bare grpc.aio")
+        runs: dict[str, list[tuple[Load, float]]] = {way: [] for way in ways}
+        limits, others = [], []
+        for _ in range(ROUNDS):
+            limits.append(bench.echo(echo, in_flight).images_per_second)
+            others.append(bench.echo(on_asyncio, in_flight).images_per_second)
+            for way, run in ways.items():
+                runs[way].append(run(in_flight))
+        words = f"bare grpc.aio (on asyncio's loop: {statistics.median(others):,.0f}/s)"
+        for way, found in runs.items():
+            yield {"door": way, **row_of(in_flight, found, statistics.median(limits), bench, words)}
 
 
 def _against_limit(name: str, bench: Bench, model: RawModel, files: tuple[bytes, ...], seconds: float) -> Iterator[Row]:
     for in_flight in IN_FLIGHT[name]:
         loads, limits, layout = [], [], ""
+        fast: list[tuple[Load, float]] = []
         for _ in range(ROUNDS):
             loads.append(bench.closed(in_flight))
+            if name == "batches":
+                fast.append(bench.closed(in_flight, fast=True))
             best = best_layout(model, batches=(64,) if name == "batches" else (1, 8), seconds=seconds)
             layout = str(best)
             per_image = 1 / best.images_per_second
@@ -130,7 +118,9 @@ def _against_limit(name: str, bench: Bench, model: RawModel, files: tuple[bytes,
             if name == "jpeg" and in_flight == 1:
                 per_image, layout = single_latency(model, files, seconds=seconds), "decode, then all cores"
             limits.append(1 / per_image)
-        yield _row(in_flight, loads, statistics.median(limits), bench, layout)
+        yield row_of(in_flight, loads, statistics.median(limits), bench, layout)
+        if fast:
+            yield row_of(in_flight, fast, statistics.median(limits), bench, f"{layout}; at the second gRPC door")
 
 
 def _precisions(root: Path, files: tuple[bytes, ...], seconds: float, options: list[str]) -> Iterator[Row]:
@@ -151,7 +141,9 @@ def _precisions(root: Path, files: tuple[bytes, ...], seconds: float, options: l
             decoded = decode_rate(raw[setting], files, seconds=seconds / 2)
             limits[setting].append(1 / (1 / computed + 1 / decoded))
         rows = {
-            setting: _row(MANY_IN_FLIGHT, loads[setting], statistics.median(limits[setting]), bench, "of its precision")
+            setting: row_of(
+                MANY_IN_FLIGHT, loads[setting], statistics.median(limits[setting]), bench, "of its precision"
+            )
             for setting, bench in benches.items()
         }
     for setting, row in rows.items():
@@ -187,37 +179,13 @@ def _open_rows(bench: Bench, capacity: float, unloaded: float, objective: float 
         p99 = 1000 * statistics.median(load.percentile(99) for load, _ in runs)
         ideal = 1000 * ideal_percentile(share * capacity, capacity, 99)
         yield {
-            **_row(0, runs, capacity, bench, f"{share} of capacity {capacity:.0f}/s"),
+            **row_of(0, runs, capacity, bench, f"{share} of capacity {capacity:.0f}/s"),
             "in flight": None,
             "p99 / unloaded p50": p99 / (unloaded * 1000),
             "slo_p99 ms": None if objective is None else 1000 * objective,
             "met": None if objective is None else ("yes" if p99 <= 1000 * objective else "no"),
             "p99 of an ideal queue ms": ideal,
         }
-
-
-def _row(in_flight: int, runs: list[tuple[Load, float]], limit: float, bench: Bench, limited_by: str) -> Row:
-    loads = [load for load, _ in runs]
-    rate = statistics.median(load.images_per_second for load in loads)
-    return {
-        "in flight": in_flight,
-        "images/s": rate,
-        "limit/s": limit,
-        "ratio": rate / limit,
-        **{
-            f"p{share} ms": 1000 * statistics.median(load.percentile(share) for load in loads) for share in (50, 95, 99)
-        },
-        "failed": sum(load.failed for load in loads),
-        "service CPU ms/image": 1000 * statistics.median(seconds for _, seconds in runs),
-        "client CPU ms/image": 1000 * statistics.median(load.client_cpu_seconds / load.images for load in loads),
-        "MiB": bench.memory,
-        "limit": limited_by,
-    }
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def main() -> None:

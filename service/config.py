@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     """Port of the gRPC API; 0 picks a free one and logs it."""
     fast_grpc_port: Port | None = None
     """Port of a second gRPC door for small calls at a high rate, which speaks HTTP/2 itself (service/http2) and costs a
-    fraction of the first's time; 0 picks a free one and logs it. Left out, there is none."""
+    third of the first's time; 0 picks a free one and logs it. Left out, there is none."""
     http: bool = True
     """Whether the REST API and the playground page are offered over HTTP."""
     http_port: Port = 8000

@@ -32,6 +32,10 @@ class RunningService:
         return f"localhost:{self.grpc_port}"
 
     @property
+    def fast_target(self) -> str:
+        return f"localhost:{self.fast_grpc_port}"
+
+    @property
     def url(self) -> str:
         return f"http://localhost:{self.http_port}"
 
