@@ -1,5 +1,5 @@
-"""Calls whose frames are not as gRPC's clients send them, or come when they are no longer wanted (service/http2/streams.py
-and bodies.py), said by hand.
+"""Calls whose frames are not as gRPC's clients send them, or come when they are no longer wanted, said by hand
+(service/http2/streams.py and bodies.py).
 """
 
 import asyncio
