@@ -17,6 +17,8 @@ MOST_KNOWN = 8
 """Forms of requests that are remembered, the latest."""
 TRIES = 8
 """Of so many requests in a form that is not known one is remembered: to do so costs as much as to read it."""
+LONGEST_KNOWN = 4096
+"""Bytes before the tensor of a request that is remembered: what clients say there once may be as long as a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ class RecurringRequests:
         if len(request.inputs) != 1 or request.inputs[0].datatype is Datatype.BYTES:
             return
         (given,), begin = request.inputs, begin_of_only_tensor(data)
-        if begin is None:
+        if begin is None or begin > LONGEST_KNOWN:
             return
         self._known.append(
             _Form(

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from recognition.oip import open_inference_pb2 as pb
 
 from service.api.oip.messages import request_of
-from service.api.oip.recurring import MOST_KNOWN, TRIES, RecurringRequests
+from service.api.oip.recurring import LONGEST_KNOWN, MOST_KNOWN, TRIES, RecurringRequests
 from service.api.oip.requests import InferRequest
 from service.errors import ArgumentInvalid, ServiceError
 
@@ -107,3 +107,13 @@ def test_few_forms_are_remembered() -> None:
     for number in range(30 * TRIES):
         requests.read(message(bytes(10), id=str(number)))
     assert len(requests._known) == MOST_KNOWN
+
+
+def test_what_is_remembered_is_short() -> None:
+    """Whoever sends long words keeps none of them in our memory."""
+    requests = RecurringRequests()
+    for number in range(2 * TRIES):
+        data = message(bytes(10), id=str(number) * LONGEST_KNOWN)
+        assert same(requests.read(data), plain(data))
+    assert not requests._known
+    assert len(learned(message(bytes(10), id="x" * (LONGEST_KNOWN - 200)))._known) == 1
