@@ -112,9 +112,10 @@ class Settings(BaseSettings):
     for one and be in the next, on all lanes at once. Where batches save nothing, queues decide: at 0.8 of the capacity
     it takes eleven times an image's time at best. 0 sets no such bound."""
     parallel_batches: Annotated[int, Field(ge=0, le=256)] = 0
-    """Batches of a model that are computed side by side; 0 means one for each of its threads on the CPU and one on a
-    GPU. One image alone has all threads; many have a core each, and after three seconds of that, where memory allows, a
-    second session for it. Models that take less than 2 ms have one batch."""
+    """Batches of a model that are computed side by side; 0 means one on a GPU, and on the CPU as many as `threads` says
+    or as there are cores. One image alone has all threads (one in a tiny network, where `threads` is 0); many have a
+    core each, and after three seconds of that, where memory allows, a second session for it. Models that take less than
+    2 ms have one batch while little waits."""
     max_queue_images: Positive = 1024
     """Images that may wait for each model; beyond that requests are refused with QUEUE_FULL."""
     cache_bytes: Annotated[int, Field(ge=0)] = 0

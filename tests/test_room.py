@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -38,7 +40,8 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
 def test_each_of_two_disks_is_asked(tmp_path: Path) -> None:
     """Linux has a second one in its memory."""
     shared = Path("/dev/shm")  # noqa: S108 - nothing is written there
-    assert shared.stat().st_dev != tmp_path.stat().st_dev
+    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second disk here")
     archives = asked(tmp_path, shared, 0.000_001, 1_000_000)
     assert archives.stderr.startswith("pip needs 1000000.0 GB in /dev/shm while it works")
     packages = asked(tmp_path, shared, 1_000_000, 0.000_001)

@@ -78,9 +78,11 @@ class BatchSizes:
             return 0.0
         return max(0.0, self._policy.slo_seconds / 2 - self._costs.expected(self._largest))
 
-    def next(self, waiting: int, *, free: int) -> int:
-        """Of a batch that is cut now, with so many lanes free."""
-        fair = math.ceil(waiting / (BATCHES_WAITING * max(free, self.lanes)))
+    def next(self, waiting: int, *, crowd: int, free: int) -> int:
+        """Of a batch that is cut now, with so many lanes free. Only for a `crowd` of equals it is larger than what
+        makes images much cheaper: others who wait would make the first one late to save little.
+        """
+        fair = math.ceil(crowd / (BATCHES_WAITING * max(free, self.lanes)))
         return min(self._largest, max(fair, min(self._worth, math.ceil(waiting / free))))
 
     def _smallest_that_pays(self) -> int:
@@ -88,12 +90,13 @@ class BatchSizes:
         most = self._policy.max_batch_size
         if self._policy.max_delay_seconds > 0.0:  # who set it wants company, whether it pays or not
             return most
-        nearly = self._policy.nearly if self.lanes == 1 else max(self._policy.nearly, WORTH_WAITING)
+        alone = self.lanes == 1 or self._policy.ahead  # a GPU computes one batch after the other, whoever asks
+        nearly = self._policy.nearly if alone else max(self._policy.nearly, WORTH_WAITING)
         return self._costs.best_size(most, nearly=nearly)
 
     def _largest_that_pays(self) -> int:
         """On several lanes, where it is only taken while many wait."""
-        if self.lanes == 1:
+        if self.lanes == 1 or self._policy.ahead:
             return 1
         return self._costs.largest_size(self._policy.max_batch_size, nearly=CHEAP_ENOUGH)
 

@@ -19,7 +19,7 @@ from service.engine.header import announced_size
 from service.engine.preparation import Preparation
 from service.engine.priority import Priority
 from service.engine.session import Outputs
-from service.errors import QueueFull, ServiceError
+from service.errors import DeadlineUnreachable, DeviceExhausted, QueueFull, ServiceError
 
 if TYPE_CHECKING:
     from service.engine.prepared import PreparedImages
@@ -82,13 +82,13 @@ class Bulk:
     async def computed(
         self, images: Sequence[bytes], *, deadline: float | None, priority: Priority
     ) -> ComputedChunk | None:
-        """None where there is no room for all of them at once."""
+        """None where there is no room, time or memory for all of them at once, but maybe for some."""
         files = Files(images, self._preparation, self._turns, most=self._batcher.sizes.whole)
         try:
             timed = await self._batcher.submit_work(
                 files, images=len(images), size_bytes=sum(map(len, images)), deadline=deadline, priority=priority
             )
-        except QueueFull:
+        except (QueueFull, DeadlineUnreachable, DeviceExhausted):
             return None
         except ServiceError as error:
             return ComputedChunk(prepared=self._preparation.refused(len(images), error), pieces=[])

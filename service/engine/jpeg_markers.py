@@ -18,14 +18,11 @@ PASSED_OVER = {*range(0xE0, 0xF0), 0xC2, 0xC4, 0xDB, 0xDD, 0xFE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JpegMarkers:
-    """Nothing else is known of a file that was not understood: it may have any number of scans, and EXIF."""
+    """What is known of a file. One that was not understood may have any number of scans, and EXIF anywhere."""
 
     one_scan: bool
     """The first scan is the whole picture, and a decoder takes no other."""
     exif: bool
-
-
-NOT_UNDERSTOOD = JpegMarkers(one_scan=False, exif=True)
 
 
 def read_markers(data: bytes) -> JpegMarkers:
@@ -48,4 +45,4 @@ def read_markers(data: bytes) -> JpegMarkers:
             place = begin + length - LENGTHS
     except IndexError:  # cut short
         pass
-    return NOT_UNDERSTOOD
+    return JpegMarkers(one_scan=False, exif=EXIF in data)

@@ -19,6 +19,7 @@ import structlog
 from service.engine.batcher import Tensor
 from service.engine.session import Outputs
 from service.engine.side_by_side import SideBySide
+from service.models.package import PackageRefused
 
 log = structlog.get_logger("service.layouts")
 
@@ -36,8 +37,10 @@ class Computing(Protocol):
     def stage(self, images: Tensor) -> Callable[[], Outputs]: ...
 
 
-Open = Callable[[], Computing | None]
-"""Opens and proves the session of one thread, from any thread; None where there is no memory for it now."""
+Open = Callable[[Callable[[], bool]], Computing | None]
+"""Opens and proves the session of one thread, from any thread; None where there is no memory for it now, or where it is
+not wanted any more, which it may ask.
+"""
 
 
 class Layouts:
@@ -105,6 +108,7 @@ class Layouts:
             self._begin_to_open(self._open, now)
 
     def _begin_to_open(self, open_narrow: Open, now: float) -> None:
+        """In a thread that a stop waits for: one in the runtime while the interpreter ends would abort the process."""
         loop = asyncio.get_running_loop()
         self._not_before = float("inf")
 
@@ -115,7 +119,10 @@ class Layouts:
             session: Computing | None = None
             failed = False
             try:
-                session = open_narrow()
+                session = open_narrow(lambda: self._open is not None)
+            except PackageRefused as error:
+                failed = True
+                log.warning("no session for batches side by side", model=self._name, reason=str(error))
             except Exception:
                 failed = True
                 log.exception("no session for batches side by side", model=self._name)

@@ -110,7 +110,7 @@ class Scheduler(Generic[Item]):
         waiting = self._waiting + sum(coming.values())
         if not running and not waiting and (deadline is None or now <= deadline):
             return  # a free session is always tried: only a batch that runs mends an estimate that one has spoilt
-        expected = self._expected_seconds(rows, priority, coming)
+        expected = self.expected_seconds(rows, priority, coming)
         if waiting and waiting + rows > self._policy.max_queue_images:
             raise QueueFull(
                 f"{waiting} images are waiting already; try again shortly, or send to more replicas.",
@@ -148,7 +148,9 @@ class Scheduler(Generic[Item]):
             pause, closed = self._patience(now, running)
             if pause > TICK_SECONDS:
                 return Pause(seconds=pause)
-        return self._cut(self._sizes.next(self._waiting, free=free), now, closed, running=running)
+        first = self._line.first().priority
+        size = self._sizes.next(self._waiting, crowd=_crowd(self._rows[first], first), free=free)
+        return self._cut(size, now, closed, running=running)
 
     def _patience(self, now: float, running: int) -> tuple[float, Closed]:
         """How much longer to wait for company, and why not any longer."""
@@ -198,8 +200,17 @@ class Scheduler(Generic[Item]):
         self._bytes -= item.size_bytes
         return item
 
-    def _expected_seconds(self, rows: int, priority: Priority, coming: PerPriority) -> float:
+    def expected_seconds(self, rows: int, priority: Priority, coming: PerPriority = NOBODY) -> float:
         """In how long an item that joins now is answered: the batches of those who go before it, and its own."""
         ahead = sum(count for line in (self._rows, coming) for other, count in line.items() if other <= priority)
-        full, rest = divmod(ahead + rows - 1, self._sizes.largest)
-        return self._costs.expected(self._sizes.largest) * full / self._sizes.lanes + self._costs.expected(rest + 1)
+        images, lanes = ahead + rows, self._sizes.lanes
+        size = self._sizes.next(images, crowd=_crowd(images, priority), free=1)
+        full, rest = divmod(images - 1, size)
+        batch, last = self._costs.expected(size), rest + 1
+        # Full ones are computed beside the last, and it is not done much sooner than they are, however small.
+        return full * batch / lanes + max(self._costs.expected(last), batch - batch / lanes * (1 - last / size))
+
+
+def _crowd(images: int, priority: Priority) -> int:
+    """How many want larger batches; at the lowest priority nobody, as others would come and wait for them."""
+    return 0 if priority is Priority.LOW else images

@@ -29,7 +29,7 @@ from service.models.manifest import GOLDEN_FILE, Manifest
 from service.models.precisions import load_others
 from service.models.proof import Proved, first_proved
 from service.models.repository import Package, PackageRefused
-from service.models.samples import choose_samples
+from service.models.samples import Sample, choose_samples
 from service.models.sessions import Sessions
 from service.models.variant import PrecisionChoice
 
@@ -130,13 +130,8 @@ class ModelLoader:
                 part = self._cache.part_of(manifest.name, digest=package.digest, precision=chosen.precision)
                 classifier.remember_in(part)
             batcher.expect(proved.costs)
-            if beside is None:
-                activation = await loop.run_in_executor(runner, self._load_activation, package, classifier)
-                explainer = self._build_explainer(manifest, classifier, batcher, activation, runner)
-            else:
-                explainer = beside.explainer.through(classifier, batcher)
-            golden = GoldenSamples.from_bytes(package.read(GOLDEN_FILE))
-            samples = choose_samples(golden, manifest.labels, chosen.precision)
+            explainer = await self._load_explainer(package, classifier, batcher, runner, beside)
+            samples = _samples(package, chosen)
         except BaseException:
             runner.shutdown(wait=False)
             raise
@@ -177,7 +172,7 @@ class ModelLoader:
         return Batcher(
             partial(self._guard.run, place.compute),
             self._policy,
-            work=None if self._provider in GPU_PROVIDERS else place.work,
+            work=None if self._provider in GPU_PROVIDERS else partial(self._guard.whole, place.work),
             observe=lambda report: self._observer.batch(manifest, report),
         )
 
@@ -205,16 +200,21 @@ class ModelLoader:
             prepare=partial(_prepare_as_recorded, package.manifest, classifier),
         )
 
-    def _build_explainer(
+    async def _load_explainer(
         self,
-        manifest: Manifest,
+        package: Package,
         classifier: Classifier,
         batcher: Batcher,
-        activation: ActivationSession | None,
         runner: ThreadPoolExecutor,
+        beside: LiveModel | None,
     ) -> Explainer:
+        if beside is not None:
+            return beside.explainer.through(classifier, batcher)
+        manifest, loop = package.manifest, asyncio.get_running_loop()
+        activation = await loop.run_in_executor(runner, self._load_activation, package, classifier)
+
         async def maps(session: ActivationSession, tensor: Tensor) -> LabelMaps:
-            activations = await asyncio.get_running_loop().run_in_executor(runner, session.run, tensor[np.newaxis])
+            activations = await loop.run_in_executor(runner, session.run, tensor[np.newaxis])
             label_maps: LabelMaps = activations.maps[0]
             return label_maps
 
@@ -231,6 +231,11 @@ class ModelLoader:
 
 def _runner(manifest: Manifest, lanes: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(lanes, thread_name_prefix=f"session-{manifest.name}-{manifest.version}")
+
+
+def _samples(package: Package, chosen: Candidate) -> tuple[Sample, ...]:
+    golden = GoldenSamples.from_bytes(package.read(GOLDEN_FILE))
+    return choose_samples(golden, package.manifest.labels, chosen.precision)
 
 
 def _prepare_as_recorded(manifest: Manifest, classifier: Classifier, image: bytes) -> Tensor:

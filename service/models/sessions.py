@@ -3,6 +3,7 @@
 The second one is opened while the model answers, so it gives way where memory is short; it is proved like the first.
 """
 
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -49,6 +50,7 @@ class Sessions:
         self._provider_options = provider_options
         self._tries = tries
         self._available = available
+        self._opening = threading.Lock()
 
     def open(self, package: Package, precision: Precision) -> Session:
         """Raises PackageRefused or ProviderUnavailable."""
@@ -58,24 +60,31 @@ class Sessions:
             try_graph(graph, package.where(file))
         return self._load(package, precision, graph, self._threads_for(package.manifest))
 
-    def open_narrow(self, package: Package, precision: Precision, prepare: Prepare) -> Session | None:
-        """One of a single thread, proved; None where there is no memory for it now. Raises PackageRefused where it
-        disagrees with the golden samples, or where the file is no longer what the manifest says.
+    def open_narrow(
+        self, package: Package, precision: Precision, prepare: Prepare, wanted: Callable[[], bool] = lambda: True
+    ) -> Session | None:
+        """One of a single thread, proved; None where there is no memory for it now, or nobody wants it any more.
+        Raises PackageRefused where it disagrees with the golden samples, or the file is not what the manifest says.
         """
-        file = package.path / package.manifest.variant(precision).file
-        needed, there = TIMES_THE_GRAPH * file.stat().st_size + LEFT_BYTES, self._available()
-        if there is not None and there < needed:
-            log.warning(
-                "no memory for a session of one thread; batches side by side share the first",
-                model=package.manifest.name,
-                available_bytes=there,
-                needed_bytes=needed,
-            )
-            return None
-        session = self._load(package, precision, package.read(file.name), 1)
-        golden_difference(package, precision, prepare=prepare, session=session)
-        give_back_memory()
-        return session
+        with self._opening:  # one after the other: what is free for one is not free for another
+            if not wanted():
+                return None
+            graph = package.read(package.manifest.variant(precision).file)
+            needed, there = TIMES_THE_GRAPH * len(graph) + LEFT_BYTES, self._available()
+            if there is not None and there < needed:
+                log.warning(
+                    "no memory for a session of one thread; batches side by side share the first",
+                    model=package.manifest.name,
+                    available_bytes=there,
+                    needed_bytes=needed,
+                )
+                return None
+            session = self._load(package, precision, graph, 1)
+            if not wanted():
+                return None
+            golden_difference(package, precision, prepare=prepare, session=session)
+            give_back_memory()
+            return session
 
     def layouts(
         self,
@@ -87,9 +96,9 @@ class Sessions:
     ) -> Layouts:
         """For one version, before it is known which precision is chosen."""
 
-        def narrow() -> Session | None:
+        def narrow(wanted: Callable[[], bool]) -> Session | None:
             precision, _ = chosen()
-            return self.open_narrow(package, precision, prepare)
+            return self.open_narrow(package, precision, prepare, wanted)
 
         several = self._provider == CPU_PROVIDER and min(self._threads_for(package.manifest), lanes) > 1
         name = f"{package.manifest.name}-{package.manifest.version}"

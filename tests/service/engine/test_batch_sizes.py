@@ -2,15 +2,12 @@
 
 import pytest
 
-from service.engine.batch_costs import BatchCosts
+from service.engine.batch_costs import NEARLY_ON_GPU, BatchCosts
 from service.engine.batch_policy import BatchPolicy
 from service.engine.batch_sizes import BatchSizes
+from service.engine.priority import Priority
 from service.engine.scheduler import Scheduler
-from tests.service.engine.test_scheduler import Afternoon, Image, p99, poisson
-
-NEARLY_FLAT = {1: 0.0140, 2: 0.0276, 4: 0.0544, 8: 0.1056}
-"""A large network on the CPU: company saves 6 %."""
-STEEP = {1: 0.010, 2: 0.011, 4: 0.012, 8: 0.014, 16: 0.020}
+from tests.service.engine.test_scheduler import NEARLY_FLAT, STEEP, Afternoon, Image, p99, poisson
 
 
 def sizes(costs: dict[int, float] | None, **policy: float) -> BatchSizes:
@@ -22,19 +19,30 @@ def sizes(costs: dict[int, float] | None, **policy: float) -> BatchSizes:
 )
 def test_where_company_saves_little_few_go_side_by_side_and_many_together(waiting: int, free: int, size: int) -> None:
     """As others will be free as soon; full batches are for a long queue."""
-    assert sizes(NEARLY_FLAT, lanes=2).next(waiting, free=free) == size
+    assert sizes(NEARLY_FLAT, lanes=2).next(waiting, crowd=waiting, free=free) == size
+    assert sizes(NEARLY_FLAT, lanes=2).next(waiting, crowd=1, free=free) == 1
 
 
 @pytest.mark.parametrize(("waiting", "free", "size"), [(1, 2, 1), (6, 2, 3), (6, 1, 6), (100, 1, 16)])
 def test_where_company_saves_much_a_lane_takes_all_that_waits(waiting: int, free: int, size: int) -> None:
     """Or leaves the free ones their share."""
-    assert sizes(STEEP, lanes=2).next(waiting, free=free) == size
+    for crowd in (0, waiting):
+        assert sizes(STEEP, lanes=2).next(waiting, crowd=crowd, free=free) == size
 
 
 def test_one_lane_takes_what_pays() -> None:
     """Nobody computes beside it."""
-    assert sizes(NEARLY_FLAT).next(100, free=1) == 1
-    assert sizes(STEEP).next(7, free=1) == 7
+    assert sizes(NEARLY_FLAT).next(100, crowd=100, free=1) == 1
+    assert sizes(STEEP).next(7, crowd=0, free=1) == 7
+
+
+def test_a_gpu_computes_what_pays_there_on_several_lanes_too() -> None:
+    """In sizes that were measured: no larger ones where many wait, and no smaller ones that nearly pay."""
+    costs = {1: 0.0030, 2: 0.0031, 4: 0.0032, 8: 0.0034, 16: 0.0040, 32: 0.0076}
+    subject = sizes(costs, lanes=2, ahead=1, nearly=NEARLY_ON_GPU)
+    assert (subject.lanes, subject.largest, subject.next(100, crowd=100, free=1)) == (2, 32, 32)
+    assert sizes(costs, lanes=2).largest == 32
+    assert sizes(costs, lanes=2).next(40, crowd=40, free=1) == 16
 
 
 def test_who_sets_a_delay_wants_company() -> None:
@@ -76,3 +84,20 @@ def test_below_capacity_large_batches_make_nobody_wait_longer(share: float) -> N
 def test_near_capacity_large_batches_pay() -> None:
     """Where single images cannot keep up, they do."""
     assert _afternoon(batches_of=8, share=0.98) < 0.5 * _afternoon(batches_of=1, share=0.98)
+
+
+def _p99_of_the_urgent(*, low: int, batches_of: int) -> float:
+    """Of a few at the highest priority, beside so many that always wait at the lowest."""
+    subject = Scheduler[Image](BatchPolicy(lanes=2, max_batch_size=batches_of), BatchCosts(NEARLY_FLAT))
+    urgent = poisson(400, 4.0)
+    for image in urgent:
+        image.priority = Priority.HIGH
+    afternoon = Afternoon(subject=subject, costs=NEARLY_FLAT, lanes=2, always_waiting=low)
+    afternoon.run(urgent)
+    return p99(afternoon, urgent)
+
+
+def test_large_batches_make_the_urgent_wait_no_longer() -> None:
+    """Neither are they filled up with those who are in no hurry, nor are those computed in large ones meanwhile."""
+    assert _p99_of_the_urgent(low=256, batches_of=8) <= 1.1 * _p99_of_the_urgent(low=256, batches_of=1)
+    assert _p99_of_the_urgent(low=256, batches_of=8) <= 4 * NEARLY_FLAT[1]

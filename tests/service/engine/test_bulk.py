@@ -20,7 +20,15 @@ from service.engine.pipeline import Classifier
 from service.engine.priority import Priority
 from service.engine.response_cache import ResponseCache
 from service.engine.session import Outputs
-from service.errors import DeadlineUnreachable, ImageUnreadable, InferenceFailed, QueueFull, ServiceError, ShuttingDown
+from service.errors import (
+    DeadlineUnreachable,
+    DeviceExhausted,
+    ImageUnreadable,
+    InferenceFailed,
+    QueueFull,
+    ServiceError,
+    ShuttingDown,
+)
 from service.models.manifest import Calibration, InputSpec, PixelFormat
 from tests.service.engine.fake_session import wait_until_queued
 from tests.service.packages import encode
@@ -201,6 +209,21 @@ async def test_without_room_as_many_are_answered_as_there_is_room_for() -> None:
     assert 0 < found.count(QueueFull) < 24
     await subject.batcher.drain()
     subject.workers.shutdown()
+
+
+@pytest.mark.parametrize("error", [DeviceExhausted("no memory"), DeadlineUnreachable("too many wait")])
+async def test_what_has_no_place_in_one_go_is_tried_in_pieces(
+    subject: Subject, error: ServiceError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A smaller batch may have memory, and some of the images time."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(subject.batcher, "submit_work", refuse)
+    images = [file(value) for value in range(1, 9)]
+    assert outline(await subject.ask(images)) == outline(await subject.ask(images, Priority.NORMAL))
+    assert subject.sizes
 
 
 async def test_no_time_and_the_end_are_told(subject: Subject) -> None:

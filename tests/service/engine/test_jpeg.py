@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from service.engine.jpeg import DENOMINATORS, JpegHeader, JpegOdd, Pixels, decode_jpeg, denominator_for, read_header
-from service.engine.jpeg_markers import NOT_UNDERSTOOD
+from service.engine.jpeg_markers import JpegMarkers
 from service.models.manifest import PixelFormat
 
 HEIGHT, WIDTH = 333, 500
@@ -80,7 +80,8 @@ def test_a_fraction_is_upright(orientation: int) -> None:
 def test_no_side_becomes_smaller_than_asked_for(size: tuple[int, int], at_least: float, expected: int) -> None:
     """The strongest reduction that leaves enough."""
     height, width = size
-    assert denominator_for(JpegHeader(height=height, width=width, markers=NOT_UNDERSTOOD), at_least) == expected
+    markers = JpegMarkers(one_scan=True, exif=False)
+    assert denominator_for(JpegHeader(height=height, width=width, markers=markers), at_least) == expected
 
 
 @pytest.mark.parametrize("data", [b"\xff\xd8\xff", b"\xff\xd8\xff\xe0nothing", b""])

@@ -9,12 +9,19 @@ import pytest
 from PIL import Image
 
 from service.engine.decode import ImageLimits, decode
-from service.engine.jpeg_markers import NOT_UNDERSTOOD, JpegMarkers, read_markers
-from service.errors import ServiceError
+from service.engine.jpeg_markers import JpegMarkers, read_markers
+from service.errors import ImageUnreadable
 from service.models.manifest import PixelFormat
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8))
 SCAN = b"\xff\xda"
+NOT_UNDERSTOOD = JpegMarkers(one_scan=False, exif=False)
+XMP = (
+    b"http://ns.adobe.com/xap/1.0/\x00<x:xmpmeta xmlns:x='adobe:ns:meta/'>"
+    b"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'><rdf:Description"
+    b" xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'/></rdf:RDF></x:xmpmeta>"
+)
+"""Says in words of its own how the camera was held."""
 
 
 def encoded(mode: str = "RGB", **options: Any) -> bytes:
@@ -69,7 +76,21 @@ def test_a_file_that_is_cut_short_is_not_understood() -> None:
     """At every length before the first scan, without an error."""
     data = encoded(exif=turned())
     for length in range(data.index(SCAN) + 4):
-        assert read_markers(data[:length]) == NOT_UNDERSTOOD
+        markers = read_markers(data[:length])
+        assert markers == JpegMarkers(one_scan=False, exif=b"Exif\0\0" in data[:length])
+
+
+@pytest.mark.parametrize("fill", [b"", b"\xff"])
+def test_only_exif_turns_a_picture(fill: bytes) -> None:
+    """Not what XMP says, whether or not the file is understood."""
+    data = encoded()
+    segment = b"\xff\xe1" + (len(XMP) + 2).to_bytes(2) + XMP
+    with_xmp = data[:2] + fill + segment + data[2:]
+    assert not read_markers(with_xmp).exif
+    plain = decode(data, pixel_format=PixelFormat.RGB8, limits=ImageLimits())
+    assert np.array_equal(decode(with_xmp, pixel_format=PixelFormat.RGB8, limits=ImageLimits()), plain)
+    begin = (turned_data := encoded(exif=turned()))[:2] + fill + turned_data[2:]
+    assert np.array_equal(decode(begin, pixel_format=PixelFormat.RGB8, limits=ImageLimits()), np.rot90(plain, k=-1))
 
 
 @pytest.mark.parametrize("marker", [0x00, 0x01, 0xC3, 0xC9, 0xCC, 0xD0, 0xD8, 0xD9, 0xFF])
@@ -86,14 +107,13 @@ def test_a_segment_shorter_than_its_length_ends_the_walk(length: int) -> None:
 
 
 def test_scans_after_the_only_one_cost_nothing() -> None:
-    """They are decoded by nobody, be they ever so many: an answer or a refusal, at once."""
+    """Nobody decodes them, be they ever so many. Inside of the picture they break it; behind it they are nothing."""
     data = encoded()
     again = data[data.index(SCAN) : -2]
+    expected = decode(data, pixel_format=PixelFormat.RGB8, limits=ImageLimits())
     began = time.process_time()
-    for tail in (again * 5000 + data[-2:], data[-2:] + again * 5000):
-        try:
-            pixels = decode(data[:-2] + tail, pixel_format=PixelFormat.RGB8, limits=ImageLimits())
-        except ServiceError:
-            continue
-        assert np.array_equal(pixels, decode(data, pixel_format=PixelFormat.RGB8, limits=ImageLimits()))
+    with pytest.raises(ImageUnreadable):
+        decode(data[:-2] + again * 5000 + data[-2:], pixel_format=PixelFormat.RGB8, limits=ImageLimits())
+    pixels = decode(data + again * 5000, pixel_format=PixelFormat.RGB8, limits=ImageLimits())
+    assert np.array_equal(pixels, expected)
     assert time.process_time() - began < 0.5

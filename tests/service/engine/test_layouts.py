@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from service.engine.batcher import Tensor
 from service.engine.layouts import AGAIN_SECONDS, Layouts
 from service.engine.session import Outputs
 from service.engine.side_by_side import SideBySide
+from service.models.package import PackageRefused
 
 IMAGES = np.zeros((1, 2, 2, 1), dtype=np.uint8)
 
@@ -38,8 +40,15 @@ class Opening:
         self.outcomes = list(outcomes)
         self.threads: list[str] = []
         self.niceness: list[int] = []
+        self.wanted: list[bool] = []
+        self.begun = threading.Event()
+        self.gate = threading.Event()
+        self.gate.set()
 
-    def __call__(self) -> Session | None:
+    def __call__(self, wanted: Callable[[], bool]) -> Session | None:
+        self.begun.set()
+        assert self.gate.wait(60)
+        self.wanted.append(wanted())
         self.threads.append(threading.current_thread().name)
         self.niceness.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
         if not self.outcomes:
@@ -72,6 +81,10 @@ class Subject:
         self.now += seconds
         self.layouts.end()
         self.layouts.end()
+        await self.opened()
+
+    async def opened(self) -> None:
+        """Nothing is being opened any more."""
         for thread in threading.enumerate():
             if thread.name == "opens-m-1":
                 await asyncio.to_thread(thread.join)
@@ -133,8 +146,32 @@ async def test_one_that_is_refused_is_not_tried_again() -> None:
     assert (subject.layouts.narrow, len(opening.threads), subject.wide.batches) == (None, 1, 6)
 
 
+async def test_one_that_is_there_when_the_model_is_closed_is_not_kept() -> None:
+    """Whoever opens it can ask whether it is wanted still."""
+    opening = Opening()
+    opening.gate.clear()
+    subject = Subject(opening)
+    load = asyncio.create_task(subject.load(4.0))
+    assert await asyncio.to_thread(opening.begun.wait, 60)
+    subject.layouts.close()
+    opening.gate.set()
+    await load
+    assert opening.wanted == [False]
+    assert (len(opening.threads), subject.layouts.narrow) == (1, None)
+
+
+@pytest.mark.parametrize("error", [PackageRefused("m/1/model.onnx cannot be read"), ValueError("it broke")])
+async def test_a_refusal_is_told_in_a_line_and_anything_else_with_its_cause(error: Exception) -> None:
+    """A package that is gone from the disk is nothing that its operator would look for in a program."""
+    with capture_logs() as logs:
+        await Subject(Opening(error)).load(4.0)
+    (line,) = logs
+    assert ("exc_info" in line) is not isinstance(error, PackageRefused)
+    assert line.get("reason") == (str(error) if isinstance(error, PackageRefused) else None)
+
+
 async def test_a_closed_model_opens_none_and_keeps_none() -> None:
-    """Neither what is there nor what is being opened."""
+    """Neither what is there nor another."""
     opening = Opening()
     subject = Subject(opening)
     await subject.load(4.0)

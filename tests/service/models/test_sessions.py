@@ -1,5 +1,7 @@
 """Sessions of a package: the first, and the one for batches side by side, which is proved before anybody uses it."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from service.engine.batcher import Tensor
 from service.engine.decode import ImageLimits, decode
 from service.engine.execution import CPU_PROVIDER, CUDA_PROVIDER
+from service.models import sessions as module
 from service.models.manifest import PixelFormat, Precision
 from service.models.package import Package, PackageRefused
 from service.models.repository import ModelRepository
@@ -45,6 +48,42 @@ def test_both_sessions_compute_the_same(package: Package, available: int | None)
 def test_where_memory_is_short_there_is_no_second_one(package: Package) -> None:
     """Requests need it more."""
     assert sessions(available=LEFT_BYTES).open_narrow(package, Precision.FP32, prepare) is None
+
+
+def test_they_are_opened_one_after_the_other(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each looks at the memory that the one before has left."""
+    steps: list[str] = []
+
+    def available() -> int:
+        steps.append("begins")
+        time.sleep(0.01)  # for the others to come in
+        return LEFT_BYTES * 2
+
+    monkeypatch.setattr(module, "give_back_memory", lambda: steps.append("ends"))
+    subject = Sessions(provider=CPU_PROVIDER, threads=2, available=available)
+    with ThreadPoolExecutor(4) as pool:
+        opened = [pool.submit(subject.open_narrow, package, Precision.FP32, prepare) for _ in range(4)]
+        assert all(session.result() is not None for session in opened)
+    assert steps == ["begins", "ends"] * 4
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_what_nobody_wants_any_more_is_not_proved(package: Package, looks: int) -> None:
+    """Nor loaded, where it is known by then: a stop waits for it."""
+    answers = [True] * looks + [False]
+
+    def never(image: bytes) -> Tensor:
+        raise AssertionError("it was proved")
+
+    assert sessions().open_narrow(package, Precision.FP32, never, lambda: answers.pop(0)) is None
+    assert answers == []
+
+
+def test_a_package_that_is_gone_is_refused(package: Package) -> None:
+    """In one line that names the file."""
+    (package.path / "model.onnx").unlink()
+    with pytest.raises(PackageRefused, match=r"thirds/1/model\.onnx cannot be read"):
+        sessions().open_narrow(package, Precision.FP32, prepare)
 
 
 def test_one_that_disagrees_with_the_golden_samples_is_refused(package: Package) -> None:
