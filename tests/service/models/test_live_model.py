@@ -62,4 +62,4 @@ async def test_under_load_a_second_session_answers_and_is_let_go_of(
         assert set(Slow.used) == {live.session, live.layouts.narrow}
         np.testing.assert_allclose(answers.ranked.probabilities, np.tile(alone, (4, 1)), atol=1e-5)
         await live.drain()
-    assert (live.layouts.narrow, live.layouts.may_open) == (None, False)
+    assert [live.layouts.narrow, live.layouts.may_open] == [None, False]

@@ -1,5 +1,6 @@
 """The proof of a variant before it answers (service/models/proof.py)."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_two_sizes_of_a_large_model_are_measured_in_turns(
         return Outputs(logits=np.zeros((len(images), 3), dtype=np.float32), embeddings=None)
 
     monkeypatch.setattr(session, "run", slow)
-    monkeypatch.setattr(proof.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
     costs = warm_up(session, spec, largest)
     assert runs == [1, *sizes]
     assert costs == pytest.approx({size: seconds * size * (0.9 if size > 1 else 1.0) for size in {1, sizes[0]}})
