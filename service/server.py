@@ -8,17 +8,20 @@ signal skips the drain period.
 import asyncio
 import signal
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
 import structlog
 
 from service.api.door import Door
 from service.api.health import Health
-from service.http2.server import Http2Server
 from service.http_doors import HttpDoors
 from service.metrics import Metrics
 from service.models.registry import Registry
 from service.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from service.http2.server import Http2Server
 
 ABANDON_SECONDS = 1.0
 LAST_SECONDS = 1.0
@@ -51,7 +54,7 @@ class Server:
         self,
         grpc_server: grpc.aio.Server,
         http: HttpDoors,
-        fast_grpc_server: Http2Server | None = None,
+        fast_grpc_server: "Http2Server | None" = None,
         *,
         registry: Registry,
         health: Health,

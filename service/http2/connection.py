@@ -12,7 +12,6 @@ from service.http2.frames import (
     DATA,
     END_HEADERS,
     END_STREAM,
-    GOAWAY,
     HEADERS,
     LARGEST_NUMBER,
     PADDED,
@@ -22,10 +21,13 @@ from service.http2.frames import (
     PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
+    SIZES,
     WINDOW_UPDATE,
     ConnectionFault,
     ErrorCode,
+    Frame,
     FrameReader,
+    check_place,
     frame,
     number,
     unpadded,
@@ -37,13 +39,11 @@ from service.http2.outbox import TURN_BYTES, Outbox
 from service.http2.settings import PeerSettings, greeting
 from service.http2.site import Site, peer_of
 from service.http2.streams import Streams
+from service.http2.turns import Turns
 
 log = structlog.get_logger("service.http2")
 
-SIZES = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
-"""Of frames that have one."""
-OF_STREAMS = frozenset({DATA, HEADERS, PRIORITY, RST_STREAM, CONTINUATION})
-OF_CONNECTION = frozenset({SETTINGS, PING, GOAWAY})
+WRONG_SIZE = ErrorCode.FRAME_SIZE_ERROR
 
 
 class Connection(asyncio.Protocol):
@@ -62,8 +62,10 @@ class Connection(asyncio.Protocol):
         now = time.monotonic()
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=TURN_BYTES)
-        self._outbox = Outbox(self._transport.write)
-        self._noise, self._pings = Noise(now), Pings(self._site.limits.ping_seconds)
+        self._turns = Turns(self._transport, self._frame)
+        self._outbox = Outbox(self._transport.write, self._site.waiting)
+        self._noise = Noise(now, streams=self._site.limits.streams)
+        self._pings = Pings(self._site.limits.ping_seconds)
         peer = peer_of(transport.get_extra_info("peername"))
         self._streams = Streams(self._outbox, self._site, self._noise, peer=peer)
         self._life = Life(self._transport, self._outbox, self._streams, self._site.limits, now)
@@ -79,15 +81,25 @@ class Connection(asyncio.Protocol):
             return
         now = self._life.heard_at = time.monotonic()
         try:
-            for kind, flags, stream, payload in self._reader.read(data):
-                if self._block is not None or self._peer_settings is None:
-                    self._check_order(kind, stream)
-                if kind == DATA:
-                    self._data(flags, stream, payload, now)
-                elif kind == HEADERS:
-                    self._headers(flags, stream, payload, now)
-                else:
-                    self._other(kind, flags, stream, payload, now)
+            frames = self._reader.read(data)
+        except ConnectionFault as fault:
+            self._break(fault)
+        else:
+            self._turns.add(frames, now)
+
+    def _frame(self, found: Frame, now: float) -> None:
+        if self._broken or self._life.is_over:
+            return
+        kind, flags, stream, payload = found
+        try:
+            if self._block is not None or self._peer_settings is None:
+                self._check_order(kind, stream)
+            if kind == DATA:
+                self._data(flags, stream, payload, now)
+            elif kind == HEADERS:
+                self._headers(flags, stream, payload, now)
+            else:
+                self._other(kind, flags, stream, payload, now)
         except ConnectionFault as fault:
             self._break(fault)
 
@@ -141,10 +153,9 @@ class Connection(asyncio.Protocol):
     def _other(self, kind: int, flags: int, stream: int, payload: bytes, now: float) -> None:
         """All that carries no call."""
         self._noise.add(OF_SETTINGS if kind == SETTINGS else 1.0, now)
-        if len(payload) != SIZES.get(kind, len(payload)):
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame of a size that its kind does not have")
-        if (kind in OF_STREAMS and not stream) or (kind in OF_CONNECTION and stream):
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame on a stream where its kind does not belong")
+        if kind == PRIORITY and len(payload) != SIZES[PRIORITY] and self._streams.spoil(stream, WRONG_SIZE):
+            return
+        check_place(kind, stream, len(payload))
         if kind == WINDOW_UPDATE:
             self._widen(stream, int.from_bytes(payload, "big") & LARGEST_NUMBER, now)
         elif kind == RST_STREAM:
@@ -203,6 +214,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """At once, whatever is under way."""
         self._broken = True
+        self._outbox.close()
         self._streams.close()
         self._transport.abort()
 
@@ -223,14 +235,15 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client takes nothing: nothing is taken from it either, until it does."""
         self._outbox.paused = True
-        self._transport.pause_reading()
+        self._turns.hold(held=True)
 
     def resume_writing(self) -> None:
         self._outbox.paused = False
-        self._transport.resume_reading()
+        self._turns.hold(held=False)
         self._outbox.pump()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter
         self._broken = True
         self._site.connections.discard(self)
+        self._outbox.close()
         self._streams.close()

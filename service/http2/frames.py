@@ -46,6 +46,20 @@ class ConnectionFault(Exception):
         self.words = words
 
 
+SIZES = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
+"""Of frames that have one."""
+OF_STREAMS = frozenset({DATA, HEADERS, PRIORITY, RST_STREAM, CONTINUATION})
+OF_CONNECTION = frozenset({SETTINGS, PING, GOAWAY})
+
+
+def check_place(kind: int, stream: int, size: int) -> None:
+    """Whether a frame of this kind may be so large, and on this stream. Raises ConnectionFault."""
+    if size != SIZES.get(kind, size):
+        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame of a size that its kind does not have")
+    if (kind in OF_STREAMS and not stream) or (kind in OF_CONNECTION and stream):
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame on a stream where its kind does not belong")
+
+
 class FrameReader:
     """Cuts what comes in into frames; what is not whole yet waits for the rest."""
 

@@ -23,6 +23,11 @@ connection ends, because who skips a block cannot read the next.
 """
 
 
+FREE_BYTES = 2**11
+BYTES_A_NOISE = 64
+"""Of a new block beyond that which weigh as much as a frame that carries nothing: to read them takes as long."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Unfinished:
     """A block that has begun."""
@@ -83,10 +88,18 @@ class HeaderBlocks:
             self._known[block] = head
         return head
 
-    def skip(self, block: bytes) -> None:
-        """Of a stream that is done: it may have changed the table."""
-        if block not in self._known and self._fields(block)[1]:
+    def noise(self, block: bytes) -> float:
+        """What it weighs to read a block of more than FREE_BYTES."""
+        return 0.0 if block in self._known else (len(block) - FREE_BYTES) / BYTES_A_NOISE
+
+    def skip(self, block: bytes) -> bool:
+        """Of a stream that had a head: it may change the table. Gives whether it may be trailers."""
+        if block in self._known:
+            return False
+        fields, changed = self._fields(block)
+        if changed:
             self._known.clear()
+        return not any(name.startswith(b":") for name, _ in fields)
 
     def _fields(self, block: bytes) -> tuple[list[tuple[bytes, bytes]], bool]:
         """The fields, and whether the table is another one now."""

@@ -16,10 +16,12 @@ LAST_WORDS = b"lastcall"
 ALIVE = b"stillon?"
 ANSWER_SECONDS = 2.0
 """In which that ping comes back, or is no longer waited for."""
-LINGER_SECONDS = 1.0
-"""In which the client closes a connection that is done. What it sends is read away until then: the system would answer
-that with a reset, which takes the last answers away.
+LINGER_SECONDS, FAULT_LINGER_SECONDS = 10.0, 1.0
+"""In which the client closes a connection that is done, or broken. What it sends is read away until then: the system
+would answer that with a reset, which takes the last answers away.
 """
+TAKE_SECONDS = 60.0
+"""In which a client takes the last of its answers, which the system or TLS have."""
 AGE_SPREAD = 0.1
 """Connections that began together do not end together."""
 
@@ -40,11 +42,20 @@ class Life:
         self._leaving_at: float | None = None
         self._left = False
         self._hung_up_at: float | None = None
+        self._lingers_for = LINGER_SECONDS
         self._age = limits.age_seconds * random.uniform(1 - AGE_SPREAD, 1 + AGE_SPREAD)
 
     @property
     def is_over(self) -> bool:
         return self._hung_up_at is not None
+
+    @property
+    def is_leaving(self) -> bool:
+        return self._leaving_at is not None
+
+    @property
+    def _is_sent(self) -> bool:
+        return self._outbox.empty and not self._transport.get_write_buffer_size()
 
     def leave(self, now: float, words: str) -> None:
         """The client shall open another connection for new calls; those that are on their way are still taken."""
@@ -63,8 +74,8 @@ class Life:
     def _take_no_more(self) -> None:
         if not self._left:
             self._left = True
-            self._streams.taken_until = self._streams.last
-            self._goaway(self._streams.last, ErrorCode.NO_ERROR, "")
+            self._streams.numbers.take_no_more()
+            self._goaway(self._streams.numbers.last, ErrorCode.NO_ERROR, "")
 
     def hang_up(self, code: ErrorCode = ErrorCode.NO_ERROR, words: str = "") -> None:
         """With the reason where there is one; whatever was sent still arrives."""
@@ -72,7 +83,8 @@ class Life:
             return
         self._hung_up_at = time.monotonic()
         if code is not ErrorCode.NO_ERROR:
-            self._goaway(self._streams.last, code, words)
+            self._goaway(self._streams.numbers.last, code, words)
+            self._lingers_for = FAULT_LINGER_SECONDS
         self._outbox.flush()
         if self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
@@ -82,15 +94,15 @@ class Life:
     def tick(self, now: float) -> None:
         """Called a few times a second."""
         if self._hung_up_at is not None:
-            if now - self._hung_up_at > LINGER_SECONDS:
+            if now - self._hung_up_at > self._lingers_for:
                 self._transport.abort()
             return
-        if len(self._streams):
+        if len(self._streams) or (self._leaving_at is None and not self._is_sent):
             self._busy_at = now
         if self._leaving_at is not None:
             if now - self._leaving_at > ANSWER_SECONDS:
                 self._take_no_more()
-            if self._left and not len(self._streams) and self._outbox.empty:
+            if self._left and not len(self._streams) and (self._is_sent or now - self._busy_at > TAKE_SECONDS):
                 self.hang_up()
         elif now - self._busy_at > self._limits.idle_seconds:
             self.leave(now, "idle")

@@ -9,13 +9,17 @@ STREAM_WINDOW = 2**18
 CONNECTION_WINDOW = 2**22
 FRAME = 2**20
 MOST_NOISE, NOISE_A_SECOND = 20_000.0, 5000.0
-"""Frames that carry no call and no message: so many at once, and so many each second."""
+"""Frames that carry no call and no message: so many at once, and so many each second. All calls that a connection may
+have can be reset at once, twice.
+"""
 OF_SETTINGS = 100.0
 """What a frame of settings counts: the windows of all calls follow from it."""
 OF_RESET = 5.0
 """What the reset of a call counts that was not answered (CVE-2023-44487); clients reset each call whose time is up."""
 OF_CALL = 4.0
 """What a call takes off that is answered: windows and an empty last frame come with it."""
+OF_REFUSAL = OF_CALL + 1.0
+"""What a call counts that goes nowhere: more than its end takes off."""
 MOST_SETTINGS = 32
 """In one frame."""
 MOST_CONTINUATIONS = 16
@@ -44,15 +48,16 @@ class Limits:
 class Noise:
     """Frames that carry nothing, as a level that falls with time and with calls."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, *, streams: int = 0) -> None:
         self._level = 0.0
+        self._most = max(MOST_NOISE, 2 * OF_RESET * streams)
         self._at = now
 
     def add(self, weight: float, now: float) -> None:
         """Raises ConnectionFault where the client sends too much of it."""
         self._level = max(0.0, self._level - (now - self._at) * NOISE_A_SECOND) + weight
         self._at = now
-        if self._level > MOST_NOISE:
+        if self._level > self._most:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
 
     def answered(self) -> None:

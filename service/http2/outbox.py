@@ -27,12 +27,16 @@ PREFIX = 5
 """Bytes before a message: whether it is compressed, and its length."""
 TURN_BYTES = 2**20
 """That are handed to the transport at a time, so that it can say when it has enough."""
+LEAST_TAKEN = 2**16
+"""Bytes of an answer that a client takes for it to count as one that still takes it."""
+FULL_CLIENTS = 4
+"""So many times what may wait for one client may wait for all."""
 
 
 class Outgoing:
     """What a stream has to send: the rest of its messages, and then its trailers."""
 
-    __slots__ = ("begun", "moved", "rest", "trailers", "waiter", "window")
+    __slots__ = ("begun", "moved", "rest", "taken", "trailers", "waiter", "window")
 
     def __init__(self, window: int) -> None:
         self.window = window
@@ -41,7 +45,9 @@ class Outgoing:
         self.rest: deque[memoryview] = deque()
         self.trailers: bytes | None = None
         self.moved = 0.0
-        """When the rest began to wait, or last became less."""
+        """When the rest began to wait, or last became less by as much as counts."""
+        self.taken = 0
+        """Bytes of it since then."""
         self.waiter: asyncio.Future[None] | None = None
 
     def wake(self) -> None:
@@ -50,16 +56,29 @@ class Outgoing:
             self.waiter.set_result(None)
 
 
+class Waiting:
+    """Bytes of answers for which clients have no room, over all connections."""
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        self.size = 0
+
+
 class Outbox:
     """One for each connection. What has to be sent and may be is found at once, however much waits for its client."""
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    def __init__(self, write: Callable[[bytes], None], waiting: Waiting) -> None:
         self._write = write
+        self._all_waiting = waiting
         self.done: Callable[[int], None] = lambda _: None
         """Told the number of a stream whose answer is sent to its end."""
         self._loop = asyncio.get_running_loop()
         self._pieces: list[bytes] = []
+        self._size = 0
+        """Of the pieces."""
         self._scheduled = False
+        self._closed = False
         self._ready: dict[int, Outgoing] = {}
         """Streams with something to send and room for it at their end."""
         self.window = DEFAULT_WINDOW
@@ -71,6 +90,12 @@ class Outbox:
         """Whether anything was said of a call since this was last set."""
         self.paused = False
         """The transport has enough for now."""
+
+    def has_room(self, outgoing: Outgoing, size: int, *, most: int) -> bool:
+        """Whether a message of this size goes out at once, or may wait: `most` bytes do for each client."""
+        if size <= self.window and size <= outgoing.window and not self.paused:
+            return True
+        return self.waiting_bytes + size <= most and self._all_waiting.size + size <= most * FULL_CLIENTS
 
     @property
     def empty(self) -> bool:
@@ -84,9 +109,12 @@ class Outbox:
     def reply(self, data: bytes) -> None:
         """What is said of the connection itself."""
         self._pieces.append(data)
-        if not self._scheduled:
+        self._size += len(data)
+        if self._size > TURN_BYTES:
+            self.flush()
+        elif not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self.flush)
+            self._loop.call_soon(self._flush)
 
     def answer(self, number: int, outgoing: Outgoing, message: bytes, trailers: bytes) -> None:
         """All of the answer to a call that has one message."""
@@ -119,9 +147,9 @@ class Outbox:
             outgoing.begun = True
             self.put(frame(HEADERS, END_HEADERS, number, BEGINNING))
         if not outgoing.rest:
-            outgoing.moved = time.monotonic()
+            outgoing.moved, outgoing.taken = time.monotonic(), 0
         outgoing.rest.append(memoryview(b"\0" + len(message).to_bytes(4, "big") + message))
-        self.waiting_bytes += PREFIX + len(message)
+        self._wait(PREFIX + len(message))
         self.send(number, outgoing)
 
     def end(self, number: int, outgoing: Outgoing, trailers: bytes) -> None:
@@ -137,7 +165,7 @@ class Outbox:
     def forget(self, number: int, outgoing: Outgoing) -> None:
         """A stream that was reset."""
         self._ready.pop(number, None)
-        self.waiting_bytes -= sum(map(len, outgoing.rest))
+        self._wait(-sum(map(len, outgoing.rest)))
         outgoing.rest.clear()
 
     def widen(self, increment: int) -> None:
@@ -152,26 +180,27 @@ class Outbox:
         if outgoing.rest and outgoing.window > 0:
             self._ready[number] = outgoing
             self.pump()
+        else:
+            self._ready.pop(number, None)
 
     def pump(self) -> None:
         """Sends what waits, a frame of each stream in turn, as far as windows and transport allow."""
-        sent = 0
         while self._ready and self.window > 0 and not self.paused:
             number, outgoing = next(iter(self._ready.items()))
             del self._ready[number]
-            sent += self._step(number, outgoing)
-            if sent >= TURN_BYTES:
-                self.flush()
-                sent = 0
+            if outgoing.window > 0:  # the client may have made it smaller since
+                self._step(number, outgoing)
 
-    def _step(self, number: int, outgoing: Outgoing) -> int:
-        """One frame; gives its bytes."""
+    def _step(self, number: int, outgoing: Outgoing) -> None:
+        """One frame."""
         part = outgoing.rest[0]
         size = min(len(part), self.window, outgoing.window, self.largest_frame)
         self.window -= size
         outgoing.window -= size
-        self.waiting_bytes -= size
-        outgoing.moved = time.monotonic()
+        self._wait(-size)
+        outgoing.taken += size
+        if outgoing.taken >= LEAST_TAKEN:
+            outgoing.moved, outgoing.taken = time.monotonic(), 0
         self.put(frame(DATA, 0, number, bytes(part[:size])))
         if size < len(part):
             outgoing.rest[0] = part[size:]
@@ -180,19 +209,31 @@ class Outbox:
         if outgoing.rest:
             if outgoing.window > 0:
                 self._ready[number] = outgoing
-            return size
+            return
         outgoing.wake()
         if outgoing.trailers is not None:
             self.end(number, outgoing, outgoing.trailers)
-        return size
+
+    def _wait(self, change: int) -> None:
+        self.waiting_bytes += change
+        self._all_waiting.size += change
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        self.flush()
 
     def flush(self) -> None:
         """Hands over what is ready."""
-        self._scheduled = False
         if self._pieces:
             data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces.clear()
-            self._write(data)
+            self._size = 0
+            if not self._closed:
+                self._write(data)
+
+    def close(self) -> None:
+        """Nobody is there any more to whom something could be sent."""
+        self._closed = True
 
 
 def header_frames(number: int, block: bytes, largest: int) -> Iterable[bytes]:

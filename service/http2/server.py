@@ -5,10 +5,14 @@ import socket
 import ssl
 import time
 
+import structlog
+
 from service.http2.connection import Connection
 from service.http2.intake import Intake
 from service.http2.limits import Limits
-from service.http2.site import Find, Site
+from service.http2.site import Find, Living, Site
+
+log = structlog.get_logger("service.http2")
 
 TICK_SECONDS = 0.25
 
@@ -59,4 +63,13 @@ class Http2Server:
             await asyncio.sleep(TICK_SECONDS)
             now = time.monotonic()
             for connection in list(self._site.connections):
-                connection.tick(now)
+                self._tick_one(connection, now)
+
+    @staticmethod
+    def _tick_one(connection: Living, now: float) -> None:
+        """The clock of all others goes on, whatever happens to one."""
+        try:
+            connection.tick(now)
+        except Exception:
+            log.exception("connection failed")
+            connection.abort()

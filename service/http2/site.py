@@ -8,6 +8,7 @@ import grpc
 
 from service.http2.intake import Intake
 from service.http2.limits import Limits
+from service.http2.outbox import Waiting
 
 if TYPE_CHECKING:
     from service.http2.stream import RpcHandler
@@ -36,6 +37,7 @@ class Site:
     find: Find
     limits: Limits
     intake: Intake
+    waiting: Waiting = field(default_factory=Waiting)
     connections: set[Living] = field(default_factory=set)
 
 

@@ -9,19 +9,20 @@ from service.http2.answering import answer_call
 from service.http2.answers import http_status
 from service.http2.bodies import ONE_MESSAGE, Bodies
 from service.http2.context import CallDetails
+from service.http2.endings import Endings
 from service.http2.frames import (
     END_HEADERS,
     END_STREAM,
     HEADERS,
-    LARGEST_NUMBER,
     LARGEST_WINDOW,
     ConnectionFault,
     ErrorCode,
     frame,
 )
 from service.http2.head import Head, Malformed
-from service.http2.header_blocks import HeaderBlocks
-from service.http2.limits import OF_RESET, Noise
+from service.http2.header_blocks import FREE_BYTES, HeaderBlocks
+from service.http2.limits import OF_REFUSAL, OF_RESET, Noise
+from service.http2.numbers import Numbers
 from service.http2.outbox import Outbox
 from service.http2.replies import Replies
 from service.http2.site import Site
@@ -39,10 +40,7 @@ class Streams:
     """What the frames of streams do."""
 
     def __init__(self, outbox: Outbox, site: Site, noise: Noise, *, peer: str) -> None:
-        self.last = 0
-        """The highest number that came."""
-        self.taken_until = LARGEST_NUMBER
-        """Calls above are not looked at: the client was told."""
+        self.numbers = Numbers()
         self._outbox = outbox
         outbox.done = self._sent
         self._find = site.find
@@ -53,8 +51,7 @@ class Streams:
         self._bodies = Bodies(outbox, site.intake, limits)
         self._replies = Replies(outbox, self._bodies, limits, noise, peer=peer)
         self._open: dict[int, Stream] = {}
-        self._ending: dict[int, asyncio.Task[None]] = {}
-        """Handlers that were cancelled and have not ended; they count as calls."""
+        self._ending = Endings()
         self._half: dict[int, float] = {}
         """Since when streams are answered whose clients have not ended them."""
         self._loop = asyncio.get_running_loop()
@@ -64,12 +61,14 @@ class Streams:
 
     def head(self, at: int, block: bytes, now: float, *, ended: bool) -> None:
         """A header block. Raises ConnectionFault."""
-        if at <= self.last or at > self.taken_until:
-            self._later_head(at, block, now, ended=ended)
-            return
         if not at & 1:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream of the server's, opened by the client")
-        self.last = at
+        if len(block) > FREE_BYTES:
+            self._noise.add(self._blocks.noise(block), now)
+        if not self.numbers.is_idle(at):
+            self._later_head(at, block, now, ended=ended)
+            return
+        self.numbers.opened(at)
         try:
             head = self._blocks.read(block)
         except Malformed:
@@ -84,24 +83,35 @@ class Streams:
             self._replies.reset(at, ErrorCode.REFUSED_STREAM)
             return
         stream = self._open[at] = Stream(at, head, now=now, window=self._outbox.initial_window)
-        self._begin(stream, head, ended=ended)
+        self._begin(stream, head, now, ended=ended)
 
     def _later_head(self, at: int, block: bytes, now: float, *, ended: bool) -> None:
         """Trailers, or what a client sent that did not know yet; they belong to the table of fields in any case."""
-        self._blocks.skip(block)
+        trailers = self._blocks.skip(block)
         self._noise.add(1.0, now)
         stream = self._open.get(at)
-        if stream is not None and ended and not stream.ended:
+        if stream is not None and trailers and ended and not stream.ended:
             self.data(at, b"", 0, now, ended=True)
         elif stream is not None:
-            self._replies.reset(at, ErrorCode.PROTOCOL_ERROR)
-            self._drop(stream)
-        elif at <= self.taken_until:
+            self.spoil(at, ErrorCode.STREAM_CLOSED if stream.ended else ErrorCode.PROTOCOL_ERROR)
+        elif self.numbers.was_passed_over(at):
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a head on a stream that was passed over")
+        elif at <= self.numbers.taken_until:
             self._replies.reset(at, ErrorCode.STREAM_CLOSED)
 
-    def _begin(self, stream: Stream, head: Head, *, ended: bool) -> None:
+    def spoil(self, at: int, code: ErrorCode) -> bool:
+        """Ends a call whose client broke the protocol. Gives whether the fault is of the stream alone."""
+        stream = self._open.get(at)
+        if stream is not None:
+            self._replies.reset(at, code)
+            self._drop(stream)
+        return not self.numbers.is_idle(at) and at != 0
+
+    def _begin(self, stream: Stream, head: Head, now: float, *, ended: bool) -> None:
         stream.ended = ended
         refusal = head.refusal
+        if refusal is not None:
+            self._noise.add(OF_REFUSAL, now)
         if refusal is not None and refusal.http_status != 200:
             block = http_status(refusal.http_status)
             self._outbox.put(frame(HEADERS, END_HEADERS | END_STREAM, stream.number, block))
@@ -111,6 +121,7 @@ class Streams:
         else:
             handler = stream.handler = stream.context.run(self._find, CallDetails(head.path, head.metadata))
             if handler is None:
+                self._noise.add(OF_REFUSAL, now)
                 self._replies.finish(stream, grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
             elif handler.request_streaming:
                 self._run(stream, handler)
@@ -121,7 +132,7 @@ class Streams:
         """Of a body; `size` is what it counts. Raises ConnectionFault."""
         stream = self._open.get(at)
         if stream is None:
-            if at > self.last and at <= self.taken_until:
+            if self.numbers.is_idle(at):
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a body without a head")
             self._noise.add(1.0, now)  # the client did not know yet that the call is over
             if ended:
@@ -129,8 +140,7 @@ class Streams:
             return
         if stream.ended:
             self._noise.add(1.0, now)
-            self._replies.reset(at, ErrorCode.STREAM_CLOSED)
-            self._drop(stream)
+            self.spoil(at, ErrorCode.STREAM_CLOSED)
             return
         if stream.farewell is not None:
             if ended:
@@ -143,7 +153,7 @@ class Streams:
             self._bodies.receive(stream, payload, size, now, ended=ended)
             self._went_on(stream)
         except Unacceptable as error:
-            self._cancel(stream)
+            self._ending.cancel(stream)
             self._replies.finish(stream, error.code, error.words)
 
     def _went_on(self, stream: Stream) -> None:
@@ -176,7 +186,7 @@ class Streams:
 
     def reset(self, at: int, now: float) -> None:
         """By the client: nobody waits for the answer. Raises ConnectionFault."""
-        if at > self.last and at <= self.taken_until:
+        if self.numbers.is_idle(at):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the reset of a call that there is not")
         if self._half.pop(at, None) is not None:
             return
@@ -189,15 +199,13 @@ class Streams:
         """The client has room for more of an answer. Raises ConnectionFault."""
         stream = self._open.get(at)
         if stream is None:
-            if at > self.last and at <= self.taken_until:
+            if self.numbers.is_idle(at):
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "room for a call that there is not")
             self._noise.add(1.0, now)
             return
         stream.outgoing.window += increment
         if increment == 0 or stream.outgoing.window > LARGEST_WINDOW:
-            code = ErrorCode.FLOW_CONTROL_ERROR if increment else ErrorCode.PROTOCOL_ERROR
-            self._replies.reset(at, code)
-            self._drop(stream)
+            self.spoil(at, ErrorCode.FLOW_CONTROL_ERROR if increment else ErrorCode.PROTOCOL_ERROR)
         else:
             self._outbox.send(at, stream.outgoing)
 
@@ -207,6 +215,7 @@ class Streams:
             stream.outgoing.window += change
             if stream.outgoing.window > LARGEST_WINDOW:
                 raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window larger than there may be")
+        for stream in list(self._open.values()):
             self._outbox.send(stream.number, stream.outgoing)
 
     def sweep(self, now: float) -> None:
@@ -217,30 +226,22 @@ class Streams:
             del self._half[at]
             self._replies.reset(at, ErrorCode.NO_ERROR)  # nothing more of it is wanted (RFC 9113, section 8.1)
         for stream in list(self._open.values()):
-            self._replies.say_farewell(stream)
             overdue = stream.overdue(now, self._limits.body_seconds)
             if overdue is not None:
-                self._cancel(stream)
+                self._ending.cancel(stream)
                 self._replies.finish(stream, overdue.code, overdue.words)
-            elif stream.answered and stream.outgoing.rest and now - stream.outgoing.moved > STALLED_SECONDS:
-                self._replies.reset(stream.number, ErrorCode.CANCEL)
-                self._drop(stream)
+            elif stream.outgoing.rest and now - stream.outgoing.moved > STALLED_SECONDS:
+                self.spoil(stream.number, ErrorCode.CANCEL)
 
     def close(self) -> None:
-        """The connection is gone."""
-        for stream in list(self._open.values()):
+        """The connection is gone. First go those that wait for room, which the others would give them."""
+        streams = sorted(self._open.values(), key=lambda stream: stream.grant is None or stream.grant.given)
+        for stream in streams:
             self._drop(stream)
 
     def _drop(self, stream: Stream) -> None:
         self._open.pop(stream.number, None)
-        stream.answered = True
-        self._cancel(stream)
+        stream.answered, stream.farewell = True, None
+        self._ending.cancel(stream)
         self._outbox.forget(stream.number, stream.outgoing)
         self._bodies.release(stream)
-
-    def _cancel(self, stream: Stream) -> None:
-        task, at = stream.task, stream.number
-        if task is not None and not task.done():
-            self._ending[at] = task
-            task.add_done_callback(lambda _: self._ending.pop(at, None))
-            task.cancel()

@@ -177,6 +177,9 @@ class _Peer(asyncio.Transport):
     def is_reading(self) -> bool:
         return True
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def pause_reading(self) -> None:
         pass
 

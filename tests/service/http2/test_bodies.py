@@ -52,7 +52,7 @@ async def test_more_after_the_end_resets_the_call(door: Door) -> None:
         client.say(client.call(1, _path="/test.Echo/Wait"), frame(DATA, 0, 1, b"more"))
         assert (await client.answer(1)).reset is ErrorCode.STREAM_CLOSED
         client.say(client.call(3, _path="/test.Echo/Wait"), client.head(3, ended=True))
-        assert (await client.answer(3)).reset is ErrorCode.PROTOCOL_ERROR
+        assert (await client.answer(3)).reset is ErrorCode.STREAM_CLOSED
         client.say(client.call(5))
         assert (await client.answer(5)).status == "0"
 

@@ -131,9 +131,7 @@ async def test_the_server_says_its_limits_first(door: Door) -> None:
 async def test_more_than_the_window_is_not_taken(door: Door) -> None:
     """Neither of a call."""
     async with peer(door.port) as client:
-        client.say(client.head(1, _path="/test.Echo/Join"))
-        for _ in range(5):
-            client.say(frame(DATA, 0, 1, bytes(2**16)))
+        client.say(client.head(1, _path="/test.Echo/Join"), frame(DATA, 0, 1, bytes(2**18 + 1)))
         assert (await client.goaway())[0] is ErrorCode.FLOW_CONTROL_ERROR
 
 

@@ -1,15 +1,24 @@
 """How long connections live (service/http2/life.py and server.py), and that none is left with a call on its way."""
 
 import asyncio
-from typing import Any
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from service.http2 import life
+from service.http2 import server as server_module
 from service.http2.frames import ACK, GOAWAY, PING, ErrorCode, frame
-from tests.service.http2.conftest import opened
+from service.http2.numbers import Numbers
+from service.http2.outbox import Outbox, Waiting
+from tests.service.http2.conftest import LIMITS, opened
 from tests.service.http2.peer import message, peer
+
+if TYPE_CHECKING:
+    from service.http2.streams import Streams
 
 
 async def test_an_idle_connection_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +71,99 @@ async def test_an_old_connection_is_left_without_losing_a_call() -> None:
         assert await stream.read() == b"last"
         await stream.done_writing()
         assert await stream.read() is grpc.aio.EOF
+
+
+class SlowTransport(asyncio.Transport):
+    """Still has something to hand to its client."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 1000
+        self.calls: list[str] = []
+
+    def get_write_buffer_size(self) -> int:
+        return self.size
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write_eof(self) -> None:
+        self.calls.append("write_eof")
+
+    def abort(self) -> None:
+        self.calls.append("abort")
+
+
+class NoStreams:
+    """All calls were answered."""
+
+    def __init__(self) -> None:
+        self.numbers = Numbers()
+
+    def __len__(self) -> int:
+        return 0
+
+
+def leaving(transport: SlowTransport) -> life.Life:
+    """At the time 0; whoever was asked has said that no call is on its way."""
+    outbox, limits = Outbox(lambda _: None, Waiting()), replace(LIMITS, keepalive_seconds=1000.0)
+    found = life.Life(transport, outbox, cast("Streams", NoStreams()), limits, 0.0)
+    found.leave(0.0, "max_age")
+    outbox.flush()
+    found.acknowledged(life.LAST_WORDS, 0.0)
+    outbox.flush()
+    return found
+
+
+async def test_the_last_answer_is_waited_for_until_the_client_has_it() -> None:
+    """The handler is done long before."""
+    transport = SlowTransport()
+    old = leaving(transport)
+    old.tick(30.0)
+    assert transport.calls == []
+    transport.size = 0
+    old.tick(30.3)
+    old.tick(time.monotonic() + life.LINGER_SECONDS / 2)
+    assert transport.calls == ["write_eof"]
+    old.tick(time.monotonic() + life.LINGER_SECONDS + 1)
+    assert transport.calls == ["write_eof", "abort"]
+
+
+async def test_a_client_that_never_takes_it_is_not_waited_for() -> None:
+    transport = SlowTransport()
+    old = leaving(transport)
+    old.tick(life.TAKE_SECONDS + 1)
+    assert transport.calls == ["write_eof"]
+
+
+async def test_a_connection_is_not_idle_while_an_answer_is_on_its_way() -> None:
+    transport = SlowTransport()
+    limits = replace(LIMITS, keepalive_seconds=1000.0)
+    young = life.Life(transport, Outbox(lambda _: None, Waiting()), cast("Streams", NoStreams()), limits, 0.0)
+    young.tick(100.0)
+    transport.size = 0
+    young.tick(LIMITS.idle_seconds + 1)
+    assert not young.is_leaving
+    young.tick(100.0 + LIMITS.idle_seconds + 1)
+    assert young.is_leaving
+
+
+async def test_a_connection_whose_clock_fails_does_not_stop_that_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends, and the log has why."""
+    monkeypatch.setattr(server_module, "TICK_SECONDS", 0.01)
+    async with opened() as door, peer(door.port) as broken:
+        await broken.until_answered()
+        (connection,) = door.connections
+        async with peer(door.port) as client:
+            with capture_logs() as log:
+                monkeypatch.setattr(connection, "tick", lambda now: 1 / 0)
+                await broken.until_closed()
+            assert [entry["event"] for entry in log] == ["connection failed"]
+            client.say(client.call(1, _path="/test.Echo/Wait", grpc_timeout="100m"))
+            assert (await client.answer(1)).status == "4"
 
 
 async def test_a_client_that_does_not_answer_pings_is_gone() -> None:
