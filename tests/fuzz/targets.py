@@ -206,6 +206,8 @@ async def _talk(data: bytes) -> None:
         for at in range(0, len(said), 1000):
             connection.data_received(said[at : at + 1000])
             await asyncio.sleep(0)
+            assert connection._outbox.window >= 0
+            assert connection._outbox.waiting_bytes == site.waiting.size >= 0
         await asyncio.sleep(0)
         connection.tick(time.monotonic() + 1000.0)
         connection.connection_lost(None)
@@ -214,6 +216,7 @@ async def _talk(data: bytes) -> None:
         reader.read(PREFACE + bytes(peer.written))
         assert not reader.waits
         assert site.intake.untouched
+        assert site.waiting.size == 0
         assert len(asyncio.all_tasks()) == 1
 
 

@@ -22,7 +22,7 @@ from service.http2.frames import (
     ErrorCode,
     frame,
 )
-from service.http2.limits import MOST_NOISE, NOISE_A_SECOND, Noise, Pings
+from service.http2.limits import MOST_NOISE, NOISE_A_SECOND, OF_RESET, Noise, Pings
 from tests.service.http2.conftest import Door, opened
 from tests.service.http2.peer import GREETING, Peer, message, peer, settings, window
 
@@ -203,6 +203,11 @@ class TestNoise:
         for _ in range(int(MOST_NOISE) * 2):
             noise.add(2.0, 0.0)
             noise.answered()
+
+    def test_all_calls_may_be_reset_at_once(self) -> None:
+        noise = Noise(0.0, streams=10_000)
+        for _ in range(10_000):
+            noise.add(OF_RESET, 0.0)
 
     def test_it_has_an_end(self) -> None:
         noise = Noise(0.0)

@@ -1,8 +1,11 @@
 """What a connection sends (service/http2/outbox.py), where no client is fast enough or patient enough to show it."""
 
 import asyncio
+import random
 
-from service.http2.frames import DATA, LARGEST_FRAME, Frame, FrameReader
+import pytest
+
+from service.http2.frames import DATA, DEFAULT_WINDOW, LARGEST_FRAME, Frame, FrameReader
 from service.http2.outbox import LEAST_TAKEN, TURN_BYTES, Outbox, Outgoing, Waiting
 
 
@@ -99,3 +102,47 @@ async def test_a_byte_now_and_then_is_not_taking_an_answer() -> None:
     outgoing.window = LEAST_TAKEN
     outbox.send(1, outgoing)
     assert outgoing.moved > began
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_no_client_gets_more_than_it_has_room_for(seed: int) -> None:
+    """Whatever it says of its room, and when; all comes once there is enough."""
+    chance, written = random.Random(seed), Written()
+    outbox = written.outbox
+    streams = {number: Outgoing(100) for number in (1, 3, 5, 7)}
+    room, all_room = dict.fromkeys(streams, 100), DEFAULT_WINDOW
+    owed, heard = 0, 0
+    outbox.largest_frame = 50
+    for _ in range(300):
+        number, change = chance.choice(list(streams)), chance.randrange(-120, 100)
+        match chance.randrange(4):
+            case 0:
+                size = chance.randrange(200)
+                owed += size + 5
+                outbox.message(number, streams[number], bytes(size))
+            case 1:
+                all_room += abs(change)
+                outbox.widen(abs(change))
+            case 2:
+                room[number] += abs(change)
+                streams[number].window += abs(change)
+                outbox.send(number, streams[number])
+            case _:
+                for at, outgoing in streams.items():
+                    room[at] += change
+                    outgoing.window += change
+                outbox.paused = chance.random() < 0.2
+                outbox.pump()
+        outbox.flush()
+        for _, _, at, payload in written.frames(DATA):
+            room[at], all_room, heard = room[at] - len(payload), all_room - len(payload), heard + len(payload)
+            assert min(room[at], all_room) >= 0
+        written.pieces.clear()
+        assert (outbox.window, outbox.waiting_bytes) == (all_room, owed - heard)
+    outbox.paused = False
+    for number, outgoing in streams.items():
+        outgoing.window = owed
+        outbox.send(number, outgoing)
+    outbox.widen(owed)
+    outbox.flush()
+    assert heard + sum(len(payload) for *_, payload in written.frames(DATA)) == owed

@@ -11,10 +11,9 @@ import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from service.http2 import streams as streams_module
-from service.http2.frames import DATA, END_STREAM, ErrorCode, frame
+from service.http2.frames import DATA, END_STREAM, frame
 from tests.service.http2.conftest import Door, opened
-from tests.service.http2.peer import GREETING, message, peer, settings
+from tests.service.http2.peer import message, peer
 
 MANY = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
@@ -188,12 +187,3 @@ async def test_a_stream_may_wait_between_its_messages() -> None:
         await asyncio.sleep(0.6)
         client.say(frame(DATA, END_STREAM, 1, message(b"b")))
         assert (await client.answer(1)).body == message(b"ab")
-
-
-async def test_an_answer_that_nobody_takes_is_dropped(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams_module, "STALLED_SECONDS", 0.1)
-    async with peer(door.port, GREETING + settings(s4=0)) as client:
-        client.say(client.call(1))
-        assert (await client.answer(1)).reset is ErrorCode.CANCEL
-        (connection,) = door.connections
-        assert connection._outbox.waiting_bytes == 0
