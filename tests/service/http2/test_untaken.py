@@ -4,6 +4,7 @@ import asyncio
 import struct
 import subprocess
 import sys
+from typing import Any
 
 import grpc
 import pytest
@@ -72,7 +73,7 @@ async def test_all_calls_may_be_cancelled_at_once() -> None:
         opened(streams=4096) as door,
         grpc.aio.insecure_channel(f"127.0.0.1:{door.port}") as channel,
     ):
-        wait = channel.unary_unary("/test.Echo/Wait")
+        wait: Any = channel.unary_unary("/test.Echo/Wait")
         kept, calls = wait(b"kept", timeout=60), [wait(b"x", timeout=60) for _ in range(4090)]
         while door.handlers.waiting < 4091:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
