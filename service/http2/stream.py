@@ -40,6 +40,7 @@ class Stream:
         "ended",
         "farewell",
         "grant",
+        "granted",
         "handler",
         "head",
         "held",
@@ -59,6 +60,7 @@ class Stream:
         self.context = contextvars.copy_context()
         """In which the gate notes who calls, and the handler runs."""
         self.arrived = self.begun = now
+        """The call, and the message that is not whole yet."""
         self.deadline = None if head.timeout_seconds is None else now + head.timeout_seconds
         self.outgoing = Outgoing(window)
         self.messages: deque[bytes] = deque()
@@ -70,6 +72,8 @@ class Stream:
         """Bytes that were taken and for which no new room was given."""
         self.held = 0
         self.grant: Grant | None = None
+        self.granted = 0
+        """Of that what the client has not used yet."""
         self.ended = False
         """The client has sent all."""
         self.answered = False
@@ -99,6 +103,11 @@ class Stream:
             self.body += data[at:]
 
     @property
+    def takes_many(self) -> bool:
+        """Whether its handler is given messages as they come."""
+        return self.handler is not None and bool(self.handler.request_streaming)
+
+    @property
     def untouched(self) -> bool:
         """Whether its client has yet to send anything of it, and will."""
         return self.room == STREAM_WINDOW and not self.ended
@@ -116,9 +125,9 @@ class Stream:
             return None
         if self.deadline is not None and now >= self.deadline:
             return Unacceptable(grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline of the call has passed.")
-        if self.ended or now - self.begun <= body_seconds:
+        if self.ended or now - (self.begun if self.takes_many else self.arrived) <= body_seconds:
             return None
-        if not self.body and (self.handler is None or self.handler.request_streaming):
+        if self.takes_many and (self.messages or not self.body):
             return None
         words = f"A message did not come within {body_seconds:g} s."
         return Unacceptable(grpc.StatusCode.DEADLINE_EXCEEDED, words)

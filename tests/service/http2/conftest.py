@@ -48,6 +48,7 @@ class Handlers:
             "Count": grpc.unary_stream_rpc_method_handler(self.count),
             "Write": grpc.unary_stream_rpc_method_handler(self.write),
             "Join": grpc.stream_unary_rpc_method_handler(self.join),
+            "Idle": grpc.stream_unary_rpc_method_handler(self.idle),
             "Both": grpc.stream_stream_rpc_method_handler(self.both),
         }
         service, _, method = str(details.method).rpartition("/")
@@ -94,6 +95,11 @@ class Handlers:
             await context.write(request)
 
     async def join(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
+        return b"".join([request async for request in requests])
+
+    async def idle(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
+        """Reads when it is told to go on."""
+        await self.go_on.wait()
         return b"".join([request async for request in requests])
 
     async def both(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:

@@ -22,7 +22,7 @@ from service.http2.frames import (
     ErrorCode,
     frame,
 )
-from service.http2.limits import MOST_NOISE, NOISE_A_SECOND, OF_RESET, Noise, Pings
+from service.http2.limits import CONNECTION_WINDOW, MOST_NOISE, NOISE_A_SECOND, OF_RESET, Noise, Pings
 from tests.service.http2.conftest import Door, opened
 from tests.service.http2.peer import GREETING, Peer, message, peer, settings, window
 
@@ -182,9 +182,11 @@ async def test_messages_that_do_not_become_whole_have_a_limit() -> None:
     """All of a connection's together; whole ones take no room."""
     roomy = GREETING + settings(s4=2**20) + window(0, 2**20)
     async with opened(message_bytes=2**18) as door, peer(door.port, roomy) as client:
-        for stream in (1, 3, 5):
+        most = 2 * (CONNECTION_WINDOW // 2**17)
+        for stream in range(1, most + 2, 2):
             client.say(client.head(stream), frame(DATA, 0, stream, message(bytes(2**17))[: 2**17 - 1]))
-        refused = await client.answer(5)
+            await client.sent()
+        refused = await client.answer(most + 1)
         assert (refused.status, refused.reset) == ("8", None)
         client.say(frame(DATA, 1, 1, message(bytes(2**17))[2**17 - 1 :]))
         assert len((await client.answer(1)).body) == 2**17 + 5
