@@ -235,7 +235,7 @@ class Streams:
 
     def close(self) -> None:
         """The connection is gone. First go those that wait for room, which the others would give them."""
-        streams = sorted(self._open.values(), key=lambda stream: stream.grant is None or stream.grant.given)
+        streams = sorted(self._open.values(), key=lambda stream: stream.grant is None or not stream.grant.asked)
         for stream in streams:
             self._drop(stream)
 
