@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 
 from service.api.auth.callers import EVERYONE, Caller
 from service.api.auth.rate import Bucket
@@ -55,6 +56,16 @@ class Access:
         )
         self._callers[entry.name] = entry, caller
         return caller
+
+
+def only_one(given: Sequence[str]) -> str | None:
+    """Of the headers of one request, where there is any. Raises TokenInvalid for several.
+
+    Something on the way here might look at another of them than we do.
+    """
+    if len(given) > 1:
+        raise TokenInvalid("There are several Authorization headers; send one.")
+    return given[0] if given else None
 
 
 def _token_in(authorization: str, *, basic: bool) -> str:

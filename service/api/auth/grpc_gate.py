@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 
-from service.api.auth.access import HEADER, Access
+from service.api.auth.access import HEADER, Access, only_one
 from service.api.auth.callers import NOBODY, Caller, current_caller
 from service.api.calls import Calls
 from service.api.surround import Context, RpcHandler, Translate, abort
@@ -37,11 +37,9 @@ class GrpcGate:
         return None
 
     def _caller(self, method: str, metadata: Any) -> Caller:
-        given = None
-        if self._access.asks:
-            given = next((value for key, value in metadata if key == HEADER and isinstance(value, str)), None)
+        given = [value for key, value in metadata if key == HEADER] if self._access.asks else []
         try:
-            caller = self._access.caller_of(given)
+            caller = self._access.caller_of(only_one(given))
         except ServiceError:
             if method in OPEN:
                 return NOBODY

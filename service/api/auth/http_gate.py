@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.auth.access import HEADER, Access
+from service.api.auth.access import HEADER, Access, only_one
 from service.api.auth.callers import NOBODY, Caller, current_caller
 from service.api.calls import Calls
 from service.errors import ServiceError, TokenInvalid
@@ -59,7 +59,7 @@ class HttpGate:
 
     def _caller(self, method: str, path: str, headers: Headers) -> Caller:
         try:
-            caller = self._access.caller_of(headers.get(HEADER), basic=True)
+            caller = self._access.caller_of(only_one(headers.getlist(HEADER) if self._access.asks else []), basic=True)
             if self._access.asks and method not in SAFE and _is_basic(headers):
                 _check_same_origin(headers)
         except ServiceError:

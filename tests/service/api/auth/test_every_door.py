@@ -31,6 +31,7 @@ CREDENTIALS: list[tuple[tuple[tuple[str, str], ...], str]] = [
     (bearer(UNKNOWN), "TOKEN_INVALID"),
     ((("authorization", "Bearer "),), "TOKEN_INVALID"),
     ((("authorization", "rec_whatever"),), "TOKEN_INVALID"),
+    (bearer(ALL) + bearer(UNKNOWN), "TOKEN_INVALID"),
     ((("authorization", f"Bearer {'x' * 4000}"),), "TOKEN_INVALID"),
 ]
 
@@ -143,7 +144,8 @@ async def test_no_path_without_a_token(locked: InProcess) -> None:
     found += [("GET", "/nothing"), ("OPTIONS", "/v1/models"), ("POST", "/livez/..")]
     base = f"http://127.0.0.1:{locked.http_port}"
     async with httpx.AsyncClient(base_url=base) as client:
-        for given in ({}, header(UNKNOWN)):
+        unknown = list(header(UNKNOWN).items())
+        for given in ([], unknown, [*header(ALL).items(), *unknown]):
             for method, path in found:
                 answer = await client.request(method, path, headers=given)
                 if path in OPEN_PATHS:
