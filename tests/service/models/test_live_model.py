@@ -12,12 +12,9 @@ import pytest
 from service.engine import layouts as layouts_module
 from service.engine.batcher import BatchPolicy, Tensor
 from service.engine.decode import ImageLimits
-from service.engine.device_guard import DeviceGuard
 from service.engine.execution import CPU_PROVIDER
-from service.engine.priority import Priority
 from service.engine.session import Outputs, Session
 from service.engine.side_by_side import SideBySide
-from service.errors import DeviceLost
 from service.models import sessions as sessions_module
 from service.models.loader import LoadObserver, ModelLoader
 from service.models.repository import ModelRepository
@@ -66,45 +63,3 @@ async def test_under_load_a_second_session_answers_and_is_let_go_of(
         np.testing.assert_allclose(answers.ranked.probabilities, np.tile(alone, (4, 1)), atol=1e-5)
         await live.drain()
     assert [live.layouts.narrow, live.layouts.may_open] == [None, False]
-
-
-class Failing(Session):
-    """As on a device that is broken, from the moment that it is told to."""
-
-    broken = False
-
-    def run(self, images: Tensor) -> Outputs:
-        if self.broken:
-            raise RuntimeError("CUDA failure 700: an illegal memory access was encountered")
-        return super().run(images)
-
-
-async def test_what_is_computed_in_one_go_tells_of_a_broken_device_too(
-    root: Path, observed: Observed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Small files of callers in no hurry, which a thread of the session decodes and computes."""
-    monkeypatch.setattr(sessions_module, "Session", Failing)
-    monkeypatch.setattr(Failing, "broken", False)
-    guard = DeviceGuard()
-    PackageRecipe().write(root)
-    with ThreadPoolExecutor(1) as workers:
-        loader = ModelLoader(
-            provider=CPU_PROVIDER,
-            threads=1,
-            policy=BatchPolicy(max_batch_size=4),
-            limits=ImageLimits(),
-            workers=workers,
-            observer=LoadObserver(stage=observed.stage, batch=observed.batch),
-            guard=guard,
-        )
-        live = await loader.load(ModelRepository(root).open("thirds", 1))
-        live.batcher.expect({1: 0.001, 4: 0.004})
-        images = [encode(picture(place)) for place in range(3)]
-        workers.shutdown()  # nothing is decoded but in one go
-        good = await live.classifier.classify_many(images, top_k=1, priority=Priority.LOW)
-        assert len(good.computed) == 3
-        monkeypatch.setattr(Failing, "broken", True)
-        bad = await live.classifier.classify_many(images, top_k=1, priority=Priority.LOW)
-        assert {type(error) for error in bad.computed.errors.values()} == {DeviceLost}
-        assert guard.lost.is_set()
-        await live.drain()
