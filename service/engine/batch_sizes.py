@@ -12,10 +12,6 @@ from service.engine.batch_policy import BatchPolicy
 
 WHOLE_SECONDS = 0.005
 """As long as others may have to wait for a request of many images that is computed in one piece."""
-BULK_SECONDS = 0.0075
-"""The same for what is decoded besides; of the session's time alone."""
-LEAST_IN_BULK, MOST_IN_BULK = 64, 256
-"""With fewer images a thread would ask for the next ones all the time, most of all on a machine with much to do."""
 WORTH_A_LANE_SECONDS = 0.002
 """Below that, two threads cost more than they gain, and images wait for each other instead."""
 WORTH_WAITING = 1.25
@@ -64,12 +60,9 @@ class BatchSizes:
         return self.whole if self.lanes == 1 else 1
 
     @property
-    def bulk(self) -> int:
-        """Images of a quick model that somebody in no hurry may have decoded and computed in one go; 0 of others."""
-        if not self._costs.known or self._policy.ahead or self._costs.expected(1) >= WORTH_A_LANE_SECONDS:
-            return 0
-        each = self._costs.expected(self._largest) / self._largest
-        return min(MOST_IN_BULK, max(LEAST_IN_BULK, int(BULK_SECONDS / each)))
+    def quick(self) -> int:
+        """Most images that others may wait for, of a model that has one lane because it is quick; else 0."""
+        return self._quick if self._quick > 1 and self.lanes == 1 else 0
 
     @property
     def window_seconds(self) -> float:

@@ -15,7 +15,6 @@ from service.engine.batch_costs import BatchCosts
 from service.engine.batch_item import Computed, Part, Timed
 from service.engine.batch_policy import BatchPolicy, Closed
 from service.engine.batch_queue import BatchQueue, BatchReport, Observe
-from service.engine.batch_sizes import BatchSizes
 from service.engine.priority import PerPriority, Priority
 from service.engine.session import Outputs
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ServiceError
@@ -146,14 +145,11 @@ class Batcher:
         return [Piece(images=len(tensors), outcome=timed)]
 
     @property
-    def sizes(self) -> BatchSizes:
-        """How many images go together."""
-        return self._queue.sizes
-
-    @property
-    def bulk(self) -> int:
-        """Most images of one `submit_work`; 0 where decoding has a better place than the session's threads."""
-        return self._queue.sizes.bulk if self._work is not None else 0
+    def quick(self) -> int:
+        """Images of a quick model that a thread of the session may decode and compute together; 0 where decoding has a
+        better place.
+        """
+        return self._queue.sizes.quick if self._work is not None else 0
 
     async def submit_work(
         self, work: Work, *, images: int, size_bytes: int, deadline: float | None, priority: Priority

@@ -134,8 +134,7 @@ class Scheduler(Generic[Item]):
     def next(self, *, now: float, running: int, closing: bool = False) -> Cut[Item] | Pause:
         """What to do now. What it gives out is no longer in the queue."""
         # A quick model too has all lanes while so much waits that it is worth a thread of its own.
-        together = max(self._sizes.whole, self._line.first().rows) if len(self._line) else 0
-        quick = self._costs.expected(min(self._waiting, together)) < WORTH_A_LANE_SECONDS
+        quick = self._costs.expected(min(self._waiting, self._sizes.whole)) < WORTH_A_LANE_SECONDS
         free = (self._sizes.lanes if quick else self._policy.lanes) - running
         if not len(self._line) or free <= -self._policy.ahead:
             return Pause()

@@ -12,7 +12,6 @@ from PIL import Image
 
 from service.engine.answers import Answers
 from service.engine.batch_item import Computed
-from service.engine.batch_sizes import LEAST_IN_BULK
 from service.engine.batcher import Batcher, BatchPolicy, Tensor, Work
 from service.engine.bulk import SMALL_BYTES, SMALL_PIXELS
 from service.engine.decode import ImageLimits
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from service.engine.batch_queue import BatchReport
 
 SPEC = InputSpec(pixel_format=PixelFormat.GRAY8, height=2, width=3, mean=(0.0,), std=(1.0,))
-WHOLE = 4
+QUICK = 4
 """Images that a batch of `COSTS` may have."""
 COSTS = {size: 0.0012 * size for size in (1, 2, 4, 8)}
 
@@ -125,12 +124,12 @@ async def test_the_answers_are_those_of_the_other_way(subject: Subject) -> None:
 
 
 async def test_batches_are_no_larger_than_others_would_wait_for(subject: Subject) -> None:
-    """Many more are handed over at a time; reports and times name the batches."""
-    answers = await subject.ask([file(value) for value in range(LEAST_IN_BULK + 6)])
-    assert len(subject.works) == 2
-    assert max(subject.sizes) == WHOLE
-    assert {report.size for report in subject.reports} == {WHOLE}
-    assert len(answers.computed) == LEAST_IN_BULK + 6
+    """Twice as many are handed over at a time; reports and times name the batches."""
+    answers = await subject.ask([file(value) for value in range(20)])
+    assert len(subject.works) == 3  # 8, 8 and 4
+    assert max(subject.sizes) == QUICK
+    assert {report.size for report in subject.reports} == {QUICK}
+    assert len(answers.computed) == 20
     assert all(report.inference_seconds < 10 for report in subject.reports)
 
 
@@ -178,13 +177,13 @@ async def test_slow_models_and_kept_outputs_go_the_other_way(subject: Subject) -
 async def test_whoever_waits_for_an_answer_goes_first(subject: Subject) -> None:
     """Files that wait are in the queue, and their priority counts there before anything is decoded."""
     subject.gate.clear()
-    bulk = asyncio.create_task(subject.ask([file(value % 250) for value in range(4 * LEAST_IN_BULK)]))
-    await wait_until_queued(subject.batcher, 2 * LEAST_IN_BULK)  # two threads have the others
+    bulk = asyncio.create_task(subject.ask([file(value) for value in range(40)]))
+    await wait_until_queued(subject.batcher, 24)  # two threads have the others
     urgent = asyncio.create_task(subject.ask([file(99)], Priority.HIGH))
-    await wait_until_queued(subject.batcher, 2 * LEAST_IN_BULK + 1)
+    await wait_until_queued(subject.batcher, 25)
     subject.gate.set()
     assert len((await urgent).computed) == 1
-    assert len((await bulk).computed) == 4 * LEAST_IN_BULK
+    assert len((await bulk).computed) == 40
     urgent_report = next(place for place, report in enumerate(subject.reports) if report.size == 1)
     assert urgent_report <= 2
 
@@ -201,11 +200,11 @@ async def test_without_room_as_many_are_answered_as_there_is_room_for() -> None:
     subject.gate.clear()
     first = asyncio.create_task(subject.ask([file(value) for value in range(8)]))
     await asyncio.sleep(0.05)
-    others = [asyncio.create_task(subject.ask([file(value) for value in range(8)])) for _ in range(3)]
+    second = asyncio.create_task(subject.ask([file(value) for value in range(24)]))
     await wait_until_queued(subject.batcher, 10)
     subject.gate.set()
     assert len((await first).computed) == 8
-    found = [outcome for other in others for outcome in outline(await other)]
+    found = outline(await second)
     assert 0 < found.count(QueueFull) < 24
     await subject.batcher.drain()
     subject.workers.shutdown()
