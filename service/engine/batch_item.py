@@ -68,7 +68,3 @@ class Computed(Generic[Result]):
 
     results: Sequence[Result]
     padding: int = 0
-    seconds: float | None = None
-    """Of the session alone, where the batch took longer because something else was done besides."""
-    batch_size: int | None = None
-    """Of the session's batches, where they were smaller than what was computed in one go."""

@@ -13,7 +13,6 @@ from typing import Generic
 from service.engine.batch_costs import BatchCosts
 from service.engine.batch_item import Computed, Item, Part, Payload, Result, Timed
 from service.engine.batch_policy import BatchPolicy, Closed
-from service.engine.batch_sizes import BatchSizes
 from service.engine.eager import start_now
 from service.engine.priority import NOBODY, PerPriority, Priority
 from service.engine.running import RunningBatches
@@ -67,9 +66,19 @@ class BatchQueue(Generic[Payload, Result]):
         return self._scheduler.waiting
 
     @property
-    def sizes(self) -> BatchSizes:
-        """How many images go together."""
-        return self._scheduler.sizes
+    def largest(self) -> int:
+        """Most images in a batch."""
+        return self._scheduler.sizes.largest
+
+    @property
+    def whole(self) -> int:
+        """Most images of one request that go as one part."""
+        return self._scheduler.sizes.whole
+
+    @property
+    def piece(self) -> int:
+        """The same where each may go alone."""
+        return self._scheduler.sizes.piece
 
     @property
     def hanging_seconds(self) -> float:
@@ -195,9 +204,8 @@ class BatchQueue(Generic[Payload, Result]):
         if self._policy.ahead:  # made ready while another was computed; that time belongs to the wait
             began = max(began, self._done_at)
         self._done_at = ended
-        seconds = ended - began if computed.seconds is None else computed.seconds
+        seconds = ended - began
         self._scheduler.observe(size, seconds)
-        size = computed.batch_size or size
         waits = tuple(began - item.arrival for item in items)
         for item, wait, value in zip(items, waits, computed.results, strict=True):
             if not item.future.done():  # the caller may have gone away while the batch was running

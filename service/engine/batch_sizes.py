@@ -60,11 +60,6 @@ class BatchSizes:
         return self.whole if self.lanes == 1 else 1
 
     @property
-    def quick(self) -> int:
-        """Most images that others may wait for, of a model that has one lane because it is quick; else 0."""
-        return self._quick if self._quick > 1 and self.lanes == 1 else 0
-
-    @property
     def window_seconds(self) -> float:
         """How long a batch may gather while another runs beside a free lane, where company makes images cheaper."""
         if self._policy.slo_seconds is None or min(self._worth, self._largest) == 1 or not self._costs.known:

@@ -28,9 +28,6 @@ LARGEST_ON_LOOP_BYTES = 2**20
 
 Tensor = npt.NDArray[np.uint8]
 Run = Callable[[Tensor], Awaitable[Outputs]]
-Work = Callable[[Callable[[Tensor], Outputs]], Computed[Outputs]]
-"""Computes, and whatever else it does, in a thread of the session; it is given what runs a batch there."""
-RunWork = Callable[[Work], Awaitable[Computed[Outputs]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +70,10 @@ class Piece:
 class Batcher:
     """The queue of one model that takes images of one size."""
 
-    def __init__(
-        self, run: Run, policy: BatchPolicy, *, work: RunWork | None = None, observe: Observe = lambda _: None
-    ) -> None:
-        """`work` lets a thread of the session do more than run it."""
+    def __init__(self, run: Run, policy: BatchPolicy, *, observe: Observe = lambda _: None) -> None:
         self._run = run
-        self._work = work
         self._memory: list[Tensor] = []
-        self._queue = BatchQueue[Tensor | Work, Outputs](self._compute, policy, observe=observe)
+        self._queue = BatchQueue[Tensor, Outputs](self._compute, policy, observe=observe)
 
     @property
     def waiting(self) -> int:
@@ -128,7 +121,7 @@ class Batcher:
         Where images are cheap they go in pieces, which costs the loop a fraction of what single ones do. A piece that
         is not let in is taken apart, so that as many of its images are answered as there is room for.
         """
-        size = self._queue.sizes.piece
+        size = self._queue.piece
         pieces = (self._piece(tensors[at : at + size], deadline, priority) for at in range(0, len(tensors), size))
         return [piece for answered in await asyncio.gather(*pieces) for piece in answered]
 
@@ -144,21 +137,6 @@ class Batcher:
             return [Piece(images=len(tensors), outcome=error)]
         return [Piece(images=len(tensors), outcome=timed)]
 
-    @property
-    def quick(self) -> int:
-        """Images of a quick model that a thread of the session may decode and compute together; 0 where decoding has a
-        better place.
-        """
-        return self._queue.sizes.quick if self._work is not None else 0
-
-    async def submit_work(
-        self, work: Work, *, images: int, size_bytes: int, deadline: float | None, priority: Priority
-    ) -> Timed[Outputs]:
-        """What `work` gives for so many images, when it is their turn. Raises what `submit` raises."""
-        part: Part[Tensor | Work] = Part(payload=work, rows=images, size_bytes=size_bytes, kind=None)
-        (timed,) = await self._queue.submit([part], deadline=deadline, priority=priority)
-        return timed
-
     async def submit_many(
         self, tensors: Tensor, *, deadline: float | None = None, priority: Priority = Priority.NORMAL
     ) -> Rows:
@@ -166,7 +144,7 @@ class Batcher:
 
         Raises what `submit` raises; then none of them is answered.
         """
-        size = self._queue.sizes.whole
+        size = self._queue.whole
         parts = [_part(tensors[at : at + size]) for at in range(0, len(tensors), size)]
         timed = await self._queue.submit(parts, deadline=deadline, priority=priority)
         if len(timed) == 1:
@@ -185,10 +163,7 @@ class Batcher:
             inference_seconds=max(part.inference_seconds for part in timed),
         )
 
-    async def _compute(self, payloads: list[Tensor | Work]) -> Computed[Outputs]:
-        parts = [payload for payload in payloads if isinstance(payload, np.ndarray)]
-        if self._work is not None and not isinstance(payloads[0], np.ndarray):
-            return await self._work(payloads[0])
+    async def _compute(self, parts: list[Tensor]) -> Computed[Outputs]:
         if len(parts) == 1:
             outputs = await self._run(parts[0])
         elif sum(part.nbytes for part in parts) <= LARGEST_ON_LOOP_BYTES:
@@ -211,7 +186,7 @@ class Batcher:
         size = sum(map(len, parts))
         memory = self._memory.pop() if self._memory else np.empty(0, dtype=np.uint8)
         if memory.shape[1:] != parts[0].shape[1:] or len(memory) < size:
-            memory = np.empty((max(size, self._queue.sizes.largest), *parts[0].shape[1:]), dtype=np.uint8)
+            memory = np.empty((max(size, self._queue.largest), *parts[0].shape[1:]), dtype=np.uint8)
         lay = partial(np.concatenate, parts, out=memory[:size])
         outputs = await self._run(await asyncio.get_running_loop().run_in_executor(None, lay))
         if len(self._memory) < MOST_KEPT:
@@ -235,5 +210,5 @@ def _rows(timed: Timed[Outputs]) -> list[Row]:
     ]
 
 
-def _part(tensors: Tensor) -> Part[Tensor | Work]:
+def _part(tensors: Tensor) -> Part[Tensor]:
     return Part(payload=tensors, rows=len(tensors), size_bytes=tensors.nbytes)

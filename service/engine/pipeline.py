@@ -13,7 +13,6 @@ from contextlib import contextmanager
 
 from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, Row
-from service.engine.bulk import SMALL_BYTES, Bulk
 from service.engine.computed_images import ComputedChunk, ComputedImages, computed_images
 from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decode_line import DecodeLine
@@ -32,6 +31,10 @@ CHUNKS_OF_A_REQUEST = 8
 """Most parts that a large request is decoded in, side by side."""
 CHUNK_BYTES = 64 * 2**10
 """A part has no less: to hand one to a thread and to hear of its end costs as much as decoding a few small images."""
+SMALL_BYTES = 4 * 2**10
+"""Of a file: below that, most of the decoding is Python, which runs in one thread at a time, so that more threads would
+mostly wait for each other.
+"""
 
 ObserveStage = Callable[[Stage, Seconds], None]
 """Told of a stage of several images, in seconds."""
@@ -65,7 +68,6 @@ class Classifier:
         self._batcher = batcher
         self._workers = workers
         self._line = DecodeLine(workers, batcher, small_at_once=small_at_once)
-        self._bulk = Bulk(batcher, self._preparation, at_once=small_at_once)
         self._chunk_images = chunk_images
         self._observe = observe
         self._observe_images = observe_images
@@ -146,38 +148,24 @@ class Classifier:
         refusal = self._refusal(deadline, priority)
 
         async def chunk(part: Sequence[bytes]) -> ComputedChunk:
-            computed = await self._bulk.computed(part, deadline=deadline, priority=priority) if bulk else None
-            if computed is None:
-                computed = await self._decoded_and_computed(part, refusal, small, deadline, priority)
-            self._preparation.keep_all(computed.prepared, computed.rows)
+            if refusal is None:
+                prepared = await self._line.run(
+                    self._preparation.prepare_all, part, len(part), priority=priority, small=small
+                )
+            else:
+                prepared = self._preparation.refused(len(part), refusal)
+            pieces = await self._batcher.submit_each(prepared.tensors, deadline=deadline, priority=priority)
+            computed = ComputedChunk(prepared=prepared, pieces=pieces)
+            self._preparation.keep_all(prepared, computed.rows)
             return computed
 
-        images = list(images)  # a message makes them anew for everybody who asks
         size_bytes = sum(map(len, images))
-        small = size_bytes < SMALL_BYTES * len(images)
-        bulk = self._bulk.size(images, priority) if refusal is None else 0
         parts = max(1, min(CHUNKS_OF_A_REQUEST, size_bytes // CHUNK_BYTES))
-        size = bulk or max(self._chunk_images, math.ceil(len(images) / parts))
+        size = max(self._chunk_images, math.ceil(len(images) / parts))
+        small = size_bytes < SMALL_BYTES * len(images)
         with self._inside():
             chunks = await asyncio.gather(*(chunk(images[at : at + size]) for at in range(0, len(images), size)))
         return computed_images(chunks)
-
-    async def _decoded_and_computed(
-        self,
-        images: Sequence[bytes],
-        refusal: ServiceError | None,
-        small: bool,
-        deadline: float | None,
-        priority: Priority,
-    ) -> ComputedChunk:
-        if refusal is None:
-            prepared = await self._line.run(
-                self._preparation.prepare_all, images, len(images), priority=priority, small=small
-            )
-        else:
-            prepared = self._preparation.refused(len(images), refusal)
-        pieces = await self._batcher.submit_each(prepared.tensors, deadline=deadline, priority=priority)
-        return ComputedChunk(prepared=prepared, pieces=pieces)
 
     async def compute(
         self, image: bytes, *, deadline: float | None = None, priority: Priority = Priority.NORMAL

@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from service.engine.batch_item import Computed
-from service.engine.batcher import Tensor, Work
+from service.engine.batcher import Tensor
 from service.engine.layouts import Layouts
 from service.engine.session import Outputs
 
@@ -64,14 +63,6 @@ class Place:
         run = self._layouts.begin()
         try:
             return await loop.run_in_executor(self._thread, self._timed, run, images, WEIGHT_IN_THREAD)
-        finally:
-            self._layouts.end()
-
-    async def work(self, work: Work) -> Computed[Outputs]:
-        """Gives a thread of the session to somebody who runs it there, and does other things."""
-        run = self._layouts.begin()
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, run)
         finally:
             self._layouts.end()
 

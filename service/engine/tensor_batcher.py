@@ -64,7 +64,7 @@ class TensorBatcher:
         Raises QueueFull or DeadlineUnreachable at once, ShuttingDown after `drain`, InferenceFailed where the session
         fails. `deadline` is on the clock of `time.monotonic`.
         """
-        size = self._queue.sizes.largest
+        size = self._queue.largest
         if not self._joins or rows <= size:
             counts, pieces = [rows], [tensors]
         else:

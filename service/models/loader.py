@@ -172,7 +172,6 @@ class ModelLoader:
         return Batcher(
             partial(self._guard.run, place.compute),
             self._policy,
-            work=None if self._provider in GPU_PROVIDERS else partial(self._guard.whole, place.work),
             observe=lambda report: self._observer.batch(manifest, report),
         )
 

@@ -13,10 +13,9 @@ import pytest
 
 from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, BatchPolicy
-from service.engine.bulk import SMALL_BYTES
 from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.jpeg import Pixels
-from service.engine.pipeline import Classifier
+from service.engine.pipeline import SMALL_BYTES, Classifier
 from service.engine.prepared import Prepared
 from service.engine.response_cache import ResponseCache
 from service.engine.times import Stage
