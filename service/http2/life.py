@@ -42,12 +42,10 @@ class Life:
         self._leaving_at: float | None = None
         self._left = False
         self._hung_up_at: float | None = None
+        self.is_over = False
+        """It was hung up."""
         self._lingers_for = LINGER_SECONDS
         self._age = limits.age_seconds * random.uniform(1 - AGE_SPREAD, 1 + AGE_SPREAD)
-
-    @property
-    def is_over(self) -> bool:
-        return self._hung_up_at is not None
 
     @property
     def is_leaving(self) -> bool:
@@ -81,7 +79,7 @@ class Life:
         """With the reason where there is one; whatever was sent still arrives."""
         if self.is_over:
             return
-        self._hung_up_at = time.monotonic()
+        self._hung_up_at, self.is_over = time.monotonic(), True
         if code is not ErrorCode.NO_ERROR:
             self._goaway(self._streams.numbers.last, code, words)
             self._lingers_for = FAULT_LINGER_SECONDS

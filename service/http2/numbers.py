@@ -18,12 +18,15 @@ class Numbers:
         """Calls above are not looked at: the client was told."""
         self._gaps: deque[range] = deque(maxlen=MOST_GAPS)
 
-    def opened(self, at: int) -> None:
-        """A stream that is new."""
-        expected = (self.last + 1) | 1
-        if at > expected:
-            self._gaps.append(range(expected, at, 2))
+    def open(self, at: int) -> bool:
+        """Whether it is a stream that is new, and may be; it is open then."""
+        last = self.last
+        if not last < at <= self.taken_until:
+            return False
+        if at > last + 2:
+            self._gaps.append(range((last + 1) | 1, at, 2))
         self.last = at
+        return True
 
     def take_no_more(self) -> None:
         """Those that came are the last."""

@@ -93,7 +93,7 @@ class Outbox:
 
     def has_room(self, outgoing: Outgoing, size: int, *, most: int) -> bool:
         """Whether a message of this size goes out at once, or may wait: `most` bytes do for each client."""
-        if size <= self.window and size <= outgoing.window and not self.paused:
+        if size <= outgoing.window and size <= self.window and not self.paused:
             return True
         return self.waiting_bytes + size <= most and self._all_waiting.size + size <= most * FULL_CLIENTS
 

@@ -65,10 +65,9 @@ class Streams:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream of the server's, opened by the client")
         if len(block) > FREE_BYTES:
             self._noise.add(self._blocks.noise(block), now)
-        if not self.numbers.is_idle(at):
+        if not self.numbers.open(at):
             self._later_head(at, block, now, ended=ended)
             return
-        self.numbers.opened(at)
         try:
             head = self._blocks.read(block)
         except Malformed:

@@ -23,7 +23,8 @@ def test_what_was_passed_over_is_closed() -> None:
     numbers = Numbers()
     for at in (1, 3, 9, 11):
         assert numbers.is_idle(at)
-        numbers.opened(at)
+        assert numbers.open(at)
+        assert not numbers.open(at)
     assert [at for at in range(1, 15, 2) if numbers.was_passed_over(at)] == [5, 7]
     assert [at for at in range(1, 15, 2) if numbers.is_idle(at)] == [13]
 
@@ -31,15 +32,16 @@ def test_what_was_passed_over_is_closed() -> None:
 def test_no_client_makes_us_remember_more_and_more() -> None:
     numbers = Numbers()
     for at in range(5, 10_000, 4):
-        numbers.opened(at)
+        numbers.open(at)
     assert len(numbers._gaps) == MOST_GAPS
 
 
 def test_no_more_are_taken() -> None:
     numbers = Numbers()
-    numbers.opened(1)
+    numbers.open(1)
     numbers.take_no_more()
     assert not numbers.is_idle(3)
+    assert not numbers.open(3)
     assert not numbers.was_passed_over(3)
 
 
