@@ -14,6 +14,8 @@ from service.http2.stream import Stream, Unacceptable
 ONE_MESSAGE = "This method takes exactly one message."
 MESSAGE_OVERHEAD = 64
 """What a message that waits for its handler counts besides its bytes: Python needs that much for the shortest."""
+NEIGHBOURLY = 64
+"""After so many that came together a handler, which may wait for nothing else, lets others have the loop."""
 
 
 class Bodies:
@@ -52,6 +54,9 @@ class Bodies:
 
     async def next_message(self, stream: Stream) -> bytes | None:
         """Waits for the next of a call; None after the last."""
+        waiting = len(stream.messages)
+        if waiting and not waiting % NEIGHBOURLY:
+            await asyncio.sleep(0)
         while not stream.messages:
             if stream.ended:
                 return None

@@ -66,8 +66,9 @@ class Connection(asyncio.Protocol):
         self._outbox = Outbox(self._transport.write, self._site.waiting)
         self._noise = Noise(now, streams=self._site.limits.streams)
         self._pings = Pings(self._site.limits.ping_seconds)
-        peer = peer_of(transport.get_extra_info("peername"))
-        self._streams = Streams(self._outbox, self._site, self._noise, peer=peer)
+        self._streams = Streams(
+            self._outbox, self._site, self._noise, peer=peer_of(transport.get_extra_info("peername"))
+        )
         self._life = Life(self._transport, self._outbox, self._streams, self._site.limits, now)
         self._site.connections.add(self)
         tls = transport.get_extra_info("ssl_object")
@@ -102,6 +103,9 @@ class Connection(asyncio.Protocol):
                 self._other(kind, flags, stream, payload, now)
         except ConnectionFault as fault:
             self._break(fault)
+        except Exception:
+            log.exception("connection failed")
+            self.abort()
 
     def _check_order(self, kind: int, stream: int) -> None:
         if self._peer_settings is None and kind != SETTINGS:
@@ -214,18 +218,17 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """At once, whatever is under way."""
         self._broken = True
+        self._transport.abort()
         self._outbox.close()
         self._streams.close()
-        self._transport.abort()
 
     def tick(self, now: float) -> None:
         """What time brings; called a few times a second."""
-        if self._broken:
+        if self._broken or self._life.is_over:
             self._life.tick(now)
             return
         self._streams.sweep(now)
-        block = self._block
-        if block is not None and now - block.since > self._site.limits.handshake_seconds:
+        if self._block is not None and now - self._block.since > self._site.limits.handshake_seconds:
             self._break(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "a header block that does not end"))
         elif not self._life.greeted and now - self._life.began_at > self._site.limits.handshake_seconds:
             self._break(ConnectionFault(ErrorCode.PROTOCOL_ERROR, "no settings in time"))

@@ -60,9 +60,9 @@ class Replies:
         """
         if stream.answered:
             return
+        trailers = ending(code, words, metadata)
         stream.answered = True
         self._noise.answered()
-        trailers = ending(code, words, metadata)
         if stream.untouched:
             stream.farewell = trailers
             self._loop.call_later(FAREWELL_SECONDS, self.say_farewell, stream)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import time
+from contextlib import suppress
 
 import structlog
 
@@ -72,4 +73,5 @@ class Http2Server:
             connection.tick(now)
         except Exception:
             log.exception("connection failed")
-            connection.abort()
+            with suppress(Exception):
+                connection.abort()

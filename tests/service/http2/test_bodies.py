@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from service.http2 import replies
 from service.http2 import streams as streams_module
 from service.http2.frames import DATA, END_STREAM, HEADERS, PING, RST_STREAM, ErrorCode, frame
 from tests.service.http2.conftest import Door
@@ -87,8 +88,9 @@ async def test_what_is_left_of_a_call_that_was_answered_is_not_wanted(
         assert (await client.answer(1)).reset is ErrorCode.NO_ERROR
 
 
-async def test_who_is_refused_hears_of_it_when_all_is_sent(door: Door) -> None:
+async def test_who_is_refused_hears_of_it_when_all_is_sent(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else gRPC's clients fail to send, and do not tell why."""
+    monkeypatch.setattr(replies, "FAREWELL_SECONDS", 60.0)
     async with peer(door.port) as client:
         client.say(client.head(1, _path="/test.Echo/Nothing"), frame(DATA, 0, 1, message(b"a")))
         client.say(frame(PING, 0, 0, bytes(8)))

@@ -138,6 +138,7 @@ async def test_more_than_the_window_is_not_taken(door: Door) -> None:
 async def test_the_window_of_the_connection_is_filled_up_again(door: Door) -> None:
     """Also where the bytes belong to calls that are over."""
     async with peer(door.port) as client:
+        await client.until_answered()
         for stream in range(1, 61, 2):
             client.say(client.head(stream, _path="/test.Echo/Nothing"), frame(DATA, 0, stream, bytes(2**17)))
         given = 0

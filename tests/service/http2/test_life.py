@@ -37,8 +37,9 @@ async def test_a_connection_with_a_call_is_not_idle() -> None:
         assert (await client.answer(1)).status == "0"
 
 
-async def test_calls_that_cross_the_farewell_are_answered() -> None:
+async def test_calls_that_cross_the_farewell_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first says which calls may still come, the ping behind it when they have, the second which were the last."""
+    monkeypatch.setattr(life, "ANSWER_SECONDS", 60.0)
     async with opened(age_seconds=0.2) as door, peer(door.port) as client:
         client.say(client.call(1, _path="/test.Echo/Wait"))
         *_, first = await client.hear(GOAWAY)
@@ -174,7 +175,7 @@ async def test_a_client_that_does_not_answer_pings_is_gone() -> None:
 
 
 async def test_a_client_that_answers_stays() -> None:
-    async with opened(keepalive_seconds=0.1, keepalive_answer_seconds=0.3) as door, peer(door.port) as client:
+    async with opened(keepalive_seconds=0.1, keepalive_answer_seconds=20.0) as door, peer(door.port) as client:
         for _ in range(3):
             *_, asked = await client.hear(PING)
             client.say(frame(PING, ACK, 0, asked))

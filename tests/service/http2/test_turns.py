@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
+from service.http2 import limits
 from service.http2 import turns as turns_module
 from service.http2.frames import END_HEADERS, END_STREAM, HEADERS, PING, ErrorCode, Frame, frame
 from service.http2.turns import Turns
@@ -88,6 +90,22 @@ async def test_calls_are_answered_however_short_a_turn_is(door: Door) -> None:
             assert (await client.answer(stream)).body == message(b"hello")
 
 
+@pytest.mark.usefixtures("short")
+async def test_a_fault_of_ours_in_a_later_turn_ends_the_connection(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client hears nothing more otherwise, and waits."""
+    async with peer(door.port) as client:
+        await client.until_answered()
+        (connection,) = door.connections
+        with capture_logs() as log:
+            monkeypatch.setattr(connection, "_headers", lambda *_: 1 / 0)
+            client.say(frame(PING, 0, 0, bytes(8)), frame(PING, 0, 0, bytes(8)), client.call(1))
+            await client.until_closed()
+        assert [entry["event"] for entry in log] == ["connection failed"]
+        async with peer(door.port) as other:
+            other.say(other.call(1))
+            assert (await other.answer(1)).status == "0"
+
+
 def many_to_nowhere(client: Peer) -> bytes:
     """Calls of a method that there is not, 15 bytes each."""
     client.head(1, _path="/a/b", ended=True)
@@ -95,6 +113,13 @@ def many_to_nowhere(client: Peer) -> bytes:
     return b"".join(frame(HEADERS, END_HEADERS | END_STREAM, at, block) for at in range(3, 120_003, 2))
 
 
+@pytest.fixture
+def unforgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a client did counts however slow this machine is."""
+    monkeypatch.setattr(limits, "NOISE_A_SECOND", 0.0)
+
+
+@pytest.mark.usefixtures("unforgotten")
 async def test_one_client_does_not_hold_up_the_others(door: Door) -> None:
     """It is sent away; in the meantime the loop is never held for long."""
     async with peer(door.port) as client, peer(door.port) as other:
@@ -116,6 +141,7 @@ def huffman_head(at: int) -> bytes:
     return frame(HEADERS, END_HEADERS | END_STREAM, at, block)
 
 
+@pytest.mark.usefixtures("unforgotten")
 async def test_who_sends_heads_that_are_dear_to_read_is_sent_away(door: Door) -> None:
     """Before it has taken much of the server's time."""
     async with peer(door.port) as client:

@@ -1,7 +1,6 @@
 """Answers that a client does not take (service/http2/streams.py, replies.py): they have an end, and a limit."""
 
 import asyncio
-import struct
 import subprocess
 import sys
 from typing import Any
@@ -10,7 +9,7 @@ import grpc
 import pytest
 
 from service.http2 import streams as streams_module
-from service.http2.frames import DATA, GOAWAY, PING, RST_STREAM, WINDOW_UPDATE, ErrorCode, frame
+from service.http2.frames import DATA, ErrorCode
 from service.http2.outbox import PREFIX
 from service.http2.replies import ANSWERS
 from tests.service.http2.conftest import Door, opened
@@ -83,22 +82,6 @@ async def test_all_calls_may_be_cancelled_at_once() -> None:
             await asyncio.sleep(0.01)
         door.handlers.go_on.set()
         assert await kept == b"kept"
-
-
-async def test_a_connection_that_ends_gives_itself_no_room(door: Door) -> None:
-    """What its calls give back goes to others, not to those of it that wait."""
-    async with peer(door.port) as client:
-        promise = b"\0" + struct.pack(">I", 2**20)
-        client.say(*(client.head(at) + frame(DATA, 0, at, promise) for at in range(1, 61, 2)))
-        await client.until_answered()
-        client.say(frame(PING, 0, 0, bytes(7)))
-        said = []
-        while True:
-            kind, _, at, _ = await client.hear(WINDOW_UPDATE, GOAWAY, RST_STREAM)
-            if kind == GOAWAY:
-                break
-            said.append((kind, at))
-        assert said == []
 
 
 def test_a_service_without_this_door_does_not_load_it() -> None:
