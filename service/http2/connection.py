@@ -66,9 +66,7 @@ class Connection(asyncio.Protocol):
         self._outbox = Outbox(self._transport.write, self._site.waiting)
         self._noise = Noise(now, streams=self._site.limits.streams)
         self._pings = Pings(self._site.limits.ping_seconds)
-        self._streams = Streams(
-            self._outbox, self._site, self._noise, peer=peer_of(transport.get_extra_info("peername"))
-        )
+        self._streams = Streams(self._outbox, self._site, self._noise, peer=peer_of(transport))
         self._life = Life(self._transport, self._outbox, self._streams, self._site.limits, now)
         self._site.connections.add(self)
         tls = transport.get_extra_info("ssl_object")

@@ -1,8 +1,9 @@
 """What all connections of the door share."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import grpc
 
@@ -41,8 +42,9 @@ class Site:
     connections: set[Living] = field(default_factory=set)
 
 
-def peer_of(name: Any) -> str:
-    """The address of a socket as gRPC writes it."""
+def peer_of(transport: asyncio.BaseTransport) -> str:
+    """The client's address as gRPC writes it."""
+    name = transport.get_extra_info("peername")
     if not name:
         return "unknown"
     return f"ipv6:[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"ipv4:{name[0]}:{name[1]}"
