@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -186,11 +187,12 @@ async def generate(job: Job) -> Load:
         channels = [grpc.aio.insecure_channel(job.target, options=options) for _ in range(job.connections)]
         calls = [(await stack.enter_async_context(channel)).unary_unary(job.method) for channel in channels]
         sender = _Sender(job, calls[0] if len(calls) == 1 else _in_turn(calls))
-        await _phase(job, sender, WARM_SECONDS)
+        phase = _closed_loop if job.rate is None else partial(_open_loop, rate=job.rate)
+        await phase(job, sender, WARM_SECONDS)
         sender.measuring = True
         used = cpu_seconds()
         began = time.perf_counter()
-        await _phase(job, sender, job.seconds)
+        await phase(job, sender, job.seconds)
         sender.load.seconds = time.perf_counter() - began
         sender.load.client_cpu_seconds = cpu_seconds() - used
     return sender.load
@@ -205,13 +207,6 @@ def _in_turn(calls: Sequence[Callable[[bytes], Awaitable[bytes]]]) -> Callable[[
     return call
 
 
-async def _phase(job: Job, sender: _Sender, seconds: float) -> None:
-    if job.rate is None:
-        await _closed_loop(job, sender, seconds)
-    else:
-        await _open_loop(job, sender, seconds, job.rate)
-
-
 async def _closed_loop(job: Job, sender: _Sender, seconds: float) -> None:
     end = time.perf_counter() + seconds
 
@@ -224,7 +219,7 @@ async def _closed_loop(job: Job, sender: _Sender, seconds: float) -> None:
     await asyncio.gather(*(one(first) for first in range(job.in_flight)))
 
 
-async def _open_loop(job: Job, sender: _Sender, seconds: float, rate: float) -> None:
+async def _open_loop(job: Job, sender: _Sender, seconds: float, *, rate: float) -> None:
     chance = random.Random(job.seed)
     due = time.perf_counter()
     end = due + seconds
@@ -244,5 +239,11 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def tell(load: Load) -> None:
+    """Through a buffer: where PYTHONUNBUFFERED is set, `print` cuts a long line off when the pipe is full."""
+    with open(sys.stdout.fileno(), "w", closefd=False) as output:
+        json.dump(asdict(load), output)
+
+
 if __name__ == "__main__":
-    print(json.dumps(asdict(uvloop.run(generate(Job.from_json(sys.stdin.read()))))))
+    tell(uvloop.run(generate(Job.from_json(sys.stdin.read()))))

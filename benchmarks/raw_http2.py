@@ -5,16 +5,14 @@ each answered by the next. All that can be sent in one moment goes with one writ
 """
 
 import asyncio
-import json
 import sys
 import time
-from dataclasses import asdict
 from typing import cast
 
 import uvloop
 from hpack import Encoder
 
-from benchmarks.load import READERS, WARM_SECONDS, Job, Load, cpu_seconds
+from benchmarks.load import READERS, WARM_SECONDS, Job, Load, cpu_seconds, tell
 from service.http2.frames import (
     ACK,
     DATA,
@@ -34,8 +32,6 @@ from service.http2.frames import (
 )
 
 PREFIX = 5
-MOST_LATENCIES = 4000
-"""That are told, evenly chosen: percentiles need no more."""
 INITIAL_WINDOW = 4
 
 
@@ -129,10 +125,9 @@ async def generate(job: Job) -> Load:
     caller.load.client_cpu_seconds = cpu_seconds() - used
     caller.stopping = True
     await caller.done
-    caller.load.latencies = caller.load.latencies[:: len(caller.load.latencies) // MOST_LATENCIES + 1]
     transport.close()
     return caller.load
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(uvloop.run(generate(Job.from_json(sys.stdin.read()))))))
+    tell(uvloop.run(generate(Job.from_json(sys.stdin.read()))))
