@@ -1,7 +1,9 @@
 """The variant that may answer: the first that agrees with the golden samples, warmed up for the sizes it will meet."""
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +22,12 @@ log = structlog.get_logger("service.models")
 WARM_UP_RUNS = 3
 CPU_WARM_UP_SECONDS = 0.3
 """After which no larger size is measured there."""
+AGAIN_SECONDS = 0.1
+"""For so long all sizes are run again in turns: a few runs in a row may all have met the same neighbour."""
+TURN_SECONDS, SHORT_TURN_SECONDS = sys.getswitchinterval(), 0.0002
+"""How long a thread may keep the interpreter from another one that wants it. Much of the start runs beside the models'
+loading, and a tiny network would seem to take as long as that.
+"""
 LONG_SECONDS = 0.1
 """Runs of one size that took so long together say what it costs, where they are more than the first, which says little.
 """
@@ -80,7 +88,11 @@ def warm_up(session: Session, spec: InputSpec, largest_batch: int) -> dict[int, 
         session.run(images)
         return time.perf_counter() - began
 
-    on_cpu = session.provider == CPU_PROVIDER
+    with _short_turns():
+        return _measured(run, largest_batch, on_cpu=session.provider == CPU_PROVIDER)
+
+
+def _measured(run: Callable[[int], float], largest_batch: int, *, on_cpu: bool) -> dict[int, float]:
     if on_cpu and (alone := min(run(1), run(1))) >= LARGE_SECONDS:
         return _costs_of_large(run, alone, largest_batch)
     costs: dict[int, float] = {}
@@ -92,7 +104,19 @@ def warm_up(session: Session, spec: InputSpec, largest_batch: int) -> dict[int, 
             runs.append(run(size))
         costs[size] = min(runs)
         size *= 2
+    end = min(end, time.monotonic() + AGAIN_SECONDS)
+    while on_cpu and time.monotonic() < end:
+        costs = {size: min(seconds, run(size)) for size, seconds in costs.items()}
     return costs
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    sys.setswitchinterval(SHORT_TURN_SECONDS)
+    try:
+        yield
+    finally:  # not as it was found: another model may be measured at the same time
+        sys.setswitchinterval(TURN_SECONDS)
 
 
 def _costs_of_large(run: Callable[[int], float], alone: float, largest_batch: int) -> dict[int, float]:

@@ -1,5 +1,6 @@
 """The proof of a variant before it answers (service/models/proof.py)."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def test_a_slow_model_is_ready_sooner_on_the_cpu(package: Package, monkeypatch: 
     monkeypatch.setattr(session, "run", slow)
     monkeypatch.setattr(proof, "CPU_WARM_UP_SECONDS", 60.0)
     monkeypatch.setattr(proof, "LONG_SECONDS", 0.0)
+    monkeypatch.setattr(proof, "AGAIN_SECONDS", -1.0)
     assert (list(warm_up(session, spec, 4)), runs) == ([1, 2, 4], [1, 1, 1, 1, 2, 2, 4, 4])
 
 
@@ -133,3 +135,24 @@ def test_a_quick_model_that_was_held_up_once_is_not_taken_for_a_large_one(
     times = iter([0.0, 1.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(times, 1.0))
     assert list(warm_up(session, spec, 4)) == [1, 2, 4]
+
+
+def test_what_one_size_met_at_first_does_not_stay_its_cost(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else had the core while it was run three times; the others had it to themselves."""
+    session, spec = candidate(package, graph(), "").session, package.manifest.input
+    monkeypatch.setattr(proof, "CPU_WARM_UP_SECONDS", 60.0)
+    turns: set[float] = set()
+    runs: list[int] = []
+    now = 0.0
+
+    def run(images: Tensor) -> Outputs:
+        nonlocal now
+        turns.add(sys.getswitchinterval())
+        now += 0.001 * len(images) + (0.005 if len(images) == 2 and runs.count(2) < proof.WARM_UP_RUNS else 0.0)
+        runs.append(len(images))
+        return Outputs(logits=np.zeros((len(images), 3), dtype=np.float32), embeddings=None)
+
+    monkeypatch.setattr(session, "run", run)
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    assert warm_up(session, spec, 4) == pytest.approx({1: 0.001, 2: 0.002, 4: 0.004})
+    assert max(turns) < proof.TURN_SECONDS == sys.getswitchinterval()
