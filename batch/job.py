@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from shutil import copyfile
-from tempfile import TemporaryDirectory
 from threading import Event
 
 from rich.console import Console
@@ -25,6 +24,7 @@ from batch.lock import held
 from batch.page import page_of, thumbnails_of
 from batch.plan import PLAN_FILE, Model, Plan, Question
 from batch.progress import JobProgress
+from batch.scratch import scratch_folder
 from batch.share import Share
 from batch.sources import images_of
 from batch.sources.manifest import ManifestColumns
@@ -76,11 +76,11 @@ class Job:
     def run(self) -> Outcome:
         """Raises a BatchError; whatever happens, finished shards stay and nothing is half-written."""
         share = self._settings.share
-        with held(self._store, share), TemporaryDirectory(prefix="recognition-batch-") as scratch:
+        with held(self._store, share), scratch_folder() as scratch:
             if share.is_whole:
                 self._store.sweep()
             with closing(self._engine):
-                plan, listing = self._settle(Path(scratch))
+                plan, listing = self._settle(scratch)
                 with closing(listing):
                     return self._finish(plan, listing)
 
