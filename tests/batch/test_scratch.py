@@ -11,7 +11,9 @@ import pytest
 
 from batch.scratch import IN_USE, PREFIX, YOUNG_SECONDS, scratch_folder
 
-HOLDS = "import sys; from batch.scratch import scratch_folder\nwith scratch_folder() as f: print(f, flush=True); input()"
+HOLDS = (
+    "import sys; from batch.scratch import scratch_folder\nwith scratch_folder() as f: print(f, flush=True); input()"
+)
 
 
 @pytest.fixture(autouse=True)
