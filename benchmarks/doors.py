@@ -21,7 +21,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "proto")]
 from recognition.oip import open_inference_pb2 as oip
 
 from benchmarks.echo import running_echo
-from benchmarks.load import MODEL_INFER, WARM_SECONDS, Job, Load, run_load
+from benchmarks.load import WARM_SECONDS, Job, Load, run_load
+from benchmarks.readers import MODEL_INFER
 from benchmarks.report import Row, report
 
 WAYS = (("asyncio", 1), ("uvloop", 1), ("uvloop", 2), ("uvloop", 3))

@@ -129,15 +129,14 @@ def _measure(model: RawModel, sessions: int, threads: int, batch: int, seconds: 
         run(images)
     end = time.perf_counter() + seconds
 
-    def work(run: Callable[[Images], object]) -> int:
-        done = 0
+    def work(run: Callable[[Images], object]) -> float:
+        """Images a second: to wait for the other session's last batch is not part of it."""
+        done, began = 0, time.perf_counter()
         while time.perf_counter() < end or done == 0:
             run(images)
             done += batch
-        return done
+        return done / (time.perf_counter() - began)
 
-    began = time.perf_counter()
     with ThreadPoolExecutor(sessions) as pool:
-        done = sum(pool.map(work, runs))
-    rate = done / (time.perf_counter() - began)
+        rate = sum(pool.map(work, runs))
     return Layout(sessions=sessions, threads=threads, batch=batch, images_per_second=rate)

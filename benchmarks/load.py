@@ -13,26 +13,20 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import grpc
 import numpy as np
 import uvloop
-from recognition.oip import open_inference_pb2 as oip
-from recognition.v1 import recognition_pb2 as pb
+
+from benchmarks.readers import FAILED, READERS
 
 ROOT = Path(__file__).resolve().parents[1]
-CLASSIFY = "/recognition.v1.RecognitionService/Classify"
-BATCH_CLASSIFY = "/recognition.v1.RecognitionService/BatchClassify"
-MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 WARM_SECONDS = 0.5
-FAILED = -1
-"""Instead of a label, for one image of a call that was answered with an error."""
 LARGEST_MESSAGE = 64 * 2**20
 
 
@@ -128,6 +122,17 @@ class _Sender:
         self._read = READERS[job.method]
         self.load = Load()
         self.measuring = False
+        """Whether an answer that comes now counts."""
+
+    @asynccontextmanager
+    async def measured(self) -> AsyncIterator[None]:
+        """What is answered meanwhile counts."""
+        used, began = cpu_seconds(), time.perf_counter()
+        self.measuring = True
+        yield
+        self.measuring = False
+        self.load.seconds = time.perf_counter() - began
+        self.load.client_cpu_seconds = cpu_seconds() - used
 
     async def send(self, place: int, due: float) -> None:
         try:
@@ -141,43 +146,20 @@ class _Sender:
         latency = time.perf_counter() - due
         right = self._job.best[place]
         found = self._read(answer)
+        self.load.wrong += _wrong(found, right)
         if not self.measuring:
             return
         self.load.latencies.append(latency)
         self.load.calls += 1
         self.load.images += len(right) - found.count(FAILED)
         self.load.failed += found.count(FAILED)
-        if len(found) != len(right):
-            self.load.wrong += len(right)
-        self.load.wrong += sum(
-            index not in indices for index, indices in zip(found, right, strict=False) if index != FAILED
-        )
 
 
-def best_of_classify(answer: bytes) -> Sequence[int]:
-    return [pb.ClassifyResponse.FromString(answer).classification.predictions[0].index]
-
-
-def best_of_infer(answer: bytes) -> Sequence[int]:
-    message = oip.ModelInferResponse.FromString(answer)
-    logits = np.frombuffer(message.raw_output_contents[0], dtype=np.float32)
-    best: list[int] = logits.reshape(message.outputs[0].shape).argmax(axis=1).tolist()
-    return best
-
-
-def best_of_batch(answer: bytes) -> Sequence[int]:
-    results = pb.BatchClassifyResponse.FromString(answer).results
-    return [
-        result.classification.predictions[0].index if result.HasField("classification") else FAILED
-        for result in results
-    ]
-
-
-READERS: Mapping[str, Callable[[bytes], Sequence[int]]] = {
-    CLASSIFY: best_of_classify,
-    BATCH_CLASSIFY: best_of_batch,
-    MODEL_INFER: best_of_infer,
-}
+def _wrong(found: Sequence[int], right: Sequence[Sequence[int]]) -> int:
+    """How many of a call's images have another label than they should have."""
+    if len(found) != len(right):
+        return len(right)
+    return sum(index not in indices for index, indices in zip(found, right, strict=True) if index != FAILED)
 
 
 async def generate(job: Job) -> Load:
@@ -187,14 +169,7 @@ async def generate(job: Job) -> Load:
         channels = [grpc.aio.insecure_channel(job.target, options=options) for _ in range(job.connections)]
         calls = [(await stack.enter_async_context(channel)).unary_unary(job.method) for channel in channels]
         sender = _Sender(job, calls[0] if len(calls) == 1 else _in_turn(calls))
-        phase = _closed_loop if job.rate is None else partial(_open_loop, rate=job.rate)
-        await phase(job, sender, WARM_SECONDS)
-        sender.measuring = True
-        used = cpu_seconds()
-        began = time.perf_counter()
-        await phase(job, sender, job.seconds)
-        sender.load.seconds = time.perf_counter() - began
-        sender.load.client_cpu_seconds = cpu_seconds() - used
+        await (_closed_loop(job, sender) if job.rate is None else _open_loop(job, sender, rate=job.rate))
     return sender.load
 
 
@@ -207,19 +182,34 @@ def _in_turn(calls: Sequence[Callable[[bytes], Awaitable[bytes]]]) -> Callable[[
     return call
 
 
-async def _closed_loop(job: Job, sender: _Sender, seconds: float) -> None:
-    end = time.perf_counter() + seconds
+async def _closed_loop(job: Job, sender: _Sender) -> None:
+    """As many calls are under way when the measuring begins and ends as between: the last ones, when no others follow
+    and cores have nothing to do, are not what is asked for.
+    """
+    ended = False
 
     async def one(first: int) -> None:
         place = first
-        while (now := time.perf_counter()) < end:
-            await sender.send(place % len(job.requests), now)
+        while not ended:
+            await sender.send(place % len(job.requests), time.perf_counter())
             place += job.in_flight
 
-    await asyncio.gather(*(one(first) for first in range(job.in_flight)))
+    calls: asyncio.Future[list[None]] = asyncio.gather(*(one(first) for first in range(job.in_flight)))
+    await asyncio.sleep(WARM_SECONDS)
+    async with sender.measured():
+        await asyncio.sleep(job.seconds)
+    ended = True
+    await calls
 
 
-async def _open_loop(job: Job, sender: _Sender, seconds: float, *, rate: float) -> None:
+async def _open_loop(job: Job, sender: _Sender, *, rate: float) -> None:
+    """Every call that was due in time is waited for."""
+    await _calls_by_chance(job, sender, WARM_SECONDS, rate=rate)
+    async with sender.measured():
+        await _calls_by_chance(job, sender, job.seconds, rate=rate)
+
+
+async def _calls_by_chance(job: Job, sender: _Sender, seconds: float, *, rate: float) -> None:
     chance = random.Random(job.seed)
     due = time.perf_counter()
     end = due + seconds

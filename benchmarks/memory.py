@@ -28,8 +28,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "proto"), str(ROOT / "client")]
 
 from benchmarks.arguments import count
 from benchmarks.limits import RawModel
-from benchmarks.load import READERS
 from benchmarks.packages import FASHION_CNN, prepare_package
+from benchmarks.readers import READERS
 from benchmarks.report import report
 from benchmarks.traffic import Traffic, classify_traffic, infer_traffic
 from service.models.repository import ModelRepository

@@ -12,7 +12,8 @@ from typing import cast
 import uvloop
 from hpack import Encoder
 
-from benchmarks.load import READERS, WARM_SECONDS, Job, Load, cpu_seconds, tell
+from benchmarks.load import WARM_SECONDS, Job, Load, cpu_seconds, tell
+from benchmarks.readers import READERS
 from service.http2.frames import (
     ACK,
     DATA,

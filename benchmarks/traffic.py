@@ -10,7 +10,7 @@ from recognition.oip import open_inference_pb2 as oip
 from recognition.v1 import recognition_pb2 as pb
 
 from benchmarks.limits import RawModel
-from benchmarks.load import BATCH_CLASSIFY, CLASSIFY, MODEL_INFER
+from benchmarks.readers import BATCH_CLASSIFY, CLASSIFY, MODEL_INFER
 
 REQUESTS = 16
 TIE = 1e-3

@@ -1,9 +1,10 @@
 """The variant that may answer: the first that agrees with the golden samples, warmed up for the sizes it will meet."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +29,8 @@ TURN_SECONDS, SHORT_TURN_SECONDS = sys.getswitchinterval(), 0.0002
 """How long a thread may keep the interpreter from another one that wants it. Much of the start runs beside the models'
 loading, and a tiny network would seem to take as long as that.
 """
+_ONE_AT_A_TIME = threading.Lock()
+"""Models that start together share the cores, and each would seem to cost twice as much beside another one."""
 LONG_SECONDS = 0.1
 """Runs of one size that took so long together say what it costs, where they are more than the first, which says little.
 """
@@ -88,8 +91,9 @@ def warm_up(session: Session, spec: InputSpec, largest_batch: int) -> dict[int, 
         session.run(images)
         return time.perf_counter() - began
 
-    with _short_turns():
-        return _measured(run, largest_batch, on_cpu=session.provider == CPU_PROVIDER)
+    on_cpu = session.provider == CPU_PROVIDER
+    with _ONE_AT_A_TIME if on_cpu else nullcontext(), _short_turns():
+        return _measured(run, largest_batch, on_cpu=on_cpu)
 
 
 def _measured(run: Callable[[int], float], largest_batch: int, *, on_cpu: bool) -> dict[int, float]:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,26 @@ def test_what_one_size_met_at_first_does_not_stay_its_cost(package: Package, mon
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     assert warm_up(session, spec, 4) == pytest.approx({1: 0.001, 2: 0.002, 4: 0.004})
     assert max(turns) < proof.TURN_SECONDS == sys.getswitchinterval()
+
+
+def test_what_batches_cost_is_measured_for_one_model_after_the_other(package: Package) -> None:
+    """On the CPU: side by side each would take the cores from the other, and seem to be dearer than it is."""
+    spec = package.manifest.input
+    inside: list[int] = []
+    most: list[int] = []
+
+    class Noting(Session):
+        def run(self, images: Tensor) -> Outputs:
+            inside.append(len(images))
+            most.append(len(inside))
+            time.sleep(0.002)  # so long that the other one would come in
+            outputs = super().run(images)
+            inside.pop()
+            return outputs
+
+    session = candidate(package, graph(), "").session
+    noting = Noting(session._runtime, tensor=spec.tensor, outputs=package.manifest.outputs)
+    with ThreadPoolExecutor(2) as pool:
+        costs = list(pool.map(lambda _: warm_up(noting, spec, 4), range(2)))
+    assert [list(sizes) for sizes in costs] == [[1, 2, 4]] * 2
+    assert set(most) == {1}
