@@ -105,13 +105,14 @@ class Bodies:
         message = stream.messages.popleft()
         size = PREFIX + len(message)
         stream.used += size
-        back = 0
+        back = unused = 0
         if stream.grant is not None:
             back = min(stream.grant.size, size)
             stream.used -= back
             self._intake.put_back(stream.grant, back)
-            stream.granted = min(stream.granted, stream.grant.size)
-        self._let_go(stream, min(stream.held, size - back + MESSAGE_OVERHEAD))
+            unused = max(0, stream.granted - stream.grant.size)  # asked for padding that did not come
+            stream.granted -= unused
+        self._let_go(stream, min(stream.held, size - back + unused + MESSAGE_OVERHEAD))
         if not stream.ended:
             if stream.body and not stream.messages:
                 stream.begun = time.monotonic()  # while others waited before it, its client may have had no room

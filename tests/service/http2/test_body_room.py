@@ -1,13 +1,19 @@
 """What bodies may take that are slow, large, padded or in small pieces (service/http2/bodies.py and intake.py)."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
-from service.http2.bodies import MESSAGE_OVERHEAD
+import grpc
+
+from service.http2.bodies import MESSAGE_OVERHEAD, Bodies
 from service.http2.frames import DATA, END_STREAM, PADDED, WINDOW_UPDATE, frame
-from service.http2.intake import MESSAGES
+from service.http2.head import Head
+from service.http2.intake import MESSAGES, Intake
 from service.http2.limits import CONNECTION_WINDOW, STREAM_WINDOW
-from tests.service.http2.conftest import Door, opened
+from service.http2.outbox import PREFIX, Outbox, Waiting
+from service.http2.stream import Stream
+from tests.service.http2.conftest import LIMITS, Door, Handlers, opened
 from tests.service.http2.peer import GREETING, Peer, message, peer, settings, window
 
 ROOMY = GREETING + settings(s4=2**24) + window(0, 2**24)
@@ -130,6 +136,21 @@ async def test_padding_takes_no_room_for_good() -> None:
         await upload(client, LARGE, padding=250)
         assert (await client.answer(1)).body == LARGE
         assert door.server._site.intake.untouched
+
+
+async def test_room_for_padding_that_does_not_come_is_not_counted_when_the_message_is_taken() -> None:
+    """A client pads a frame of a large message and not the last one, and its call goes on."""
+    intake, limits = Intake(message_bytes=2**21), replace(LIMITS, message_bytes=2**21)
+    bodies = Bodies(Outbox(lambda _: None, Waiting()), intake, limits)
+    stream = Stream(1, Head(), now=0.0, window=0)
+    stream.handler = grpc.stream_stream_rpc_method_handler(Handlers().both)
+    body, at = message(bytes(1_037_996)), 0
+    for size, padding in ((2**18, 0), (2**18, 0), (513_580, 133), (133, 0)):
+        bodies.receive(stream, body[at : at + size], size + padding, 0.0, ended=False)
+        at += size
+    assert await bodies.next_message(stream) == body[PREFIX:]
+    assert (stream.held, stream.granted) == (0, 0)
+    assert intake.untouched
 
 
 async def test_nothing_but_padding_takes_no_room_for_good() -> None:
