@@ -10,6 +10,7 @@ from service.http2.frames import GOAWAY, LARGEST_NUMBER, PING, ErrorCode, frame,
 from service.http2.limits import Limits
 from service.http2.outbox import Outbox
 from service.http2.streams import Streams
+from service.http2.unacknowledged import unacknowledged
 
 LAST_WORDS = b"lastcall"
 """In the ping behind the first GOAWAY: when it comes back, all calls that were sent before have come too."""
@@ -39,6 +40,8 @@ class Life:
         self.began_at = self.heard_at = self._busy_at = now
         self.greeted = False
         self._asked_at: float | None = None
+        self._taken = 0
+        """Bytes that the client had taken when it was last looked at, as far as can be seen."""
         self._leaving_at: float | None = None
         self._left = False
         self._hung_up_at: float | None = None
@@ -109,15 +112,23 @@ class Life:
         self._ask(now)
 
     def _ask(self, now: float) -> None:
-        """Whether the client is still there, when it has said nothing for long."""
+        """Whether the client is still there, when it has said nothing for long. The ping comes to it behind what it
+        has yet to take of its answers; while it takes of them it is there.
+        """
         if self._asked_at is not None and self.heard_at > self._asked_at:
             self._asked_at = None
         if self._asked_at is not None:
-            if now - self._asked_at > self._limits.keepalive_answer_seconds:
+            before, self._taken = self._taken, self._taken_bytes()
+            if self._taken > before:
+                self._asked_at = now
+            elif now - self._asked_at > self._limits.keepalive_answer_seconds:
                 self._transport.abort()
         elif now - self.heard_at > self._limits.keepalive_seconds:
-            self._asked_at = now
+            self._asked_at, self._taken = now, self._taken_bytes()
             self._outbox.reply(frame(PING, 0, 0, ALIVE))
+
+    def _taken_bytes(self) -> int:
+        return self._outbox.written - self._transport.get_write_buffer_size() - unacknowledged(self._transport)
 
     def _goaway(self, last: int, code: ErrorCode, words: str) -> None:
         self._outbox.reply(frame(GOAWAY, 0, 0, number(last) + number(code) + words.encode()))

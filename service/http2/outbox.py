@@ -77,6 +77,8 @@ class Outbox:
         self._pieces: list[bytes] = []
         self._size = 0
         """Of the pieces."""
+        self.written = 0
+        """Bytes that were handed to the transport."""
         self._scheduled = False
         self._closed = False
         self._ready: dict[int, Outgoing] = {}
@@ -228,6 +230,7 @@ class Outbox:
             data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces.clear()
             self._size = 0
+            self.written += len(data)
             if not self._closed:
                 self._write(data)
 

@@ -78,7 +78,7 @@ class SlowTransport(asyncio.Transport):
     """Still has something to hand to its client."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(extra={})
         self.size = 1000
         self.calls: list[str] = []
 
@@ -172,6 +172,25 @@ async def test_a_client_that_does_not_answer_pings_is_gone() -> None:
     async with opened(keepalive_seconds=0.1, keepalive_answer_seconds=0.2) as door, peer(door.port) as client:
         await client.hear(PING)
         await client.until_closed()
+
+
+async def test_a_client_that_takes_an_answer_slowly_is_there_until_it_takes_no_more() -> None:
+    """The ping waits behind the answer, so that it cannot be answered in time."""
+    transport = SlowTransport()
+    transport.size = 2**20
+    outbox = Outbox(lambda _: None, Waiting())
+    slow = life.Life(transport, outbox, cast("Streams", NoStreams()), LIMITS, 0.0)
+    outbox.put(bytes(2**20))
+    outbox.flush()
+    for second in range(61, 121, 5):
+        slow.tick(float(second))
+        transport.size -= 2**14
+    assert transport.calls == []
+    slow.tick(121.0)
+    slow.tick(140.0)
+    assert transport.calls == []
+    slow.tick(142.0)
+    assert transport.calls == ["abort"]
 
 
 async def test_a_client_that_answers_stays() -> None:
