@@ -11,6 +11,7 @@ import json
 import time
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,10 +32,10 @@ from service.errors import ServiceError
 from service.http2.connection import Connection
 from service.http2.frames import PREFACE, SETTINGS, FrameReader, frame
 from service.http2.intake import Intake
-from service.http2.limits import Limits
 from service.http2.site import Site
 from service.models.manifest import Manifest, ManifestInvalid, PixelFormat
 from service.models.onnx_file import OnnxFileInvalid, check_graph
+from tests.service.http2.conftest import LIMITS as LIMITS_OF_TESTS
 
 CORPUS = Path(__file__).parent / "corpus"
 GOOD_MANIFEST = json.loads((CORPUS / "manifest" / "thirds.json").read_bytes())
@@ -48,18 +49,7 @@ OTHERS: tuple[Any, ...] = (
 MOST_DOUBLED = 8
 """In one file: what is doubled again and again would fill the memory here and not there."""
 GREETING = PREFACE + frame(SETTINGS, 0, 0)
-CONNECTION = Limits(
-    message_bytes=2**16,
-    metadata_bytes=2**13,
-    streams=10,
-    body_seconds=1.0,
-    age_seconds=0.0,
-    idle_seconds=300.0,
-    keepalive_seconds=60.0,
-    keepalive_answer_seconds=20.0,
-    ping_seconds=30.0,
-    handshake_seconds=10.0,
-)
+CONNECTION = replace(LIMITS_OF_TESTS, message_bytes=2**16, streams=10, body_seconds=1.0)
 LIMITS = ImageLimits(max_bytes=2**20, max_side=2048, max_pixels=2**20)
 
 
