@@ -42,7 +42,7 @@ async def build_server(settings: Settings) -> Server:
     log.info("provider chosen", provider=provider.name, reason=provider.reason)
     core = _core(settings, provider)
     certificates = build_certificates(settings)
-    methods = build_methods(core)
+    methods = build_methods(core, largest_answer=settings.max_message_bytes)
     grpc_server = build_grpc_server(settings, methods)
     grpc_port = bind_grpc(grpc_server, settings, None if certificates is None else certificates.for_grpc())
     sockets = listen_beside(settings)

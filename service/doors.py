@@ -80,13 +80,15 @@ def build_fast_grpc_server(
     return Http2Server(methods.service, listener, limits=fast_limits(settings), tls=tls)
 
 
-def build_methods(core: Core) -> Methods:
+def build_methods(core: Core, *, largest_answer: int) -> Methods:
     """Of all services, the same behind both gRPC ports."""
     methods = Methods(
         GrpcGate(core.access, core.calls, translations={OPEN_INFERENCE_NAME: open_inference_status}),
         surrounds={
-            SERVICE_NAME: Surround(core.calls),
-            OPEN_INFERENCE_NAME: Surround(core.calls, translate=open_inference_status),
+            SERVICE_NAME: Surround(core.calls, largest_answer=largest_answer),
+            OPEN_INFERENCE_NAME: Surround(
+                core.calls, largest_answer=largest_answer, translate=open_inference_status
+            ),
         },
     )
     added_to = cast("grpc.aio.Server", methods)

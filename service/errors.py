@@ -54,6 +54,12 @@ class BatchTooLarge(ServiceError):
     reason = "BATCH_TOO_LARGE"
 
 
+class AnswerTooLarge(ServiceError):
+    """The answer to all that the request asks for has more bytes than a message may."""
+
+    reason = "ANSWER_TOO_LARGE"
+
+
 class ArgumentInvalid(ServiceError):
     """A field of the request holds a value that means nothing."""
 

@@ -56,7 +56,7 @@ class ImageRejected(ArgumentInvalid):
 
 
 class BatchTooLarge(ArgumentInvalid):
-    """More images in one request than the server takes."""
+    """More images in one request than the server takes, or answers in one message."""
 
 
 class ModelNotFound(RecognitionError):
@@ -112,6 +112,7 @@ _BY_REASON: Mapping[str, type[RecognitionError]] = {
     "IMAGE_UNSUPPORTED": ImageRejected,
     IMAGE_TOO_LARGE: ImageRejected,
     "BATCH_TOO_LARGE": BatchTooLarge,
+    "ANSWER_TOO_LARGE": BatchTooLarge,
     "ARGUMENT_INVALID": ArgumentInvalid,
     "MODEL_NOT_FOUND": ModelNotFound,
     "VERSION_NOT_FOUND": VersionNotFound,

@@ -1,8 +1,9 @@
 """What callers see when something goes wrong: the flow, the error of each arrow, and its gRPC code.
 
     request ──▶ admitted ──▶ model found ──▶ image decoded ──▶ queued ──▶ computed ──▶ answered
-       │            │             │               │               │           │
-       │            │             │               │               │           ├ InferenceFailed      INTERNAL
+       │            │             │               │               │           │          │
+       │            │             │               │               │           │          └ AnswerTooLarge  INVALID_ARGUMENT
+       │            │             │               │               │           ├ InferenceFailed           INTERNAL
        │            │             │               │               │           └ DeviceExhausted, DeviceLost  UNAVAILABLE
        │            │             │               │               ├ QueueFull                         RESOURCE_EXHAUSTED
        │            │             │               │               └ DeadlineUnreachable               DEADLINE_EXCEEDED
@@ -44,6 +45,7 @@ CODES: Mapping[type[errors.ServiceError], grpc.StatusCode] = MappingProxyType(
         errors.RateExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
         errors.ArgumentInvalid: grpc.StatusCode.INVALID_ARGUMENT,
         errors.BatchTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
+        errors.AnswerTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
         errors.ImageUnreadable: grpc.StatusCode.INVALID_ARGUMENT,
         errors.ImageUnsupported: grpc.StatusCode.INVALID_ARGUMENT,
         errors.ImageTooLarge: grpc.StatusCode.INVALID_ARGUMENT,

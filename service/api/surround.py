@@ -12,13 +12,14 @@ from grpc_status import rpc_status
 
 from service.api.auth.callers import current_caller
 from service.api.calls import CallRefused, Calls
-from service.errors import ArgumentInvalid
+from service.errors import AnswerTooLarge, ArgumentInvalid
 from service.tracing import Metadata
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 # Quoted: the stubs know type parameters that the classes themselves do not take.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Parse = Callable[[bytes], Any]
+Serialize = Callable[[Any], bytes]
 Translate = Callable[[status_pb2.Status], status_pb2.Status]
 StreamHandler = Callable[[Any, Any], AsyncIterator[Any]]
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -31,43 +32,61 @@ NEVER = "-1"
 class Surround:
     """What stands around the methods of a service whose calls are counted; others (health, reflection) go without."""
 
-    def __init__(self, calls: Calls, *, translate: Translate = lambda status: status) -> None:
-        """`translate` gives a status the code that the service's protocol has for it."""
+    def __init__(
+        self, calls: Calls, *, largest_answer: int, translate: Translate = lambda status: status
+    ) -> None:
+        """`largest_answer` is the most bytes of a message; `translate` gives a status the code that the service's
+        protocol has for it.
+        """
         self._calls = calls
+        self._largest_answer = largest_answer
         self._translate = translate
 
     def wrap(self, rpc: str, handler: RpcHandler) -> RpcHandler:
         """The same method, inside `Calls.around`."""
-        parse = _parser(handler.request_deserializer)
+        parse, serialize = _parser(handler.request_deserializer), self._serializer(handler.response_serializer)
         if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(
-                self._around(rpc, handler.unary_unary, parse), response_serializer=handler.response_serializer
-            )
-        return grpc.stream_stream_rpc_method_handler(
-            self._around_stream(rpc, cast("StreamHandler", handler.stream_stream), parse),
-            response_serializer=handler.response_serializer,
-        )
+            return grpc.unary_unary_rpc_method_handler(self._around(rpc, handler.unary_unary, parse, serialize))
+        inner = cast("StreamHandler", handler.stream_stream)
+        return grpc.stream_stream_rpc_method_handler(self._around_stream(rpc, inner, parse, serialize))
+
+    def _serializer(self, given: Serialize | None) -> Serialize:
+        """Answers become bytes inside the call too: one that is too large to be sent is no success."""
+        most = self._largest_answer
+
+        def serialize(response: Any) -> bytes:
+            message: bytes = response if given is None else given(response)
+            if len(message) > most:
+                raise AnswerTooLarge(
+                    f"The answer has {len(message):,} bytes; {most:,} are the most. Ask for less in one request.",
+                    field="request",
+                )
+            return message
+
+        return serialize
 
     def _metadata(self, context: Context) -> Metadata:
         """GRPC makes it anew for everybody who asks, and where nothing is traced nobody needs it."""
         return (context.invocation_metadata() or ()) if self._calls.traces else ()
 
-    def _around(self, rpc: str, inner: Handler, parse: Parse) -> Handler:
+    def _around(self, rpc: str, inner: Handler, parse: Parse, serialize: Serialize) -> Handler:
         async def outer(request: bytes, context: Context) -> Any:
             try:
                 async with self._calls.around(rpc, self._metadata(context)):
-                    return await inner(parse(request), context)
+                    return serialize(await inner(parse(request), context))
             except CallRefused as refused:
                 await abort(context, self._translate(refused.status))
 
         return outer
 
-    def _around_stream(self, rpc: str, inner: StreamHandler, parse: Parse) -> StreamHandler:
+    def _around_stream(
+        self, rpc: str, inner: StreamHandler, parse: Parse, serialize: Serialize
+    ) -> StreamHandler:
         async def outer(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
             try:
                 async with self._calls.around(rpc, self._metadata(context)):
                     async for response in inner(_at_the_callers_rate(requests, parse), context):
-                        yield response
+                        yield serialize(response)
             except CallRefused as refused:
                 await abort(context, self._translate(refused.status))
 

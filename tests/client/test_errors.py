@@ -17,6 +17,7 @@ CASES = [
     ("INVALID_ARGUMENT", "IMAGE_UNSUPPORTED", errors.ImageRejected),
     ("INVALID_ARGUMENT", "IMAGE_TOO_LARGE", errors.ImageRejected),
     ("INVALID_ARGUMENT", "BATCH_TOO_LARGE", errors.BatchTooLarge),
+    ("INVALID_ARGUMENT", "ANSWER_TOO_LARGE", errors.BatchTooLarge),
     ("INVALID_ARGUMENT", "ARGUMENT_INVALID", errors.ArgumentInvalid),
     ("NOT_FOUND", "MODEL_NOT_FOUND", errors.ModelNotFound),
     ("NOT_FOUND", "VERSION_NOT_FOUND", errors.VersionNotFound),

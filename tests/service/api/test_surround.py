@@ -1,11 +1,14 @@
 """What surrounds every gRPC call, at a real server: refusals become statuses, faults tell nothing, others pass by."""
 
+import re
 from collections.abc import AsyncIterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 from recognition.v1 import recognition_pb2 as pb
+from recognition.v1.recognition_pb2_grpc import RecognitionServiceStub
 
 from service.api.errors import status_of
 from service.api.recognition import RecognitionServicer
@@ -13,10 +16,15 @@ from service.api.surround import pushback
 from service.errors import ModelNotFound, QueueFull
 from service.metrics import rpc_label
 from tests.service.api.refusals import refusal
-from tests.service.in_process import InProcess
+from tests.service.in_process import InProcess, serving
 from tests.service.packages import encode, picture
 
+if TYPE_CHECKING:
+    from recognition.v1.recognition_pb2_grpc import RecognitionServiceAsyncStub
+
 PREFIX = "/recognition.v1.RecognitionService"
+LARGEST = 10_000
+"""Bytes of a message."""
 TELLTALE = "/srv/telltale: CUDA error 700 at 0x7f00deadbeef"
 
 
@@ -149,6 +157,49 @@ async def test_bytes_that_are_no_message_end_a_stream(service: InProcess) -> Non
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await call.read()
     assert_no_message(service, refused.value, "ClassifyStream")
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GetModel and ClassifyStream give messages that are larger than any may be."""
+
+    async def get_model(*_: Any) -> pb.GetModelResponse:
+        return pb.GetModelResponse(model=pb.Model(name="x" * LARGEST))
+
+    async def classify_stream(_: Any, requests: AsyncIterator[Any], *__: Any) -> AsyncIterator[Any]:
+        async for request in requests:
+            yield pb.ClassifyStreamResponse(id=request.id * LARGEST)
+
+    monkeypatch.setattr(RecognitionServicer, "GetModel", get_model)
+    monkeypatch.setattr(RecognitionServicer, "ClassifyStream", classify_stream)
+
+
+@pytest.mark.usefixtures("large")
+async def test_an_answer_that_is_too_large_is_no_success_at_either_door(models: Path) -> None:
+    """Neither for its caller, who is told what to do, nor in the metrics; what was answered before it has arrived."""
+    async with serving(models, max_message_bytes=LARGEST, fast_grpc_port=0) as service:
+        for calls, port in enumerate((service.grpc_port, service.fast_grpc_port), 1):
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                stub: RecognitionServiceAsyncStub = RecognitionServiceStub(channel)
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await stub.GetModel(pb.GetModelRequest())
+                assert_too_large(refused.value)
+                stream = stub.ClassifyStream()
+                await stream.write(pb.ClassifyStreamRequest())
+                assert await stream.read() == pb.ClassifyStreamResponse()
+                await stream.write(pb.ClassifyStreamRequest(id="a"))
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await stream.read()
+                assert_too_large(refused.value)
+            assert service.sum("recognition_requests_total", code="INVALID_ARGUMENT") == 2 * calls
+        assert service.sum("recognition_rejected_total", reason="ANSWER_TOO_LARGE") == 4
+        assert service.sum("recognition_requests_total", code="OK") == 0
+
+
+def assert_too_large(error: grpc.aio.AioRpcError) -> None:
+    found = refusal(error)
+    assert (found.code, found.reason, list(found.fields)) == ("INVALID_ARGUMENT", "ANSWER_TOO_LARGE", ["request"])
+    assert re.fullmatch(r"The answer has 10,0\d\d bytes; 10,000 are the most\..*", found.message)
 
 
 @pytest.mark.parametrize(("remaining", "metadata"), [(None, "501"), (0.6, "501"), (0.5, "-1"), (0.0, "-1")])
