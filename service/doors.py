@@ -86,9 +86,7 @@ def build_methods(core: Core, *, largest_answer: int) -> Methods:
         GrpcGate(core.access, core.calls, translations={OPEN_INFERENCE_NAME: open_inference_status}),
         surrounds={
             SERVICE_NAME: Surround(core.calls, largest_answer=largest_answer),
-            OPEN_INFERENCE_NAME: Surround(
-                core.calls, largest_answer=largest_answer, translate=open_inference_status
-            ),
+            OPEN_INFERENCE_NAME: Surround(core.calls, largest_answer=largest_answer, translate=open_inference_status),
         },
     )
     added_to = cast("grpc.aio.Server", methods)

@@ -32,9 +32,7 @@ NEVER = "-1"
 class Surround:
     """What stands around the methods of a service whose calls are counted; others (health, reflection) go without."""
 
-    def __init__(
-        self, calls: Calls, *, largest_answer: int, translate: Translate = lambda status: status
-    ) -> None:
+    def __init__(self, calls: Calls, *, largest_answer: int, translate: Translate = lambda status: status) -> None:
         """`largest_answer` is the most bytes of a message; `translate` gives a status the code that the service's
         protocol has for it.
         """
@@ -79,9 +77,7 @@ class Surround:
 
         return outer
 
-    def _around_stream(
-        self, rpc: str, inner: StreamHandler, parse: Parse, serialize: Serialize
-    ) -> StreamHandler:
+    def _around_stream(self, rpc: str, inner: StreamHandler, parse: Parse, serialize: Serialize) -> StreamHandler:
         async def outer(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
             try:
                 async with self._calls.around(rpc, self._metadata(context)):
