@@ -2,8 +2,8 @@
 
     request ──▶ admitted ──▶ model found ──▶ image decoded ──▶ queued ──▶ computed ──▶ answered
        │            │             │               │               │           │          │
-       │            │             │               │               │           │          └ AnswerTooLarge  INVALID_ARGUMENT
-       │            │             │               │               │           ├ InferenceFailed           INTERNAL
+       │            │             │               │               │           │          └ AnswerTooLarge INVALID_ARGUMENT
+       │            │             │               │               │           ├ InferenceFailed      INTERNAL
        │            │             │               │               │           └ DeviceExhausted, DeviceLost  UNAVAILABLE
        │            │             │               │               ├ QueueFull                         RESOURCE_EXHAUSTED
        │            │             │               │               └ DeadlineUnreachable               DEADLINE_EXCEEDED
