@@ -1,8 +1,8 @@
 """What callers see when something goes wrong: the flow, the error of each arrow, and its gRPC code.
 
     request ──▶ admitted ──▶ model found ──▶ image decoded ──▶ queued ──▶ computed ──▶ answered
-       │            │             │               │               │           │          │
-       │            │             │               │               │           │          └ AnswerTooLarge INVALID_ARGUMENT
+       │            │             │               │               │           │
+       │            │             │               │               │           ├ AnswerTooLarge       INVALID_ARGUMENT
        │            │             │               │               │           ├ InferenceFailed      INTERNAL
        │            │             │               │               │           └ DeviceExhausted, DeviceLost  UNAVAILABLE
        │            │             │               │               ├ QueueFull                         RESOURCE_EXHAUSTED
