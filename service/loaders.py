@@ -9,8 +9,9 @@ from service.api.oip.statistics import Statistics
 from service.config import Settings
 from service.engine.batch_costs import NEARLY, NEARLY_ON_GPU
 from service.engine.batcher import BatchPolicy, BatchReport
-from service.engine.decode import Decode, ImageLimits, decode
+from service.engine.decode import ImageLimits
 from service.engine.decode_pool import DecodePool
+from service.engine.decoders import Decoders, InProcesses, InThread, SmallInProcesses
 from service.engine.device_guard import DeviceGuard
 from service.engine.execution import OptionUnknown, checked_options
 from service.engine.providers import CUDA_PROVIDER, GPU_PROVIDERS, Provider
@@ -33,7 +34,7 @@ class Loaders:
     packaged: ModelLoader
     plain: PlainModelLoader
     decoders: DecodePool | None
-    """The processes that decode images; None where threads do."""
+    """The processes that decode images; None where there is another way besides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +73,18 @@ def build_loaders(settings: Settings, provider: Provider, listeners: Listeners, 
         policy=_batch_policy(settings, provider, threads),
         guard=guard,
     )
-    decoders = _decoders(settings)
+    limits = _image_limits(settings)
+    pool = DecodePool(_decode_threads(settings), limits, seconds=settings.decode_seconds)
+    decoders: dict[str, Decoders] = {
+        "thread": InThread(limits),
+        "process": InProcesses(pool),
+        "auto": SmallInProcesses(limits, pool),
+    }
     return Loaders(
-        packaged=_loader(settings, computing, listeners, decode if decoders is None else decoders.decode),
+        packaged=_loader(settings, computing, listeners, decoders[settings.decode_isolation]),
         plain=_plain_loader(settings, computing, listeners),
-        decoders=decoders,
+        decoders=pool if settings.decode_isolation == "process" else None,
     )
-
-
-def _decoders(settings: Settings) -> DecodePool | None:
-    if settings.decode_isolation == "thread":
-        return None
-    return DecodePool(_decode_threads(settings), _image_limits(settings), seconds=settings.decode_seconds)
 
 
 def _decode_threads(settings: Settings) -> int:
@@ -117,8 +118,8 @@ def _batch_policy(settings: Settings, provider: Provider, threads: int) -> Batch
     )
 
 
-def _loader(settings: Settings, computing: _Computing, listeners: Listeners, decode: Decode) -> ModelLoader:
-    decoders = _decode_threads(settings)
+def _loader(settings: Settings, computing: _Computing, listeners: Listeners, decoders: Decoders) -> ModelLoader:
+    threads = _decode_threads(settings)
     return ModelLoader(
         provider=computing.provider,
         threads=computing.threads,
@@ -130,10 +131,10 @@ def _loader(settings: Settings, computing: _Computing, listeners: Listeners, dec
         provider_options=computing.provider_options,
         policy=computing.policy,
         limits=_image_limits(settings),
-        workers=ThreadPoolExecutor(decoders, thread_name_prefix="decode"),
-        small_at_once=max(1, decoders // 2) if settings.decode_isolation == "thread" else decoders,
+        workers=ThreadPoolExecutor(threads, thread_name_prefix="decode"),
+        small_at_once=max(1, threads // 2) if settings.decode_isolation == "thread" else threads,
         tries=settings.model_trial == "all",
-        decode=decode,
+        decoders=decoders,
         observer=LoadObserver(
             stage=listeners.metrics.observe_stage,
             batch=lambda manifest, report: listeners.batch(manifest.name, manifest.version, report),

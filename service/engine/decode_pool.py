@@ -1,169 +1,72 @@
-"""Decoding in processes of their own (`decode_isolation = process`): what breaks a decoder costs one image.
+"""Decoding in processes of their own: what breaks a decoder costs one image, and Python's threads are left to others.
 
-A process that ends is replaced, and its image is tried once more, because it may have been ended by somebody else; a
-second end, or a time that is too long, refuses the image. Where none can be started the image is not to blame.
+Several images go to a process at once. One that ends is replaced, and its images are tried once more, alone, because
+it may have been ended by somebody else; a second end, or a time that is too long, refuses the image. Where no process
+can be started the images are not to blame.
 """
 
-import json
 import math
-import mmap
-import os
-import queue
-import select
-import subprocess
-import sys
+import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
-from types import MappingProxyType
-from typing import Any
 
-import numpy as np
 import structlog
 
-from service.engine.child import child_environment
 from service.engine.decode import ImageLimits
-from service.engine.jpeg import Pixels
-from service.errors import DecoderUnavailable, ImageTooLarge, ImageUnreadable, ImageUnsupported, ServiceError
-from service.models.manifest import PixelFormat
+from service.engine.decode_process import DecodeProcess, Lost
+from service.engine.decoded import Decoded, Target, Tensors, joined, refused
+from service.errors import DecoderUnavailable, ImageUnreadable, ServiceError
 
-START_SECONDS = 60.0
-"""For Python and the decoders' libraries to be there, on a machine that is busy."""
+TRIES = 2
+"""Of an image alone."""
 MOST_STARTS = 5
 """In a row: a process that ends before it was given anything says nothing of the image."""
 MOST_ENDS = 10
 ENDS_WITHIN_SECONDS = 60.0
 """So many processes that end in such a time, with no image decoded in between, are no hostile images any more."""
-ERRORS: Mapping[str, type[ServiceError]] = MappingProxyType(
-    {kind.reason: kind for kind in (ImageUnreadable, ImageUnsupported, ImageTooLarge)}
-)
+NEXT_START_SECONDS = 60.0
+"""After one in the background has failed."""
+TOGETHER_IMAGES = 256
+TOGETHER_BYTES = 8 * 2**20
+"""Most that a process is given at once, files and tensors; a single image may be larger."""
 
 log = structlog.get_logger("service.decode")
 
 
-class _Lost(Exception):
-    """The process ended, or was ended because it took too long."""
-
-
-class _Worker:
-    """One process and the memory that is shared with it. Asked by one thread at a time."""
-
-    def __init__(self, limits: ImageLimits) -> None:
-        self._size = max(limits.max_pixels * 3, limits.max_bytes)
-        descriptor = os.memfd_create("image")
-        try:
-            os.ftruncate(descriptor, self._size)
-            self._memory = mmap.mmap(descriptor, self._size)
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [
-                    *(sys.executable, "-m", "service.engine.decode_worker"),
-                    *(str(descriptor), str(self._size), json.dumps(asdict(limits))),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                pass_fds=(descriptor,),
-                env=child_environment(),
-                start_new_session=True,  # a Ctrl-C at the terminal is for the server, which ends it in its own time
-            )
-        finally:
-            os.close(descriptor)
-        try:
-            self._read_line(START_SECONDS)
-        except BaseException:
-            self.end()
-            raise
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def decode(self, data: bytes, pixel_format: PixelFormat, at_least: float | None, *, seconds: float) -> Pixels:
-        """Raises _Lost, or what `decode` raises."""
-        self._memory[: len(data)] = data
-        request = {"length": len(data), "pixel_format": pixel_format.value, "at_least": at_least}
-        try:
-            os.write(self._stream("stdin"), json.dumps(request).encode() + b"\n")
-        except OSError as error:
-            raise _Lost("it was gone") from error
-        answer = self._read_line(seconds)
-        if "reason" in answer:
-            raise ERRORS[answer["reason"]](answer["sentence"], **answer["metadata"])
-        shape = tuple(answer["shape"])
-        pixels = np.frombuffer(self._memory, dtype=np.uint8, count=math.prod(shape)).reshape(shape)
-        return pixels.copy()
-
-    def end(self) -> None:
-        self._process.kill()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
-        self._process.wait()
-        with suppress(BufferError):  # an array over it is still being let go of
-            self._memory.close()
-
-    def _stream(self, name: str) -> int:
-        return int(getattr(self._process, name).fileno())
-
-    def _read_line(self, seconds: float) -> dict[str, Any]:
-        descriptor, end, line = self._stream("stdout"), time.monotonic() + seconds, b""
-        while not line.endswith(b"\n"):
-            ready, _, _ = select.select([descriptor], [], [], max(0.0, end - time.monotonic()))
-            if not ready:
-                raise _Lost("it took too long")
-            part = os.read(descriptor, 65_536)
-            if not part:
-                raise _Lost("it ended")
-            line += part
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-
 class DecodePool:
-    """As many processes as threads that may ask. `decode` has the form of service.engine.decode.decode."""
+    """As many processes as threads that may ask; each is started when one is wanted and none is free."""
 
     def __init__(self, processes: int, limits: ImageLimits, *, seconds: float) -> None:
         """`seconds` is what one image may take. Nothing is started yet."""
         self._limits = limits
         self._seconds = seconds
         self._ends: deque[float] = deque(maxlen=MOST_ENDS)
-        self._places: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
-        for _ in range(processes):
-            self._places.put(None)
-        self._end = weakref.finalize(self, _end_all, self._places)
+        self._free: list[DecodeProcess] = []
+        self._startable = processes
+        self._change = threading.Condition()
+        self._start_again_at = 0.0
+        self._end = weakref.finalize(self, _end_all, self._free)
 
-    def decode(
-        self, data: bytes, *, pixel_format: PixelFormat, limits: ImageLimits, at_least: float | None = None
-    ) -> Pixels:
-        """Waits for a free process where all are at work. Raises what `decode` raises, or DecoderUnavailable."""
-        limits.check_bytes(data)
-        worker = self._places.get()
-        try:
-            for last in (False, True):
-                worker = worker or self._started()
-                try:
-                    pixels = worker.decode(data, pixel_format, at_least, seconds=self._seconds)
-                except _Lost as lost:
-                    self._ends.append(time.monotonic())
-                    log.warning("decoder lost", pid=worker.pid, cause=str(lost), image_bytes=len(data), again=not last)
-                    worker.end()
-                    worker = None
-                    if last or str(lost) == "it took too long":
-                        break
-                except ServiceError:
-                    self._ends.clear()
-                    raise
-                else:
-                    self._ends.clear()
-                    return pixels
-        finally:
-            self._places.put(worker)
-        raise ImageUnreadable(
-            f"The image could not be decoded within {self._seconds:g} s, or broke its decoder; save it anew."
-        )
+    def decode(self, images: Sequence[bytes], target: Target, out: Tensors) -> Decoded:
+        """Fills `out` as `decode_all` does. Waits for a free process where all are at work.
+
+        Where none can be started, DecoderUnavailable is the images' error.
+        """
+        return self._in_turn(images, _rounds(images, math.prod(target.shape)), target, out)
+
+    def has_one_free(self) -> bool:
+        """At once; where none is, one begins to start in the background if there is room for it."""
+        with self._change:
+            if self._free:
+                return True
+            if not self._startable or time.monotonic() < self._start_again_at:
+                return False
+            self._startable -= 1
+        threading.Thread(target=self._start_beside, name="decoder-start", daemon=True).start()
+        return False
 
     @property
     def trouble(self) -> str:
@@ -173,13 +76,113 @@ class DecodePool:
             return ""
         return f"The last {MOST_ENDS} processes that were to decode images have ended, and no image was decoded."
 
-    def _started(self) -> _Worker:
+    def pids(self) -> list[int]:
+        """Of the processes that are there and not at work."""
+        with self._change:
+            return [process.pid for process in self._free]
+
+    def close(self) -> None:
+        """Ends every process that is not at work; it is done too when nobody holds the pool any more."""
+        self._end()
+
+    def _in_turn(
+        self,
+        images: Sequence[bytes],
+        rounds: Iterable[tuple[int, int]],
+        target: Target,
+        out: Tensors,
+        *,
+        slow: int | None = None,
+    ) -> Decoded:
+        """The image `slow` has had its time."""
+        parts, good = [], 0
+        for start, end in rounds:
+            if start == slow:
+                part = refused(1, self._no_answer())
+            elif end - start == 1:
+                part = self._alone(images[start], target, out[good:])
+            else:
+                part = self._together(images[start:end], target, out[good:])
+            parts.append((start, part))
+            good += len(part.places)
+        return parts[0][1] if len(parts) == 1 else joined(parts)
+
+    def _together(self, images: Sequence[bytes], target: Target, out: Tensors) -> Decoded:
+        """In one process; where that is lost, one by one."""
+        try:
+            return self._in_process(images, target, out)
+        except Lost as lost:
+            singles = ((place, place + 1) for place in range(len(images)))
+            return self._in_turn(images, singles, target, out, slow=lost.image if lost.slow else None)
+        except ServiceError as error:
+            return refused(len(images), error)
+
+    def _alone(self, image: bytes, target: Target, out: Tensors) -> Decoded:
+        try:
+            self._limits.check_bytes(image)
+            for _ in range(TRIES):
+                try:
+                    return self._in_process((image,), target, out)
+                except Lost as lost:
+                    if lost.slow:
+                        break
+        except ServiceError as error:
+            return refused(1, error)
+        return refused(1, self._no_answer())
+
+    def _no_answer(self) -> ServiceError:
+        return ImageUnreadable(
+            f"The image could not be decoded within {self._seconds:g} s, or broke its decoder; save it anew."
+        )
+
+    def _in_process(self, images: Sequence[bytes], target: Target, out: Tensors) -> Decoded:
+        """Raises Lost, or DecoderUnavailable."""
+        process = self._take()
+        try:
+            decoded = process.decode(images, target, out, seconds=self._seconds)
+        except BaseException as error:  # whatever it is, an answer may be on its way that nobody waits for
+            if isinstance(error, Lost):
+                size = len(images[error.image])
+                self._ends.append(time.monotonic())
+                log.warning("decoder lost", pid=process.pid, cause=str(error), images=len(images), image_bytes=size)
+            process.end()
+            self._give(None)
+            raise
+        self._ends.clear()
+        self._give(process)
+        return decoded
+
+    def _take(self) -> DecodeProcess:
+        """Raises DecoderUnavailable."""
+        with self._change:
+            self._change.wait_for(lambda: self._free or self._startable)
+            if self._free:
+                return self._free.pop()  # the one that was at work last, so that others are only started where needed
+            self._startable -= 1
+        try:
+            return self._started()
+        except BaseException:
+            self._give(None)
+            raise
+
+    def _give(self, process: DecodeProcess | None) -> None:
+        """Back, or the right to start another."""
+        with self._change:
+            if process is None or not self._end.alive:
+                self._startable += 1
+            else:
+                self._free.append(process)
+            self._change.notify()
+        if process is not None and not self._end.alive:
+            process.end()
+
+    def _started(self) -> DecodeProcess:
         """Raises DecoderUnavailable where none can be started."""
         cause: Exception | None = None
         for attempt in range(1, MOST_STARTS + 1):
             try:
-                return _Worker(self._limits)
-            except (_Lost, OSError) as error:  # it ended, or the system gives no process or no memory
+                return DecodeProcess(self._limits)
+            except (Lost, OSError) as error:  # it ended, or the system gives no process or no memory
                 cause = error
                 self._ends.append(time.monotonic())
                 log.warning("decoder did not start", cause=str(error), attempt=attempt)
@@ -187,18 +190,29 @@ class DecodePool:
             "No process to decode the image in could be started; try again shortly, or send to another replica."
         ) from cause
 
-    def pids(self) -> list[int]:
-        """Of the processes that are there."""
-        return [worker.pid for worker in list(self._places.queue) if worker is not None]
+    def _start_beside(self) -> None:
+        process: DecodeProcess | None = None
+        try:
+            process = self._started()
+        except DecoderUnavailable:
+            self._start_again_at = time.monotonic() + NEXT_START_SECONDS
+        finally:
+            self._give(process)
 
-    def close(self) -> None:
-        """Ends every process that is not at work; it is done too when nobody holds the pool any more."""
-        self._end()
+
+def _rounds(images: Sequence[bytes], tensor_bytes: int) -> Iterator[tuple[int, int]]:
+    """Where those begin and end that go together."""
+    start = size = 0
+    for place, image in enumerate(images):
+        if place > start and (place - start == TOGETHER_IMAGES or size + len(image) + tensor_bytes > TOGETHER_BYTES):
+            yield start, place
+            start, size = place, 0
+        size += len(image) + tensor_bytes
+    if images:
+        yield start, len(images)
 
 
-def _end_all(places: queue.LifoQueue[_Worker | None]) -> None:
-    with suppress(queue.Empty):
+def _end_all(free: list[DecodeProcess]) -> None:
+    with suppress(IndexError):
         while True:
-            worker = places.get_nowait()
-            if worker is not None:
-                worker.end()
+            free.pop().end()

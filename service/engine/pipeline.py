@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, Row
 from service.engine.computed_images import ComputedChunk, ComputedImages, computed_images
-from service.engine.decode import Decode, ImageLimits, decode
+from service.engine.decode import ImageLimits
 from service.engine.decode_line import DecodeLine
+from service.engine.decoders import Decoders
 from service.engine.decoding import Decoding
 from service.engine.postprocess import Ranked, classification_of, ranked
 from service.engine.preparation import Preparation, Watch
@@ -57,12 +59,12 @@ class Classifier:
         small_at_once: int = 1,
         chunk_images: int = 16,
         decoding: Decoding = Decoding.EXACT,
-        decode: Decode = decode,
+        decoders: Decoders | None = None,
         observe: ObserveStage = lambda _stage, _seconds: None,
         observe_images: ObserveImages = lambda _times: None,
         observe_rows: Watch = lambda _rows: None,
     ) -> None:
-        self._preparation = Preparation(spec, limits, decoding, decode=decode, watch=observe_rows)
+        self._preparation = Preparation(spec, limits, decoding, decoders=decoders, watch=observe_rows)
         self._labels = labels
         self._calibration = calibration
         self._batcher = batcher
@@ -149,9 +151,7 @@ class Classifier:
 
         async def chunk(part: Sequence[bytes]) -> ComputedChunk:
             if refusal is None:
-                prepared = await self._line.run(
-                    self._preparation.prepare_all, part, len(part), priority=priority, small=small
-                )
+                prepared = await self._line.run(prepare, part, len(part), priority=priority, small=small)
             else:
                 prepared = self._preparation.refused(len(part), refusal)
             pieces = await self._batcher.submit_each(prepared.tensors, deadline=deadline, priority=priority)
@@ -163,6 +163,7 @@ class Classifier:
         parts = max(1, min(CHUNKS_OF_A_REQUEST, size_bytes // CHUNK_BYTES))
         size = max(self._chunk_images, math.ceil(len(images) / parts))
         small = size_bytes < SMALL_BYTES * len(images)
+        prepare = partial(self._preparation.prepare_all, small=small)
         with self._inside():
             chunks = await asyncio.gather(*(chunk(images[at : at + size]) for at in range(0, len(images), size)))
         return computed_images(chunks)

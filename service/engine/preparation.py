@@ -9,16 +9,19 @@ from dataclasses import replace
 import numpy as np
 
 from service.engine.batcher import Row, Tensor
-from service.engine.decode import Decode, ImageLimits, decode
+from service.engine.decode import ImageLimits
+from service.engine.decoded import Decoded, Target
+from service.engine.decoders import Decoders, InThread
 from service.engine.decoding import Decoding, least_side
-from service.engine.jpeg import Pixels
-from service.engine.prepared import Collecting, Prepared, PreparedImages
-from service.engine.preprocess import preprocess, resized
+from service.engine.prepared import Prepared, PreparedImages
 from service.engine.response_cache import CachePart
+from service.engine.time_columns import Column, TimeColumns, no_times
 from service.errors import ServiceError
 from service.models.manifest import InputSpec
 
 NOTHING = np.zeros(0, dtype=np.uint8)
+DECODED = [Column.BEGAN_AT, Column.DECODE, Column.PREPROCESS]
+"""What is told of an image when it is decoded."""
 
 Watch = Callable[[Iterable[tuple[Tensor, Row]]], None]
 """Shown the images that were computed, each with its outputs; those that nobody looks at are not even taken out."""
@@ -34,29 +37,20 @@ class Preparation:
         decoding: Decoding,
         cache: CachePart | None = None,
         *,
-        decode: Decode = decode,
+        decoders: Decoders | None = None,
         watch: Watch = lambda _: None,
     ) -> None:
         self._spec = spec
         self._limits = limits
-        self._decoding = decoding
-        self._decode = decode
+        self._target = _target(spec, decoding)
+        self._decoders = InThread(limits) if decoders is None else decoders
         self._watch = watch
         self.cache = cache
         """Set when it is known which precision answers."""
 
     def prepare(self, image: bytes, *, decoding: Decoding | None = None) -> Prepared:
         """Decodes, as the settings say or as is asked for, and preprocesses. Raises a ServiceError for a bad image."""
-        began = time.monotonic()
-        pixels = self._pixels(image, decoding or self._decoding)
-        decoded = time.monotonic()
-        tensor = preprocess(pixels, self._spec)
-        return Prepared(
-            tensor=tensor,
-            decode_seconds=decoded - began,
-            preprocess_seconds=time.monotonic() - decoded,
-            began_at=began,
-        )
+        return self._decoders.one(image, self._target if decoding is None else _target(self._spec, decoding))
 
     def prepare_or_recall(self, image: bytes) -> Prepared:
         """The same, or the outputs that were kept for this file. Raises a ServiceError for a bad image."""
@@ -72,32 +66,57 @@ class Preparation:
             lookup_seconds=looked_for.lookup_seconds,
         )
 
-    def prepare_all(self, images: Sequence[bytes]) -> PreparedImages:
-        """The same for each of them; what is wrong with one is its own."""
-        spec, collected = self._spec, Collecting(self._spec, len(images))
+    def prepare_all(self, images: Sequence[bytes], *, small: bool = False) -> PreparedImages:
+        """The same for each of them; what is wrong with one is its own. `small` ones cost more Python than decoding."""
+        if self.cache is not None:
+            return self._prepare_or_recall_all(images, self.cache, small)
+        tensors = self._target.room(len(images))
+        decoded = self._decoders.several(images, self._target, tensors, small=small)
+        return PreparedImages(
+            count=len(images),
+            places=decoded.places,
+            tensors=tensors[: len(decoded.places)],
+            times=_times(decoded),
+            files=(),
+            known={},
+            errors=decoded.errors,
+        )
+
+    def _prepare_or_recall_all(self, images: Sequence[bytes], cache: CachePart, small: bool) -> PreparedImages:
+        known, errors, misses = dict[int, Prepared](), dict[int, ServiceError](), dict[int, Prepared]()
         for place, image in enumerate(images):
             try:
-                began, file, lookup = time.monotonic(), b"", math.nan
-                if self.cache is not None:
-                    looked_for = self._recall(image, self.cache)
-                    if looked_for.known is not None:
-                        collected.known[place] = looked_for
-                        continue
-                    file, lookup = looked_for.file, looked_for.lookup_seconds or 0.0
-                decoding = time.monotonic()
-                pixels = self._pixels(image, self._decoding)
-                decoded = time.monotonic()
-                collected.tensors[len(collected.places)] = resized(pixels, spec)
-                collected.add(place, file, decoded - decoding, time.monotonic() - decoded, began, lookup)
+                looked_for = self._recall(image, cache)
             except ServiceError as error:
-                collected.errors[place] = error
-        return collected.finished()
+                errors[place] = error
+            else:
+                (misses if looked_for.known is None else known)[place] = looked_for
+        tensors, asked = self._target.room(len(misses)), np.fromiter(misses, dtype=np.intp, count=len(misses))
+        decoded = self._decoders.several([images[place] for place in misses], self._target, tensors, small=small)
+        places, times = asked[decoded.places], _times(decoded)
+        times[Column.LOOKUP] = [misses[place].lookup_seconds for place in places.tolist()]
+        times[Column.BEGAN_AT] -= times[Column.LOOKUP]
+        return PreparedImages(
+            count=len(images),
+            places=places,
+            tensors=tensors[: len(places)],
+            times=times,
+            files=[misses[place].file for place in places.tolist()],
+            known=known,
+            errors=errors | {int(asked[place]): error for place, error in decoded.errors.items()},
+        )
 
     def refused(self, count: int, error: ServiceError) -> PreparedImages:
         """So many images that nothing was spent on."""
-        collected = Collecting(self._spec, count)
-        collected.errors = dict.fromkeys(range(count), error)
-        return collected.finished()
+        return PreparedImages(
+            count=count,
+            places=np.zeros(0, dtype=np.intp),
+            tensors=self._target.room(0),
+            times=no_times(0),
+            files=(),
+            known={},
+            errors=dict.fromkeys(range(count), error),
+        )
 
     def keep(self, prepared: Prepared, row: Row) -> None:
         """Shows the outputs of an image to who watches, and remembers them where that is wanted."""
@@ -111,10 +130,6 @@ class Preparation:
         if self.cache is not None:
             for number, row in rows():
                 self.cache.keep(prepared.files[number], row)
-
-    def _pixels(self, image: bytes, decoding: Decoding) -> Pixels:
-        at_least = least_side(self._spec, decoding)
-        return self._decode(image, pixel_format=self._spec.pixel_format, limits=self._limits, at_least=at_least)
 
     def _recall(self, image: bytes, cache: CachePart) -> Prepared:
         """What it took to look for a file, and its outputs where they were kept."""
@@ -131,3 +146,15 @@ class Preparation:
             known=known,
             lookup_seconds=time.monotonic() - began,
         )
+
+
+def _target(spec: InputSpec, decoding: Decoding) -> Target:
+    return Target(spec=spec, at_least=least_side(spec, decoding))
+
+
+def _times(decoded: Decoded) -> TimeColumns:
+    """With no lookup in a cache."""
+    times = no_times(len(decoded.places))
+    times[DECODED] = decoded.times.T
+    times[Column.LOOKUP] = math.nan
+    return times

@@ -11,7 +11,8 @@ import numpy as np
 
 from service.engine.activation import ActivationSession
 from service.engine.batcher import Batcher, BatchPolicy, BatchReport, Row, Tensor
-from service.engine.decode import Decode, ImageLimits, decode
+from service.engine.decode import ImageLimits
+from service.engine.decoders import Decoders
 from service.engine.decoding import Decoding
 from service.engine.device_guard import DeviceGuard
 from service.engine.execution import GPU_PROVIDERS, Options
@@ -62,7 +63,7 @@ class ModelLoader:
         workers: ThreadPoolExecutor,
         small_at_once: int = 1,
         observer: LoadObserver,
-        decode: Decode = decode,
+        decoders: Decoders | None = None,
         guard: DeviceGuard | None = None,
         tries: bool = False,
         precision: PrecisionChoice = PrecisionChoice.AUTO,
@@ -88,7 +89,7 @@ class ModelLoader:
         self._limits = limits
         self._workers = workers
         self._small_at_once = small_at_once
-        self._decode = decode
+        self._decoders = decoders
         self._observer = observer
         self._guard = guard or DeviceGuard()
 
@@ -185,7 +186,7 @@ class ModelLoader:
             workers=self._workers,
             small_at_once=self._small_at_once,
             decoding=self._decoding,
-            decode=self._decode,
+            decoders=self._decoders,
             observe=lambda stage, seconds: self._observer.stage(manifest, stage, seconds),
             observe_images=self._observer.images,
             observe_rows=lambda rows: self._observer.rows(manifest, rows),

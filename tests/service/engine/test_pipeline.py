@@ -14,6 +14,7 @@ import pytest
 from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, BatchPolicy
 from service.engine.decode import Decode, ImageLimits, decode
+from service.engine.decoders import InThread
 from service.engine.jpeg import Pixels
 from service.engine.pipeline import SMALL_BYTES, Classifier
 from service.engine.prepared import Prepared
@@ -65,7 +66,7 @@ class Subject:
             batcher=self.batcher,
             workers=self.workers,
             chunk_images=chunk_images,
-            decode=decode,
+            decoders=InThread(ImageLimits(max_side=100), decode=decode),
             observe=lambda stage, seconds: self.stages.extend((stage, one) for one in seconds),
         )
 
