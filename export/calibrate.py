@@ -23,12 +23,14 @@ def calibrate(logits: Logits, labels: Labels) -> Calibration:
     """Fits on validation logits (N, labels) and their true labels (N,).
 
     The temperature stays 1 where the fitted one lowers the likelihood's loss and not the calibration error: then it is
-    so near to 1 that it only moves confidences from bin to bin.
+    so near to 1 that it only moves confidences from bin to bin. And it makes nothing surer where every answer is right,
+    as of a few photographs: no wrong one says how sure they may be, and the service would be sure of everything.
     """
     temperature = fit_temperature(logits, labels)
     before = calibration_error(probabilities_of(logits, 1.0), labels)
     after = calibration_error(probabilities_of(logits, temperature), labels)
-    if after >= before:
+    all_right = bool((logits.argmax(axis=1) == labels).all())
+    if after >= before or (all_right and temperature < 1):
         temperature, after = 1.0, before
     confidences = probabilities_of(logits, temperature).max(axis=1)
     threshold = unknown_threshold(confidences, coverage=COVERAGE)

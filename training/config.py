@@ -170,9 +170,15 @@ class Recipe:
             if value is not None and value < 1:
                 raise RecipeInvalid(f"{name} must be at least 1, not {value}")
 
+    def batch_end(self, position: int, images: int) -> int:
+        """Where the batch ends that begins at `position`. The last one may be short, but it is never a single picture:
+        that goes with the batch before, since batch normalisation has nothing to compare a lone value with.
+        """
+        end = min(position + self.batch_size, images)
+        return images if end == images - 1 else end
+
     def steps_per_epoch(self, images: int) -> int:
-        """The last batch may be a short one."""
-        return math.ceil(images / self.batch_size)
+        return max(math.ceil((images - 1) / self.batch_size), 1)
 
     def for_classes(self, count: int) -> "Recipe":
         """The recipe with a model of so many classes."""

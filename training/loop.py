@@ -109,7 +109,7 @@ class Trainer:
             self._order = self._draw_order()
             self._total = torch.zeros((), device=self._device)
         while self._position < len(self._order):
-            indices = self._order[self._position : self._position + self._recipe.batch_size]
+            indices = self._order[self._position : self._recipe.batch_end(self._position, len(self._order))]
             self._learning_rate = float(self._optimizer.param_groups[-1]["lr"])
             self._total += self._step(indices) * len(indices)
             self._position += len(indices)

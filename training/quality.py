@@ -56,7 +56,7 @@ class Quality:
 def assess(metrics: Metrics, test: tuple[Logits, Labels], validation: tuple[Logits, Labels]) -> Quality:
     """`metrics` are those of the test split."""
     logits, labels = test
-    temperature = fit_temperature(*validation)
+    temperature = temperature_of(*validation)
     return Quality(
         top5=top_k_accuracy(logits, labels, k=5) if logits.shape[1] > 5 else None,
         weighted_precision=weighted(metrics, "precision"),
@@ -78,6 +78,17 @@ def weighted(metrics: Metrics, ratio: str) -> float:
     """Mean over the labels, each weighed by its images."""
     values: list[tuple[float, int]] = [(getattr(row, ratio), row.support) for row in metrics.per_label]
     return math.fsum(value * support for value, support in values) / metrics.images
+
+
+def temperature_of(logits: Logits, labels: Labels) -> float:
+    """The fitted one, as the export takes it: 1 where it would not lower the calibration error, or would make answers
+    surer of which there is no wrong one to say how sure they may be.
+    """
+    temperature = fit_temperature(logits, labels)
+    if temperature < 1 and bool((logits.argmax(axis=1) == labels).all()):
+        return 1.0
+    after = calibration_error(softmax((logits / temperature).astype(np.float32)), labels)
+    return temperature if after < calibration_error(softmax(logits), labels) else 1.0
 
 
 def fit_temperature(logits: Logits, labels: Labels) -> float:

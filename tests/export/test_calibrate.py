@@ -61,6 +61,17 @@ def test_a_temperature_that_does_not_lower_the_calibration_error_is_not_taken() 
     assert (calibration.temperature, calibration.ece_before, calibration.ece_after) == (1.0, at_one, at_one)
 
 
+def test_answers_that_are_all_right_are_not_made_surer() -> None:
+    """As of twenty photographs: the service would say 100 % to everything."""
+    logits = np.tile(np.eye(2, dtype=np.float32) * 3, (10, 1))
+    labels = np.tile([0, 1], 10)
+    assert fit_temperature(logits, labels) == pytest.approx(TEMPERATURES[0])
+    calibration = calibrate(logits, labels)
+    assert calibration.temperature == 1.0
+    assert calibration.ece_after == calibration.ece_before
+    assert calibrate(logits * 20, labels).temperature == 1.0
+
+
 def test_the_calibration_error_is_that_of_torchmetrics(honest: tuple[Logits, Labels]) -> None:
     """Before and after, over the same 15 bins."""
     logits, labels = honest

@@ -18,7 +18,24 @@ def test_a_recipe_needs_at_least_one_epoch_and_one_image(recipe: Recipe) -> None
 
 def test_a_short_last_batch_is_a_step_too(recipe: Recipe) -> None:
     """Nothing is dropped."""
-    assert [replace(recipe, batch_size=20).steps_per_epoch(images) for images in (60, 61)] == [3, 4]
+    assert [replace(recipe, batch_size=20).steps_per_epoch(images) for images in (60, 62)] == [3, 4]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 20])
+@pytest.mark.parametrize("images", [1, 2, 3, 20, 21, 22, 40, 41])
+def test_the_batches_make_up_the_epoch_and_none_is_a_lone_picture(
+    recipe: Recipe, images: int, batch_size: int
+) -> None:
+    """But for batches of one, and a single picture in all."""
+    chosen, sizes, position = replace(recipe, batch_size=batch_size), [], 0
+    while position < images:
+        end = chosen.batch_end(position, images)
+        sizes.append(end - position)
+        position = end
+    assert sum(sizes) == images
+    assert len(sizes) == chosen.steps_per_epoch(images)
+    assert max(sizes) <= batch_size + 1
+    assert sizes[-1] > 1 or images == 1
 
 
 def test_mean_and_std_go_with_the_channels() -> None:

@@ -75,6 +75,16 @@ def test_every_picture_is_seen_once_in_an_epoch(recipe: Recipe, few: Images) -> 
     assert result.epoch == 1
 
 
+def test_a_picture_that_is_left_over_goes_with_the_batch_before(recipe: Recipe, few: Images) -> None:
+    """Alone it could not be normalised: Inception's auxiliary head has one value of each channel for a picture."""
+    torch.manual_seed(0)
+    model = build("inception_v3", {"channels": 1, "classes": 10, "size": 28, "divisor": 8, "stem_stride": 2})
+    seen: list[int] = []
+    model.stem.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))  # type: ignore[operator]  # a layer
+    Trainer(model, few.take(np.arange(9)), replace(recipe, batch_size=4), seed=0).run_epoch()
+    assert seen == [4, 5]
+
+
 def test_the_average_is_what_counts_when_the_recipe_has_one(recipe: Recipe, few: Images) -> None:
     """The trained weights and their average are two models."""
     averaged = replace(recipe, optimization=replace(recipe.optimization, ema_decay=0.99))

@@ -5,7 +5,15 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support, top_k_accuracy_score
 
 from training.metrics import calibration_error, measure, softmax
-from training.quality import assess, fit_temperature, reliability, top_k_accuracy, weighted, worst_mistakes
+from training.quality import (
+    assess,
+    fit_temperature,
+    reliability,
+    temperature_of,
+    top_k_accuracy,
+    weighted,
+    worst_mistakes,
+)
 
 
 def overconfident(count: int = 2000, classes: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -37,6 +45,15 @@ def test_the_temperature_is_found_and_mends_the_calibration() -> None:
     assert quality.ece_after < 0.03 < quality.ece_before
     few = measure(logits[:, :3], labels % 3, names=tuple("abc"), split="test")
     assert assess(few, (logits[:, :3], labels % 3), (logits[:, :3], labels % 3)).top5 is None
+
+
+def test_answers_that_are_all_right_are_not_made_surer() -> None:
+    """Twenty right answers do not show that the next thousand will be; with wrong ones the fit stands."""
+    right = np.tile(np.eye(2, dtype=np.float32) * 3, (10, 1))
+    assert fit_temperature(right, np.tile([0, 1], 10)) < 0.06
+    assert temperature_of(right, np.tile([0, 1], 10)) == 1.0
+    logits, labels = overconfident()
+    assert temperature_of(logits, labels) == fit_temperature(logits, labels)
 
 
 def test_the_bins_of_the_diagram_make_up_the_calibration_error() -> None:

@@ -8,6 +8,8 @@ from training.errors import RecipeInvalid
 
 VALIDATION_SHARE = 1 / 12
 """5,000 of Fashion-MNIST's 60,000 training images."""
+FEWEST = 2
+"""Batch normalisation compares pictures of a batch with each other."""
 
 
 def stratified_indices(labels: NDArray[np.int64], *, size: int, seed: int) -> NDArray[np.int64]:
@@ -41,4 +43,6 @@ def split(
     train = dataset.train.take(rest)
     if limit is not None and limit < len(train):
         train = train.take(stratified_indices(train.labels, size=limit, seed=seed))
+    if len(train) < FEWEST:
+        raise RecipeInvalid(f"{len(train)} pictures are left to train on: there must be {FEWEST} or more")
     return Splits(train=train, validation=dataset.train.take(validation), test=dataset.test)

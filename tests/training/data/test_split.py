@@ -60,3 +60,10 @@ def test_a_data_set_that_leaves_nothing_to_choose_by_is_refused(sample: Dataset)
     few = replace(sample, train=sample.train.take(np.arange(4)))
     with pytest.raises(RecipeInvalid, match=r"4 training and .* test pictures are too few"):
         split(few, seed=0)
+
+
+def test_one_picture_is_too_few_to_train_on(sample: Dataset) -> None:
+    """Two are enough for a trial."""
+    assert len(split(sample, seed=0, limit=2).train) == 2
+    with pytest.raises(RecipeInvalid, match="1 pictures are left to train on"):
+        split(sample, seed=0, limit=1)
