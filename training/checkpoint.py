@@ -57,7 +57,7 @@ class Run:
         if record.status != "finished":
             raise RunUnreadable(
                 f"{directory} is an unfinished run ({record.epochs} of {record.recipe.epochs} epochs); "
-                f"train it with `recognition-train fit {record.name} --output {directory}`"
+                "the command that began it goes on with it"
             )
         run = cls(directory=directory, record=record, digest=hashlib.sha256(content).hexdigest())
         for file in (WEIGHTS_FILE, PREDICTIONS_FILE):
@@ -72,7 +72,8 @@ class Run:
             model.load_state_dict(load_tensors(self._verified(WEIGHTS_FILE)))
         except (SafetensorError, RuntimeError) as error:
             raise RunUnreadable(
-                f"{self.directory / WEIGHTS_FILE} does not fit {self.record.model.name}: {error}"
+                f"{self.directory / WEIGHTS_FILE} does not fit {self.record.model.name}, which {RECORD_FILE} names: "
+                f"{' '.join(str(error).split())[:200]}"
             ) from error
         return model.eval()
 
@@ -100,7 +101,7 @@ class Run:
         fault = f"{repeated[0]!r} is there more than once" if repeated else f"{len(labels)} for {classes} classes"
         raise RunUnreadable(
             f"{self.directory / RECORD_FILE} cannot be read: labels: {fault}; train the run anew "
-            f"with `recognition-train fit {self.record.name} --output {self.directory} --force`"
+            "by the command that made it, with --force"
         )
 
     def _verified(self, file: str) -> bytes:
@@ -109,7 +110,7 @@ class Run:
         if found != expected:
             raise RunUnreadable(
                 f"{self.directory / file} is damaged: SHA-256 {found}, recorded {expected}; train the run anew "
-                f"with `recognition-train fit {self.record.name} --output {self.directory} --force`"
+                "by the command that made it, with --force"
             )
         return content
 

@@ -71,7 +71,7 @@ def parse_shape(text: str | None) -> tuple[int, int, int] | None:
     parts = text.lower().split("x") if text is not None else []
     if text is None:
         return None
-    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise RecipeInvalid(f"--input {text}: give channels, height and width, such as 3x224x224")
     return int(parts[0]), int(parts[1]), int(parts[2])
 

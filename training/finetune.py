@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from training.balance import class_weights
 from training.config import Augmentation, DataConfig, ModelConfig, Optimization, Optimizer, Recipe, Transfer
 from training.data import Images
 from training.errors import RecipeInvalid
@@ -50,18 +51,21 @@ def scratch_recipe(weights: Weights, *, data: DataConfig, classes: int, epochs: 
     return replace(recipe, name=f"scratch_{weights.model}", optimization=optimization, transfer=None)
 
 
-def prepare(model: Classifier, weights: Weights, images: Images, recipe: Recipe, *, seed: int) -> float:
-    """Loads the backbone and trains the head on it; the share of training images that the head then knows."""
+def take_over(model: Classifier, weights: Weights) -> None:
+    """All but the head. Raises RecipeInvalid for weights that do not fit, and for a model that has no head."""
+    if not any(True for _ in model.classifier.parameters()):
+        raise RecipeInvalid(f"{weights.model} has no head of its own to train: its last layers are the backbone's")
     load_backbone(model, weights)
-    return train_head(model, images, recipe, seed=seed)
 
 
-def train_head(model: Classifier, images: Images, recipe: Recipe, *, seed: int) -> float:
-    """AdamW with half a cosine over `head_epochs`; the backbone is used once for each picture and left as it is."""
-    transfer = recipe.transfer
-    if transfer is None or not any(True for _ in model.classifier.parameters()):
-        raise RecipeInvalid(f"{recipe.model.name} has no head of its own to train: its last layers are the backbone's")
+def train_head(model: Classifier, images: Images, recipe: Recipe, transfer: Transfer, *, seed: int) -> float:
+    """AdamW with half a cosine over `head_epochs`; the backbone is used once for each picture and left as it is.
+
+    Returns the share of training images that the head then knows.
+    """
     inputs, labels = features_of(model, images, recipe), torch.from_numpy(images.labels)
+    outputs = recipe.model.arguments.get("classes", 0)
+    weights = None if recipe.data.balance == "none" else class_weights(labels, outputs)
     head = model.classifier.cpu()
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(head.parameters(), lr=transfer.head_learning_rate, weight_decay=0.01)
@@ -69,7 +73,7 @@ def train_head(model: Classifier, images: Images, recipe: Recipe, *, seed: int) 
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
     for _ in range(transfer.head_epochs):
         for indices in torch.split(torch.randperm(len(labels), generator=generator), HEAD_BATCH):
-            _head_step(head, inputs[indices], labels[indices], optimizer)
+            _head_step(head, inputs[indices], labels[indices], optimizer, weights)
             schedule.step()
     with torch.no_grad():
         correct = (head(inputs).argmax(1) == labels).float().mean()
@@ -77,9 +81,12 @@ def train_head(model: Classifier, images: Images, recipe: Recipe, *, seed: int) 
     return float(correct)
 
 
-def _head_step(head: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
+def _head_step(
+    head: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, optimizer: torch.optim.Optimizer,
+    weights: torch.Tensor | None,
+) -> None:  # fmt: skip
     optimizer.zero_grad()
-    torch.autograd.backward(functional.cross_entropy(head(inputs), labels))
+    torch.autograd.backward(functional.cross_entropy(head(inputs), labels, weights))
     optimizer.step()
 
 

@@ -20,7 +20,7 @@ from training.device import Precision, fastest_precision
 from training.distributed import Group
 from training.errors import RecipeInvalid, RunConflict
 from training.evaluate import predict
-from training.finetune import prepare
+from training.finetune import take_over, train_head
 from training.loop import Trainer
 from training.models import Classifier, build
 from training.record import DataRecord, Hardware, Licence, RunRecord
@@ -59,7 +59,7 @@ def fit(
         return Outcome(run=_complete(Run.load(output), dataset, group), trained=False)
     splits = _split(dataset, recipe)
     group.check_batch(recipe.batch_size)
-    model = build_model(recipe, dataset, seed).to(device)
+    model = _model(recipe, dataset, seed, weights).to(device)
     asked = precision
     precision = precision or _precision(model, recipe, splits, before, group)
     record = _describe_run(recipe, seed, dataset, splits, model, precision)
@@ -70,8 +70,8 @@ def fit(
     if not going_on:
         _note_lost_work(before, asked, progress)
     course = Course(record, splits, output, progress, resume, group, events=events)
-    if weights is not None and not going_on:
-        known = prepare(model, weights, splits.train, recipe, seed=seed)
+    if weights is not None and recipe.transfer is not None and not going_on:
+        known = train_head(model, splits.train, recipe, recipe.transfer, seed=seed)
         group.share_weights(model)  # a GPU may round the features a little differently in each process
         progress.note(f"the new head knows {known:.1%} of the training images ({course.seconds:.0f} s)")
     group.synchronise(model)
@@ -105,6 +105,14 @@ def build_model(recipe: Recipe, dataset: Dataset, seed: int) -> Classifier:
     torch.manual_seed(seed)
     model = build(recipe.model.name, recipe.model.arguments)
     _check_shapes(recipe, dataset, model)
+    return model
+
+
+def _model(recipe: Recipe, dataset: Dataset, seed: int, weights: Weights | None) -> Classifier:
+    """With the weights, though a run that goes on has its own: if they do not fit, nothing is written yet."""
+    model = build_model(recipe, dataset, seed)
+    if weights is not None:
+        take_over(model, weights)
     return model
 
 

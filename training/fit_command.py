@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.errors import RecipeInvalid
 from training.options import (
     BalanceOption,
     DataOption,
@@ -21,14 +20,16 @@ from training.options import (
     PrecisionOption,
     RateOption,
     SaveOption,
+    SeedOption,
     ThreadsOption,
+    balance_of,
     choose,
     precision_of,
 )
 from training.reported_run import report_training
 
 if TYPE_CHECKING:
-    from training.config import Balance, Recipe
+    from training.config import Recipe
 
 
 def fit(
@@ -38,7 +39,7 @@ def fit(
     ] = None,
     data: DataOption = None,
     dataset: Annotated[str | None, typer.Option(help="Another data set than the recipe's.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Weights, order and augmentation follow from it.")] = 0,
+    seed: SeedOption = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     learning_rate: RateOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Trial: train on so many images only.")] = None,
@@ -83,17 +84,6 @@ def _recipe(
 
     recipe = find_recipe(name)
     data = replace(
-        recipe.data, name=dataset or recipe.data.name, limit=limit, balance=_balance(balance, recipe.data.balance)
+        recipe.data, name=dataset or recipe.data.name, limit=limit, balance=balance_of(balance, recipe.data.balance)
     )
     return replace(recipe, epochs=epochs or recipe.epochs, patience=patience or recipe.patience, data=data)
-
-
-def _balance(asked: str | None, otherwise: "Balance") -> "Balance":
-    from training.config import BALANCES
-
-    if asked is None:
-        return otherwise
-    for known in BALANCES:
-        if known == asked:
-            return known
-    raise RecipeInvalid(f"--balance {asked}: choose one of {', '.join(BALANCES)}")

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from training.balance import class_weights
 from training.config import Recipe
 from training.data import Images
 from training.device import Precision
@@ -65,11 +66,9 @@ class Trainer:
         self._model = model.to(memory_format=torch.channels_last)
         self._generator = torch.Generator(self._device).manual_seed(seed)
         labels = torch.from_numpy(images.labels).to(self._device)
-        counts = torch.bincount(labels, minlength=classes)
-        seen = (counts > 0).sum()
-        balanced = len(labels) / (counts.clamp(min=1) * seen)  # 1 for each where all are equally many
+        balanced = class_weights(labels, classes)
         self._sampling = balanced[labels] if recipe.data.balance == "sampler" else None
-        self._class_weights = balanced.float() if recipe.data.balance == "loss" else None
+        self._class_weights = balanced if recipe.data.balance == "loss" else None
         eager = EagerStep(
             model, images, recipe, generator=self._generator, precision=precision, group=self._group,
             class_weights=self._class_weights,
@@ -81,7 +80,7 @@ class Trainer:
         self._optimizer = build_optimizer(model, recipe.optimization, recipe.transfer)
         steps = recipe.epochs * recipe.steps_per_epoch(len(images))
         self._schedule = build_schedule(self._optimizer, recipe.optimization, steps=steps)
-        self._watch = LearningWatch(classes=len(counts), steps=min(NOT_LEARNING_STEPS, max(steps // 2, FEWEST_STEPS)))
+        self._watch = LearningWatch(classes=len(balanced), steps=min(NOT_LEARNING_STEPS, max(steps // 2, FEWEST_STEPS)))
         self._average: WeightAverage | None = None
         self._result = model
         self._epoch = self._position = 0

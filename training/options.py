@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from training.errors import RecipeInvalid
+
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from training.config import Balance
 
 
 class Device(StrEnum):
@@ -29,6 +33,12 @@ DataOption = Annotated[
         "--data", metavar="DIR", help="Directory (or manifest) of the data set. Default: known places, else a download."
     ),
 ]
+SeedOption = Annotated[
+    int, typer.Option(min=0, max=2**63 - 1, help="Fresh weights, order and augmentation follow from it.")
+]
+ConventionOption = Annotated[
+    str, typer.Option(metavar="torchvision|caffe-v1|half", help="How the weights of FILE were made.")
+]
 DeviceOption = Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: as many as there are cores.")]
 SaveOption = Annotated[
@@ -47,6 +57,9 @@ EventsOption = Annotated[
 BalanceOption = Annotated[str | None, typer.Option(metavar="loss|sampler|none", help="For classes of unequal size.")]
 PatienceOption = Annotated[
     int | None, typer.Option(min=1, help="Stop after so many epochs without a better one; keep the best.")
+]
+ModelArgument = Annotated[
+    str | None, typer.Argument(metavar="[MODEL]", help="A model's name; with --from-run it follows from the run.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Train anew over whatever run is in the directory.")]
 ScratchOption = Annotated[
@@ -88,6 +101,17 @@ def choose(device: Device, threads: int | None) -> Any:
     if threads is not None:
         torch.set_num_threads(threads)
     return choose_device(device.value)
+
+
+def balance_of(asked: str | None, otherwise: "Balance") -> "Balance":
+    from training.config import BALANCES
+
+    if asked is None:
+        return otherwise
+    for known in BALANCES:
+        if known == asked:
+            return known
+    raise RecipeInvalid(f"--balance {asked}: choose one of {', '.join(BALANCES)}")
 
 
 def precision_of(choice: PrecisionChoice) -> Any:

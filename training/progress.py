@@ -47,10 +47,7 @@ class FitProgress:
         steps = recipe.epochs * recipe.steps_per_epoch(len(splits.train))
         self._bar.reset(self._task, total=steps, description=f"epoch 1/{recipe.epochs}")
         sizes = ", ".join(f"{count:,} {name}" for name, count in splits.sizes.items())
-        self._line(
-            f"{recipe.name} on {recipe.data.name} ({sizes}); "
-            f"{hardware.device}, {hardware.threads} threads, {hardware.precision}"
-        )
+        self._line(f"{recipe.name} on {recipe.data.name} ({sizes}); {hardware.in_words}")
 
     def step(self) -> None:
         self._bar.advance(self._task)

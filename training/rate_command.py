@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from training.options import DataOption, Device, DeviceOption, JsonOption, ThreadsOption, choose, print_json
+from training.options import (
+    DataOption,
+    Device,
+    DeviceOption,
+    JsonOption,
+    SeedOption,
+    ThreadsOption,
+    choose,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from training.config import Recipe
@@ -20,7 +29,7 @@ def rate(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A name from `recognition-train recipes`.")],
     data: DataOption = None,
     dataset: Annotated[str | None, typer.Option(help="Another data set than the recipe's.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the weights and of the order.")] = 0,
+    seed: SeedOption = 0,
     steps: Annotated[int, typer.Option(min=10, help="Batches, each at a higher rate than the one before.")] = 100,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = None,

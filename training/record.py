@@ -34,6 +34,11 @@ class Hardware:
     precision: str
     """arithmetic of the layers while training: fp32, bf16"""
 
+    @property
+    def in_words(self) -> str:
+        """cpu, 2 threads, fp32"""
+        return f"{self.device}, {self.threads} thread{'s' * (self.threads != 1)}, {self.precision}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Licence:

@@ -106,7 +106,7 @@ def _summary(run: Run) -> str:
     return (
         f"{record.family} with {record.parameters:,} parameters on {record.data.name} ({sizes}); seed {record.seed}, "
         f"{record.epochs} epochs in {record.train_seconds:.0f} s ({record.cpu_seconds:.0f} s of processor time) on "
-        f"{record.hardware.device}, {record.hardware.threads} threads, {record.hardware.precision}.{trial}"
+        f"{record.hardware.in_words}.{trial}"
     )
 
 

@@ -90,4 +90,6 @@ def _without_none(arguments: tuple[Any, ...]) -> Any:
 
 
 def _name(expected: Any) -> str:
+    if get_origin(expected) is Literal:
+        return " or ".join(repr(value) for value in get_args(expected))
     return expected.__name__ if isinstance(expected, type) else str(expected)

@@ -33,6 +33,8 @@ MEANS: dict[Convention, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 """Mean and standard deviation that the weights expect. caffe-v1 are He et al.'s residual networks as published in 2015:
 stride on the first convolution of a bottleneck, epsilon 0.001. half: pixels from -1 to 1, as Inception-v3 was made."""
+COUNTERS = "num_batches_tracked"
+"""Of batch normalisation; old files lack them."""
 HEADS = ("classifier.", "auxiliary.", "auxiliaries.")
 INCEPTION = {
     "Conv2d_1a_3x3": "stem.0",
@@ -67,7 +69,7 @@ def from_torchvision(model: str) -> Weights:
     try:
         best = torchvision.models.get_model_weights(model).DEFAULT
     except ValueError:
-        raise RecipeInvalid(f"torchvision has no weights for {model}; give some with --weights or --from") from None
+        raise RecipeInvalid(f"torchvision has no weights for {model}; give some with --weights or --from-run") from None
     try:
         tensors = best.get_state_dict(progress=False, check_hash=True)
     except (OSError, URLError, RuntimeError) as error:
@@ -175,23 +177,25 @@ def load_backbone(model: Classifier, weights: Weights) -> None:
     """
     expected = model.state_dict()
     tensors = {}
-    for name, tensor in weights.tensors.items():
+    for name, tensor in sorted(weights.tensors.items()):  # so that the lowest layer is the first to be named
         ours = our_name(name, expected)
         if ours is None or ours.startswith(HEADS):
             continue
+        if ours not in expected and ours.endswith(COUNTERS):
+            continue  # another one will be missed that says more
         if tensor.ndim == 4 and ours in expected and (tensor.shape[1], expected[ours].shape[1]) == (3, 1):
             tensor = tensor.sum(dim=1, keepdim=True)  # noqa: PLW2901 - the same weights for a grey picture
         if ours not in expected or expected[ours].shape != tensor.shape:
             wanted = tuple(expected[ours].shape) if ours in expected else "nothing"
             raise RecipeInvalid(
-                f"{weights.source} does not fit {weights.model}: {name} has shape {tuple(tensor.shape)}, "
-                f"the model takes {wanted} there"
+                f"{weights.source} does not fit {weights.model}: {name} has shape {tuple(tensor.shape)}, the model "
+                f"takes {wanted} there; name the model that these weights are of"
             )
         tensors[ours] = tensor
     missing = [name for name in expected if name not in tensors and not name.startswith(HEADS)]
-    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    missing = [name for name in missing if not name.endswith(COUNTERS)]
     if missing:
-        raise RecipeInvalid(f"{weights.source} does not fit {weights.model}: it lacks {missing[0]}")
+        raise RecipeInvalid(f"{weights.source} does not fit {weights.model}: it lacks {missing[0]}; name their model")
     model.load_state_dict(tensors, strict=False)
 
 

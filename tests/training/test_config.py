@@ -23,9 +23,7 @@ def test_a_short_last_batch_is_a_step_too(recipe: Recipe) -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 2, 20])
 @pytest.mark.parametrize("images", [1, 2, 3, 20, 21, 22, 40, 41])
-def test_the_batches_make_up_the_epoch_and_none_is_a_lone_picture(
-    recipe: Recipe, images: int, batch_size: int
-) -> None:
+def test_the_batches_make_up_the_epoch_and_none_is_a_lone_picture(recipe: Recipe, images: int, batch_size: int) -> None:
     """But for batches of one, and a single picture in all."""
     chosen, sizes, position = replace(recipe, batch_size=batch_size), [], 0
     while position < images:

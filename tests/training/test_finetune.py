@@ -10,10 +10,11 @@ import torch
 from tests.training.conftest import SAMPLE_DIRECTORY, SilentProgress
 from tests.training.data.photographs import write_folder
 from training.checkpoint import Run
-from training.config import DataConfig, ModelConfig, Recipe
+from training.config import DataConfig, Recipe
 from training.data import Splits
 from training.errors import RecipeInvalid
-from training.finetune import features_of, finetune_recipe, scratch_recipe, train_head
+from training.evaluate import predict
+from training.finetune import features_of, finetune_recipe, scratch_recipe, take_over, train_head
 from training.fit import fit
 from training.models import build
 from training.weights import Weights, fresh, from_run
@@ -78,11 +79,29 @@ def test_features_are_the_embedding_in_order(weights: Weights, splits: Splits) -
     assert torch.allclose(features[[7, 3]], again, atol=1e-5)
 
 
-def test_a_model_whose_head_has_no_weights_is_refused(weights: Weights, splits: Splits) -> None:
+def test_a_model_whose_head_has_no_weights_is_refused(weights: Weights) -> None:
     """NiN ends in averages."""
-    recipe = replace(borrowed(weights, epochs=0), model=ModelConfig(name="nin"))
     with pytest.raises(RecipeInvalid, match="nin has no head of its own"):
-        train_head(build("nin", {"channels": 1, "classes": 10, "size": 28}), splits.train, recipe, seed=0)
+        take_over(build("nin", {"channels": 1, "classes": 10, "size": 28}), replace(weights, model="nin"))
+
+
+def test_a_head_heeds_rare_classes_where_they_are_to_be_made_up_for(weights: Weights, splits: Splits) -> None:
+    """Forty T-shirts and four shirts, which look alike: weighted, more of the shirts are found."""
+    labels = splits.train.labels
+    few = splits.train.take(np.concatenate([np.flatnonzero(labels == 0)[:40], np.flatnonzero(labels == 6)[:4]]))
+    two = replace(few, labels=(few.labels == 6).astype(np.int64))
+    found = []
+    for balance in ("none", "loss"):
+        torch.manual_seed(0)
+        model = build(weights.model, {**weights.arguments, "classes": 2})
+        recipe = borrowed(weights, epochs=0).for_classes(2)
+        recipe = replace(recipe, data=replace(recipe.data, balance=balance))
+        assert recipe.transfer is not None
+        take_over(model, weights)
+        train_head(model, two, recipe, replace(recipe.transfer, head_epochs=5), seed=0)
+        predicted = predict(model, two, recipe.preprocessing).logits.argmax(axis=1)
+        found.append(int((predicted == 1).sum()))
+    assert found[0] < found[1]
 
 
 def test_the_same_from_fresh_weights_needs_no_weights(weights: Weights, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_picture_that_is_left_over_goes_with_the_batch_before(recipe: Recipe, 
     torch.manual_seed(0)
     model = build("inception_v3", {"channels": 1, "classes": 10, "size": 28, "divisor": 8, "stem_stride": 2})
     seen: list[int] = []
-    model.stem.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))  # type: ignore[operator]  # a layer
+    model.get_submodule("stem").register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
     Trainer(model, few.take(np.arange(9)), replace(recipe, batch_size=4), seed=0).run_epoch()
     assert seen == [4, 5]
 

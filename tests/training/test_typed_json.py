@@ -50,7 +50,7 @@ def test_a_whole_number_is_taken_for_a_float() -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (plain(kind="c"), r"^kind: expected .*'a', 'b'.*, found 'c'"),
+        (plain(kind="c"), r"^kind: expected 'a' or 'b', found 'c'"),
         (plain(parts=[{"weight": "heavy", "colour": "red"}]), r"^parts\[0\].weight: expected float, found 'heavy'"),
         (plain(parts=[{"weight": True, "colour": "red"}]), r"^parts\[0\].weight: expected float, found True"),
         (plain(parts=[{"weight": 1, "colour": "blue"}]), r"^parts\[0\].colour: expected one of red, found 'blue'"),

@@ -89,8 +89,10 @@ def test_weights_of_another_model_are_refused_by_layer(tmp_path: Path) -> None:
     """Too many, too few, another shape."""
     tensors = torchvision.models.resnet18(weights=None).state_dict()
     other = from_file(written(tmp_path / "a.safetensors", tensors), "resnet34", "torchvision")
-    with pytest.raises(RecipeInvalid, match=r"it lacks layer1\.2"):
+    with pytest.raises(RecipeInvalid, match=r"it lacks layer1\.2.*; name their model"):
         load_backbone(build("resnet34"), other)
+    with pytest.raises(RecipeInvalid, match=r"layer1\.0\.conv1\.weight has shape \(64, 64, 3, 3\), the model takes"):
+        load_backbone(build("resnet50"), other)
     with pytest.raises(RecipeInvalid, match=r"conv1.weight has shape \(64, 3, 7, 7\)"):
         load_backbone(build("resnet18", {"size": 32}), other)
 

@@ -49,6 +49,8 @@ def list_folder(directory: Path) -> list[Entry]:
         for path in sorted(root.rglob("*"))
         if path.is_file() and len(path.relative_to(root).parts) > 1 and not path.name.startswith(".")
     ]
+    for label in {entry.label for entry in entries}:
+        _check_text(label, f"{directory} has a class folder {label!r}")
     if len({entry.label for entry in entries}) < 2:
         raise DataMissing(f"{directory} needs a folder of pictures for each of two or more classes, such as ants/1.jpg")
     return entries
@@ -67,18 +69,32 @@ def _roots(directory: Path) -> list[tuple[str, Path]]:
 
 def list_manifest(file: Path) -> list[Entry]:
     """The rows of a manifest, whose paths are relative to it. Raises DataDamaged for a row that says too little."""
-    rows = [(number, row, _split_of(file, number, row)) for number, row in enumerate(_rows(file), start=2)]
+    found = list(_rows(file))
+    if found and not {"path", "label"} <= found[0].keys():
+        columns = ", ".join(str(name) for name in found[0])
+        raise DataDamaged(f"{file} needs the columns path and label, separated by commas; it has: {columns[:80]}")
+    rows = [(number, row, _split_of(file, number, row)) for number, row in enumerate(found, start=2)]
     has_test = any(split == TEST for _, _, split in rows)
     entries = []
     for number, row, split in rows:
         path, label = _text(row.get("path")), _text(row.get("label"))
         if not path or not label:
             raise DataDamaged(f"{file}, line {number}: the columns path and label must both be filled in")
+        if "\0" in path:
+            raise DataDamaged(f"{file}, line {number}: the path holds a zero byte")
         meant = split if split not in VALIDATIONS else UNUSED if has_test else TEST
         entries.append(Entry(path=file.parent / path, label=label, split=meant))
     if len({entry.label for entry in entries}) < 2:
         raise DataMissing(f"{file} needs rows of two or more labels")
     return entries
+
+
+def _check_text(text: str, what: str) -> None:
+    """Raises DataDamaged for bytes that are no text, which no record could keep."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DataDamaged(f"{what}, whose name is not UTF-8; rename it") from None
 
 
 def _text(value: object) -> str:
@@ -129,7 +145,7 @@ def load_entries(name: str, place: Path, entries: list[Entry], preprocessing: "P
         except (OSError, DataDamaged):
             skipped.append(entry)
             continue
-        digest.update(f"{os.path.relpath(entry.path, place)}\0{entry.label}\0{entry.split}\0".encode())
+        digest.update(os.fsencode(f"{os.path.relpath(entry.path, place)}\0{entry.label}\0{entry.split}\0"))
         digest.update(hashlib.sha256(content).digest())
         pixels.append(fit_picture(picture, preprocessing))
         kept.append(entry)

@@ -22,8 +22,7 @@ MODELS: dict[str, Callable[..., Classifier]] = {
 
 def build(name: str, arguments: Mapping[str, int] | None = None) -> Classifier:
     """A model with fresh weights from torch's global generator. Raises RecipeInvalid for an unknown name."""
-    if name not in MODELS:
-        raise RecipeInvalid(f"there is no model named {name}; the models are: {', '.join(sorted(MODELS))}")
+    check_name(name)
     try:
         return MODELS[name](**(arguments or {}))
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
@@ -31,4 +30,10 @@ def build(name: str, arguments: Mapping[str, int] | None = None) -> Classifier:
         raise RecipeInvalid(f"the model {name} cannot be built with {given}: {error}") from error
 
 
-__all__ = ["MODELS", "Classifier", "build"]
+def check_name(name: str) -> None:
+    """Raises RecipeInvalid, with the names that there are, for any other."""
+    if name not in MODELS:
+        raise RecipeInvalid(f"there is no model named {name}; the models are: {', '.join(sorted(MODELS))}")
+
+
+__all__ = ["MODELS", "Classifier", "build", "check_name"]

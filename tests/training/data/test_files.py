@@ -1,5 +1,6 @@
 """Folders and manifests become data sets; what is no picture is left out and said."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -73,7 +74,9 @@ def test_a_manifest_names_paths_labels_and_splits(tmp_path: Path) -> None:
     ("content", "error", "words"),
     [
         ("path,label\na.png,\nb.png,x", DataDamaged, "line 2: the columns path and label"),
-        ("file,class\na.png,x", DataDamaged, "line 2"),
+        ("file,class\na.png,x", DataDamaged, "needs the columns path and label, .*it has: file, class"),
+        ("path;label\na.png;x", DataDamaged, "separated by commas; it has: path;label"),
+        ("path,label\na\0.png,x\nb.png,y", DataDamaged, "line 2: the path holds a zero byte"),
         ("path,label\na.png,x", DataMissing, "two or more labels"),
     ],
 )
@@ -102,6 +105,17 @@ def test_a_place_without_classes_is_refused(tmp_path: Path) -> None:
         list_folder(tmp_path / "nowhere")
     with pytest.raises(DataMissing, match="is not a file"):
         list_manifest(tmp_path / "nowhere.csv")
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    """A file may have any name; a class may not, since labels are written down."""
+    write_folder(tmp_path)
+    before = load("folder", tmp_path, COLOUR).sha256
+    (tmp_path / "train" / "day" / "1.png").rename(tmp_path / "train" / "day" / os.fsdecode(b"caf\xe9.png"))
+    assert load("folder", tmp_path, COLOUR).sha256 != before
+    (tmp_path / "train" / "day").rename(tmp_path / "train" / os.fsdecode(b"m\xfcde"))
+    with pytest.raises(DataDamaged, match=r"class folder .*not UTF-8; rename it"):
+        list_folder(tmp_path)
 
 
 def test_equal_pictures_are_kept_on_one_side(tmp_path: Path) -> None:
