@@ -69,7 +69,6 @@ def finetune(
     if scratch and not epochs:
         raise RecipeInvalid("--scratch has no head to train apart; say for how many epochs with --epochs N")
     source = _source(dataset, limit, balance)
-    on = choose(device, threads)
     chosen = _weights(model, weights, convention, from_run, scratch=scratch, grey=grey)
     recipe = _recipe(chosen, source, epochs, learning_rate, patience, scratch=scratch)
     place = output or Path("var") / "runs" / f"{recipe.name}-seed{seed}"
@@ -81,7 +80,7 @@ def finetune(
             weights=None if scratch else chosen, save_every_seconds=save_every, group=group, graph=graph,
             precision=precision_of(precision), events=tensorboard,
         ),
-        on,
+        choose(device, threads),
         as_json=as_json,
     )  # fmt: skip
 
