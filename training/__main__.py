@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from training.compare_command import compare
-from training.errors import TrainingError
+from training.errors import RunInterrupted, TrainingError
 from training.fit_command import fit
 from training.options import (
     DataOption,
@@ -168,14 +168,14 @@ def _scan(dataset: str, place: Path | None, *, as_json: bool) -> None:
 
 
 def main() -> None:
-    """Exit code 0 when done, 1 when it failed, 2 when it was asked wrongly."""
+    """Exit code 0 when done, 1 when it failed, 2 when it was asked wrongly, 130 after Ctrl-C."""
     # Read when torch is imported. Threads that spin while they wait cost dearly on a busy machine: an epoch took 1.7
     # times as long beside two busy processes on two cores, 5 times beside other torch processes; idle, the same.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except TrainingError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(error if isinstance(error, RunInterrupted) else f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         typer.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)

@@ -13,8 +13,10 @@ from training.config import Recipe
 from training.data import Splits
 from training.device import rough_convolutions
 from training.distributed import Group
+from training.errors import RunInterrupted
 from training.evaluate import predict
 from training.events import Events
+from training.interruption import Interruption
 from training.loop import EpochResult, Trainer
 from training.metrics import Metrics
 from training.record import Hardware, RunRecord
@@ -64,6 +66,7 @@ class Course:
         self._best = Best()
         self._with_events = events and group.is_first
         self._events: Events | None = None
+        self._interruption = Interruption(heeded=group.size == 1)
 
     @property
     def seconds(self) -> float:
@@ -75,24 +78,30 @@ class Course:
         return time.process_time() - self._started_cpu
 
     def run(self, trainer: Trainer) -> RunRecord:
-        """The record after the last epoch; the best weights are back in place where the recipe may stop early."""
+        """The record after the last epoch; the best weights are back in place where the recipe may stop early.
+
+        Raises RunInterrupted after a signal, with everything saved.
+        """
         self._go_on(trainer)
         self._events = Events(self._output, first_epoch=trainer.epoch + 1) if self._with_events else None
-        recipe = self._record.recipe
-        while trainer.epoch < recipe.epochs and not self._is_stale(trainer):
-            result = trainer.run_epoch(lambda: self._step(trainer))
-            validation = self._validate(trainer)
-            if recipe.patience is not None:
-                self._best.offer(validation.accuracy, result.epoch, trainer)
-            self._record = self._timed(replace(self._record, epochs=result.epoch))
-            if self._group.is_first:
-                self._write(result, validation)
-                self._save_if_due(trainer)
-            self._progress.epoch(result, validation)
+        with self._interruption:
+            while trainer.epoch < self._record.recipe.epochs and not self._is_stale(trainer):
+                self._run_epoch(trainer)
         if self._best.weights:
             trainer.model.load_state_dict(self._best.weights)
             self._progress.note(f"the weights are those of epoch {self._best.epoch}, the best of {trainer.epoch}")
         return self._timed(self._record)
+
+    def _run_epoch(self, trainer: Trainer) -> None:
+        result = trainer.run_epoch(lambda: self._step(trainer))
+        validation = self._validate(trainer)
+        if self._record.recipe.patience is not None:
+            self._best.offer(validation.accuracy, result.epoch, trainer)
+        self._record = self._timed(replace(self._record, epochs=result.epoch))
+        if self._group.is_first:
+            self._write(result, validation)
+        self._progress.epoch(result, validation)
+        self._save_if_due(trainer)
 
     def _go_on(self, trainer: Trainer) -> None:
         """Takes up an interrupted run, if there is one; what the lost steps had written is taken back."""
@@ -125,11 +134,19 @@ class Course:
 
     def _step(self, trainer: Trainer) -> None:
         self._progress.step()
-        if self._group.is_first:
-            self._save_if_due(trainer)
+        self._save_if_due(trainer)
 
     def _save_if_due(self, trainer: Trainer) -> None:
-        self._resume.save_if_due(trainer, self._best, Spent(seconds=self.seconds, cpu_seconds=self.cpu_seconds))
+        spent, number = Spent(seconds=self.seconds, cpu_seconds=self.cpu_seconds), self._interruption.number
+        if number is not None:
+            self._resume.save(trainer, self._best, spent)
+            raise RunInterrupted(
+                f"interrupted after {trainer.epoch} of {self._record.recipe.epochs} epochs and {spent.seconds:.0f} s; "
+                "the same command goes on from there",
+                signal_number=number,
+            )
+        if self._group.is_first:
+            self._resume.save_if_due(trainer, self._best, spent)
 
     def _write(self, result: EpochResult, validation: Metrics) -> None:
         quality = {"validation_accuracy": validation.accuracy, "validation_macro_f1": validation.macro_f1}

@@ -6,10 +6,12 @@
     device  -- DeviceMissing   a GPU was asked for and there is none
             -- PackageMissing  an optional package was asked for and is not installed
     epochs  -- TrainingFailed  the loss is not a number
+            -- RunInterrupted  a signal came; what was reached is saved
     run     -- RunUnreadable   missing, unfinished or damaged
             -- RunConflict     the directory holds another run
 
-Wrong use (RecipeInvalid, RunConflict) ends a command with exit code 2, everything else with 1.
+Wrong use (RecipeInvalid, RunConflict) ends a command with exit code 2, a signal with 128 and its number, everything
+else with 1.
 """
 
 
@@ -41,6 +43,12 @@ class PackageMissing(TrainingError):
 
 class TrainingFailed(TrainingError):
     pass
+
+
+class RunInterrupted(TrainingError):
+    def __init__(self, text: str, *, signal_number: int) -> None:
+        super().__init__(text)
+        self.exit_code = 128 + signal_number
 
 
 class RunUnreadable(TrainingError):
