@@ -3,7 +3,8 @@
 A batch alone is soonest done by all cores together. Batches side by side get in each other's way on the threads of one
 session (a tenth to a sixth of the time is lost); on a session without threads of its own each has a core to itself. So
 a model that is under load for a while is given a second session, opened beside the requests and proved like the first.
-Others have none: it takes as much memory as the first.
+It also computes what is so little work that the cores would spend more on sharing it than they save. Others have none:
+it takes as much memory as the first.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ log = structlog.get_logger("service.layouts")
 
 AGAIN_SECONDS = 60.0
 """After which it is tried once more where there was no memory."""
+SMALL_BATCHES = 500
+"""After so many a session of one thread has paid for its opening."""
 BEHIND = 3
 """The niceness of the thread that opens the session, above that of the others: half the share of a core."""
 
@@ -62,7 +65,7 @@ class Layouts:
         self._narrow: Computing | None = None
         self._load = load or SideBySide()
         self._clock = clock
-        self._running = 0
+        self._running = self._small = 0
         self._not_before = 0.0
 
     @property
@@ -77,6 +80,15 @@ class Layouts:
 
     def alone(self, images: Tensor) -> Outputs:
         """Computes a batch that is not counted, from any thread."""
+        return self._wide().run(images)
+
+    def small(self, images: Tensor) -> Outputs:
+        """Computes a batch of so little work that it is not worth being shared; on the event loop."""
+        if self._narrow is not None:
+            return self._narrow.run(images)
+        self._small += 1
+        if self._open is not None and self._small >= SMALL_BATCHES and (now := self._clock()) >= self._not_before:
+            self._begin_to_open(self._open, now)
         return self._wide().run(images)
 
     def stage(self, images: Tensor) -> Callable[[], Outputs]:
@@ -140,5 +152,6 @@ class Layouts:
         elif failed:
             self._open = None
         else:
+            self._small = 0
             self._load.begin_anew()
             self._not_before = self._clock() + AGAIN_SECONDS

@@ -21,6 +21,8 @@ Stage = Callable[[Tensor], Callable[[], Outputs]]
 
 LONGEST_ON_LOOP_SECONDS = 0.0005
 """As long as other calls may wait; about five times what the way to a thread and back costs."""
+WORTH_SHARING_SECONDS = 0.0002
+"""To share a batch among threads and to wait for the last of them costs some 0.07 ms, and the cores that they are on."""
 LARGEST_ON_LOOP_BYTES = 2**20
 """Of a batch that is staged there; copying that much takes about as long as the way to a thread and back."""
 WEIGHT = 0.2
@@ -58,8 +60,10 @@ class Place:
             small = images.nbytes <= LARGEST_ON_LOOP_BYTES
             staged = self._stage(images) if small else await loop.run_in_executor(None, self._stage, images)
             return await loop.run_in_executor(self._thread, staged)
-        if self._expected.get(len(images).bit_length(), self._longest) < self._longest:
-            return self._timed(self._layouts.alone, images, WEIGHT)
+        expected = self._expected.get(len(images).bit_length(), self._longest)
+        if expected < self._longest:
+            run = self._layouts.small if expected < WORTH_SHARING_SECONDS else self._layouts.alone
+            return self._timed(run, images, WEIGHT)
         run = self._layouts.begin()
         try:
             return await loop.run_in_executor(self._thread, self._timed, run, images, WEIGHT_IN_THREAD)

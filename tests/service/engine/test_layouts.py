@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.engine.batcher import Tensor
-from service.engine.layouts import AGAIN_SECONDS, Layouts
+from service.engine.layouts import AGAIN_SECONDS, SMALL_BATCHES, Layouts
 from service.engine.session import Outputs
 from service.engine.side_by_side import SideBySide
 from service.models.package import PackageRefused
@@ -113,6 +113,38 @@ async def test_batches_side_by_side_have_a_core_each_after_a_while() -> None:
     await subject.load(1.0)
     assert (subject.wide.batches, opening.narrow.batches) == (5, 1)
     assert opening.threads == ["opens-m-1"]
+
+
+async def test_small_batches_have_one_core_after_a_while() -> None:
+    """As many as pay for the session; larger ones have all cores still where they are alone."""
+    opening = Opening()
+    subject = Subject(opening)
+    for _ in range(SMALL_BATCHES - 1):
+        subject.layouts.small(IMAGES)
+    await subject.opened()
+    assert opening.threads == []
+    subject.layouts.small(IMAGES)
+    await subject.opened()
+    assert (subject.wide.batches, opening.narrow.batches) == (SMALL_BATCHES, 0)
+    subject.layouts.small(IMAGES)
+    subject.layouts.alone(IMAGES)
+    assert (subject.wide.batches, opening.narrow.batches) == (SMALL_BATCHES + 1, 1)
+
+
+async def test_small_batches_go_on_where_there_is_no_memory_for_another_session() -> None:
+    """It is tried again later, after as many."""
+    opening = Opening(None)
+    subject = Subject(opening)
+    for _ in range(2 * SMALL_BATCHES):
+        subject.layouts.small(IMAGES)
+    await subject.opened()
+    subject.now += AGAIN_SECONDS
+    for _ in range(SMALL_BATCHES - 1):
+        subject.layouts.small(IMAGES)
+    assert len(opening.threads) == 1
+    subject.layouts.small(IMAGES)
+    await subject.opened()
+    assert (subject.layouts.narrow, len(opening.threads)) == (opening.narrow, 2)
 
 
 async def test_it_is_opened_behind_those_who_call() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from service.engine.batcher import Tensor
 from service.engine.layouts import Computing, Layouts
-from service.engine.place import Place
+from service.engine.place import WORTH_SHARING_SECONDS, Place
 from service.engine.session import Outputs
 
 
@@ -59,6 +59,20 @@ async def test_a_size_is_tried_in_the_thread_first(thread: ThreadPoolExecutor) -
     place = Place(only(session), thread, clock=lambda: session.now)
     await compute(place, 1, 1, 8, 9, 15, 16, 1)
     assert session.in_thread == [True, False, True, False, False, True, False]
+
+
+async def test_a_batch_of_little_work_is_not_shared_among_threads(thread: ThreadPoolExecutor) -> None:
+    """One that takes longer is, wherever it is computed."""
+    wide, narrow = Session(), Session()
+    wide.seconds = WORTH_SHARING_SECONDS * 1.1
+    layouts = Layouts(lambda: wide, name="m")
+    layouts._narrow = narrow
+    place = Place(layouts, thread, clock=lambda: wide.now)
+    await compute(place, 1, 1)
+    assert (len(wide.threads), len(narrow.threads)) == (2, 0)
+    wide.seconds = WORTH_SHARING_SECONDS * 0.5
+    await compute(place, 1, 1, 1)
+    assert (len(wide.threads), len(narrow.threads)) == (3, 2)
 
 
 async def test_what_takes_long_stays_in_the_thread(thread: ThreadPoolExecutor) -> None:
