@@ -22,7 +22,7 @@ Stage = Callable[[Tensor], Callable[[], Outputs]]
 LONGEST_ON_LOOP_SECONDS = 0.0005
 """As long as other calls may wait; about five times what the way to a thread and back costs."""
 WORTH_SHARING_SECONDS = 0.0002
-"""To share a batch among threads and to wait for the last of them costs some 0.07 ms, and the cores that they are on."""
+"""To share a batch among threads and to wait for the last of them costs some 0.07 ms, and their cores."""
 LARGEST_ON_LOOP_BYTES = 2**20
 """Of a batch that is staged there; copying that much takes about as long as the way to a thread and back."""
 WEIGHT = 0.2
