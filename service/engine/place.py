@@ -62,8 +62,8 @@ class Place:
             return await loop.run_in_executor(self._thread, staged)
         expected = self._expected.get(len(images).bit_length(), self._longest)
         if expected < self._longest:
-            run = self._layouts.small if expected < WORTH_SHARING_SECONDS else self._layouts.alone
-            return self._timed(run, images, WEIGHT)
+            little = expected < WORTH_SHARING_SECONDS
+            return self._timed(self._layouts.small if little else self._layouts.alone, images, WEIGHT)
         run = self._layouts.begin()
         try:
             return await loop.run_in_executor(self._thread, self._timed, run, images, WEIGHT_IN_THREAD)
