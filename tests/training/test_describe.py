@@ -151,3 +151,35 @@ def test_the_model_is_left_as_it_was() -> None:
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not any(module._forward_hooks for module in model.modules())
+
+
+MACS = {
+    "lenet5": 416_520,
+    "alexnet_2012": 724_406_816,
+    "alexnet": 714_188_480,
+    "vgg11": 7_609_090_048,
+    "vgg13": 11_308_466_176,
+    "vgg16": 15_470_264_320,
+    "vgg19": 19_632_062_464,
+    "nin": 969_460_864,
+    "googlenet": 1_582_671_872,
+    "inception_v3": 5_713_216_096,
+    "resnet18": 1_814_073_344,
+    "resnet34": 3_663_761_408,
+    "resnet50": 4_089_184_256,
+    "resnet101": 7_801_405_440,
+    "resnet152": 11_513_626_624,
+    "wide_resnet50_2": 11_398_021_120,
+    "wide_resnet101_2": 22_753_050_624,
+    "densenet121": 2_834_161_664,
+    "densenet161": 7_727_907_072,
+    "densenet169": 3_359_843_328,
+    "densenet201": 4_291_365_888,
+}
+SLOW = ("resnet101", "resnet152", "densenet169", "densenet201")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in MACS])
+def test_the_multiply_accumulates_are_those_that_are_published(name: str) -> None:
+    """For one picture of the size that the model was drawn for."""
+    assert describe(name, build_for(name, None)).macs == MACS[name]
