@@ -9,14 +9,11 @@ import typer
 
 from training.compare_command import compare
 from training.errors import RunInterrupted, TrainingError
+from training.evaluate_command import evaluate
 from training.fit_command import fit
 from training.options import (
     DataOption,
-    Device,
-    DeviceOption,
     JsonOption,
-    ThreadsOption,
-    choose,
     console_for,
     print_json,
 )
@@ -40,35 +37,9 @@ app.command(
 )(fit)
 
 
-@app.command(
+app.command(
     short_help="Tests a finished run anew.", epilog="Example: recognition-train evaluate var/runs/fashion_cnn-seed0"
-)
-def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a finished run.")],
-    data: DataOption = None,
-    device: DeviceOption = Device.AUTO,
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Predicts the test images anew from the weights of RUN and prints what they reach."""
-    from training.checkpoint import Run
-    from training.evaluate import predict
-    from training.quality import assess
-    from training.tables import metrics_report
-    from training.typed_json import encode
-
-    chosen = choose(device, threads)
-    loaded = Run.load(run)
-    splits = loaded.load_splits(data)
-    predictions = predict(loaded.build_model().to(chosen), splits.test, loaded.record.preprocessing)
-    metrics = predictions.metrics(names=loaded.record.labels, split="test")
-    quality = assess(metrics, (predictions.logits, predictions.labels), loaded.predictions("validation"))
-    if as_json:
-        print_json({"run": str(run), "digest": loaded.digest, "metrics": encode(metrics), "quality": encode(quality)})
-    else:
-        console_for().print(metrics_report(metrics, quality))
-
-
+)(evaluate)
 app.command(
     short_help="Trains on with weights from elsewhere.",
     epilog="Example: recognition-train finetune resnet18 --data photographs/ --epochs 5",

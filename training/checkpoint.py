@@ -87,7 +87,10 @@ class Run:
         data = self.record.data
         dataset = load(data.name, directory, self.record.preprocessing)
         if dataset.sha256 != data.sha256:
-            raise DataDamaged(f"{dataset.directory} has digest {dataset.sha256}; the run was trained on {data.sha256}")
+            raise DataDamaged(
+                f"{dataset.directory} is not what {self.directory} was trained on (digest {dataset.sha256}, recorded "
+                f"{data.sha256}); name that with --data, or test on other pictures with `evaluate --dataset`"
+            )
         return split(dataset, seed=data.split_seed, validation_share=data.validation_share, limit=data.limit)
 
     def _check_labels(self) -> None:

@@ -1,11 +1,14 @@
-"""The sample of Fashion-MNIST, a recipe for it, and one run that was trained with it."""
+"""The sample of Fashion-MNIST, a recipe for it, one run that was trained with it, and the command as users call it."""
 
-from dataclasses import replace
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from training.__main__ import main
 from training.checkpoint import Run
 from training.config import DataConfig, Recipe
 from training.data import Dataset, Splits, load, split
@@ -79,3 +82,29 @@ def trained_run(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run
         device=torch.device("cpu"),
         progress=SilentProgress(),
     ).run
+
+
+@dataclass(frozen=True)
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def recognition_train(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """The command in this process, in an empty working directory; torch is imported once for all tests."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # set by the command; taken back after the test
+
+    def call(*arguments: str | Path) -> Result:
+        monkeypatch.setattr(sys, "argv", ["recognition-train", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Result(int(ended.value.code or 0), captured.out, captured.err)
+
+    return call

@@ -1,18 +1,21 @@
 """Data sets by name: `load` gives the published pictures, `split` carves the validation split from them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from training.data import fashion_mnist, torchvision_sets
 from training.data.dataset import Dataset, Images, Splits
 from training.data.download import download
-from training.data.files import Entry, list_folder, list_manifest, load_entries
+from training.data.files import Entry, for_test_only, list_folder, list_manifest, load_entries
 from training.data.geometry import adapt
 from training.data.search import cache_directory, find
 from training.data.split import split
-from training.errors import DataMissing, RecipeInvalid
+from training.errors import DataDamaged, DataMissing, RecipeInvalid
 
 if TYPE_CHECKING:  # a recipe is made of data configurations, so it imports this package
     from training.config import Preprocessing
@@ -59,6 +62,28 @@ def load(name: str, directory: Path | None = None, preprocessing: "Preprocessing
     return dataset if preprocessing is None else adapt(dataset, preprocessing)
 
 
+def load_test(
+    name: str, directory: Path | None, preprocessing: "Preprocessing", *, labels: tuple[str, ...]
+) -> tuple[Images, tuple[str, ...]]:
+    """Test images numbered by the `labels` of a model that was trained on other ones, and the notes of their data set.
+
+    Of sets of files that say nothing of a test, all. Raises DataDamaged for a label that the model does not know.
+    """
+    if name in LISTINGS:
+        entries = list_files(name, directory)
+        dataset = load_entries(name, directory or Path(), for_test_only(entries), preprocessing)
+    else:
+        dataset = load(name, directory, preprocessing)
+    unknown = sorted(set(dataset.labels) - set(labels))
+    if unknown:
+        raise DataDamaged(
+            f"{dataset.directory} has the label {unknown[0]!r}, which the run does not know; it knows: "
+            f"{', '.join(labels)[:200]}"
+        )
+    numbers = np.array([labels.index(label) for label in dataset.labels], dtype=np.int64)
+    return replace(dataset.test, labels=numbers[dataset.test.labels]), dataset.notes
+
+
 def list_files(name: str, place: Path | None) -> list[Entry]:
     """The files of a folder or of a manifest."""
     if place is None:
@@ -66,4 +91,4 @@ def list_files(name: str, place: Path | None) -> list[Entry]:
     return LISTINGS[name](place)
 
 
-__all__ = ["DATASETS", "LISTINGS", "Dataset", "Images", "Splits", "list_files", "load", "split"]
+__all__ = ["DATASETS", "LISTINGS", "Dataset", "Images", "Splits", "list_files", "load", "load_test", "split"]

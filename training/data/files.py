@@ -8,7 +8,7 @@ import csv
 import hashlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +163,12 @@ def load_entries(name: str, place: Path, entries: list[Entry], preprocessing: "P
         name=name, sha256=digest.hexdigest(), directory=place, labels=labels, licence="as its owner says",
         train=train, test=test, notes=tuple(filter(None, notes)),
     )  # fmt: skip
+
+
+def for_test_only(entries: list[Entry]) -> list[Entry]:
+    """Those that are said to be for the test; all, where that is said of none."""
+    tests = [entry for entry in entries if entry.split == TEST]
+    return tests or [replace(entry, split=TEST) for entry in entries]
 
 
 def _left_out(skipped: list[Entry], count: int) -> str:
