@@ -2,11 +2,12 @@
 
 import asyncio
 import contextvars
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from service.engine.priority import Priority
+from service.errors import DeadlineUnreachable, InferenceFailed, ServiceError
 
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
@@ -20,6 +21,8 @@ class Part(Generic[Payload]):
     rows: int
     size_bytes: int
     kind: Hashable = ""
+    began_at: Callable[[], float] | None = None
+    """When the session began with it, where that is not at once; infinite until then."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -68,3 +71,23 @@ class Computed(Generic[Result]):
 
     results: Sequence[Result]
     padding: int = 0
+    prepared_seconds: float = 0.0
+    """Of the time before the session began, what was no waiting."""
+
+
+def expire(item: Item[Payload, Result]) -> None:
+    """Its time was up before a batch had room for it."""
+    if not item.gone:
+        item.future.set_exception(DeadlineUnreachable("The deadline passed while the image was waiting."))
+
+
+def fail(items: Sequence[Item[Payload, Result]], error: BaseException) -> None:
+    """An error that is the caller's own is told as it is where there is one caller."""
+    if isinstance(error, InferenceFailed) or (isinstance(error, ServiceError) and len(items) == 1):
+        failure: ServiceError = error
+    else:
+        failure = InferenceFailed("The model could not compute this batch; the server's log has the cause.")
+        failure.__cause__ = error
+    for item in items:
+        if not item.future.done():
+            item.future.set_exception(failure)

@@ -38,3 +38,8 @@ class BatchPolicy:
     """A batch is large enough where an image costs at most so many times as much as in the best one."""
     ahead: int = 0
     """Full batches that may be made ready besides, while every lane is taken."""
+
+    @property
+    def takes_lone(self) -> bool:
+        """Whether nothing speaks against computing an image at once that comes alone."""
+        return self.max_delay_seconds == 0.0 and not self.ahead

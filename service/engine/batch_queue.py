@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Generic
 
 from service.engine.batch_costs import BatchCosts
-from service.engine.batch_item import Computed, Item, Part, Payload, Result, Timed
+from service.engine.batch_item import Computed, Item, Part, Payload, Result, Timed, expire, fail
 from service.engine.batch_policy import BatchPolicy, Closed
 from service.engine.eager import start_now
 from service.engine.priority import NOBODY, PerPriority, Priority
 from service.engine.running import RunningBatches
 from service.engine.scheduler import Cut, Scheduler
 from service.engine.worker import ends_the_worker, tell
-from service.errors import DeadlineUnreachable, InferenceFailed, ServiceError, ShuttingDown
+from service.errors import InferenceFailed, ShuttingDown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,14 @@ class BatchQueue(Generic[Payload, Result]):
     def piece(self) -> int:
         """The same where each may go alone."""
         return self._scheduler.sizes.piece
+
+    @property
+    def takes_lone(self) -> bool:
+        """Whether an image that comes now may be prepared by the thread that computes it: nothing is under way, and
+        another thread is there for whoever comes next.
+        """
+        alone = not self._running and not self._scheduler.waiting
+        return alone and self._scheduler.sizes.lanes > 1 and self._policy.takes_lone
 
     @property
     def hanging_seconds(self) -> float:
@@ -168,7 +176,7 @@ class BatchQueue(Generic[Payload, Result]):
             if not isinstance(step, Cut):
                 break
             for item in step.expired:
-                _expire(item)
+                expire(item)
             if step.items and self._start(step.items, step.closed, now):
                 if self._scheduler.waiting:
                     self._look_soon()  # a batch was computed on the loop; others have their turn before the next
@@ -181,7 +189,8 @@ class BatchQueue(Generic[Payload, Result]):
         task = start_now(self._execute(items, closed), name="batch")
         if task is None:
             return True
-        self._running.add(task, rows=sum(item.rows for item in items), now=now)
+        began_at = items[0].part.began_at or (lambda: now)
+        self._running.add(task, rows=sum(item.rows for item in items), began_at=began_at)
         task.add_done_callback(self._done)
         return False
 
@@ -196,17 +205,19 @@ class BatchQueue(Generic[Payload, Result]):
             if len(computed.results) != len(items):
                 raise InferenceFailed("The model gave another number of answers than it was given images.")
         except BaseException as error:  # whatever the runtime raises fails this batch and no other
-            _fail(items, error)
+            fail(items, error)
             if ends_the_worker(error):
                 raise
             return
         ended = time.monotonic()
         if self._policy.ahead:  # made ready while another was computed; that time belongs to the wait
             began = max(began, self._done_at)
+        if items[0].part.began_at is not None:
+            began = items[0].part.began_at()
         self._done_at = ended
         seconds = ended - began
         self._scheduler.observe(size, seconds)
-        waits = tuple(began - item.arrival for item in items)
+        waits = tuple(began - computed.prepared_seconds - item.arrival for item in items)
         for item, wait, value in zip(items, waits, computed.results, strict=True):
             if not item.future.done():  # the caller may have gone away while the batch was running
                 item.future.set_result(
@@ -230,20 +241,3 @@ class BatchQueue(Generic[Payload, Result]):
             callers=callers,
         )
         tell(self._observe, report)
-
-
-def _expire(item: Item[Payload, Result]) -> None:
-    if not item.gone:
-        item.future.set_exception(DeadlineUnreachable("The deadline passed while the image was waiting."))
-
-
-def _fail(items: Sequence[Item[Payload, Result]], error: BaseException) -> None:
-    """An error that is the caller's own is told as it is where there is one caller."""
-    if isinstance(error, InferenceFailed) or (isinstance(error, ServiceError) and len(items) == 1):
-        failure: ServiceError = error
-    else:
-        failure = InferenceFailed("The model could not compute this batch; the server's log has the cause.")
-        failure.__cause__ = error
-    for item in items:
-        if not item.future.done():
-            item.future.set_exception(failure)

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from service.engine.batch_costs import BatchCosts
 from service.engine.batch_item import Computed, Part, Timed
 from service.engine.batch_policy import BatchPolicy, Closed
 from service.engine.batch_queue import BatchQueue, BatchReport, Observe
+from service.engine.lone import Lone
 from service.engine.priority import PerPriority, Priority
 from service.engine.session import Outputs
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ServiceError
@@ -28,6 +30,8 @@ LARGEST_ON_LOOP_BYTES = 2**20
 
 Tensor = npt.NDArray[np.uint8]
 Run = Callable[[Tensor], Awaitable[Outputs]]
+RunLone = Callable[[Lone[Any]], Awaitable[Outputs | None]]
+Payload: TypeAlias = Tensor | Lone[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +74,14 @@ class Piece:
 class Batcher:
     """The queue of one model that takes images of one size."""
 
-    def __init__(self, run: Run, policy: BatchPolicy, *, observe: Observe = lambda _: None) -> None:
+    def __init__(
+        self, run: Run, policy: BatchPolicy, *, run_lone: RunLone | None = None, observe: Observe = lambda _: None
+    ) -> None:
+        """Without `run_lone` every image is prepared elsewhere."""
         self._run = run
+        self._run_lone = run_lone
         self._memory: list[Tensor] = []
-        self._queue = BatchQueue[Tensor, Outputs](self._compute, policy, observe=observe)
+        self._queue = BatchQueue[Payload, Outputs](self._compute, policy, observe=observe)
 
     @property
     def waiting(self) -> int:
@@ -110,6 +118,23 @@ class Batcher:
         fails.
         """
         (timed,) = await self._queue.submit([_part(tensor[np.newaxis])], deadline=deadline, priority=priority)
+        (row,) = _rows(timed)
+        return row
+
+    @property
+    def takes_lone(self) -> bool:
+        """Whether an image that comes now is best prepared by the thread that computes it."""
+        return self._run_lone is not None and self._queue.takes_lone
+
+    async def submit_lone(
+        self, lone: Lone[Any], *, deadline: float | None = None, priority: Priority = Priority.NORMAL
+    ) -> Row:
+        """What `submit` gives and raises, and what the preparing of the image raises; only where `takes_lone`."""
+        part: Part[Payload] = Part(payload=lone, rows=1, size_bytes=0, kind=None, began_at=lambda: lone.began_at)
+        try:
+            (timed,) = await self._queue.submit([part], deadline=deadline, priority=priority)
+        finally:
+            lone.wanted = False
         (row,) = _rows(timed)
         return row
 
@@ -163,7 +188,10 @@ class Batcher:
             inference_seconds=max(part.inference_seconds for part in timed),
         )
 
-    async def _compute(self, parts: list[Tensor]) -> Computed[Outputs]:
+    async def _compute(self, payloads: list[Payload]) -> Computed[Outputs]:
+        if isinstance(payloads[0], Lone):
+            return await self._compute_lone(payloads[0])
+        parts = cast("list[Tensor]", payloads)  # a lone one is never in company
         if len(parts) == 1:
             outputs = await self._run(parts[0])
         elif sum(part.nbytes for part in parts) <= LARGEST_ON_LOOP_BYTES:
@@ -180,6 +208,12 @@ class Batcher:
             results.append(Outputs(logits=outputs.logits[at:end], embeddings=embeddings))
             at = end
         return Computed(results=results, padding=outputs.padding)
+
+    async def _compute_lone(self, lone: Lone[Any]) -> Computed[Outputs]:
+        outputs = None if self._run_lone is None else await self._run_lone(lone)
+        if outputs is None:
+            raise lone.refusal or InferenceFailed("This model computes no image that is not prepared.")
+        return Computed(results=[outputs], prepared_seconds=lone.began_at - lone.came_at)
 
     async def _run_laid_together(self, parts: list[Tensor]) -> Outputs:
         """In memory that is used again, since fresh pages cost more than the copy, and not copied on the event loop."""
@@ -210,5 +244,5 @@ def _rows(timed: Timed[Outputs]) -> list[Row]:
     ]
 
 
-def _part(tensors: Tensor) -> Part[Tensor]:
+def _part(tensors: Tensor) -> Part[Payload]:
     return Part(payload=tensors, rows=len(tensors), size_bytes=tensors.nbytes)

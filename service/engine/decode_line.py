@@ -36,6 +36,15 @@ class DecodeLine:
         self._small = 0
         self._each_seconds = 0.0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no image waits here or is decoded."""
+        return not self._waiting.total()
+
+    def note(self, seconds: float) -> None:
+        """Takes note of what one image cost."""
+        self._each_seconds += SMOOTHING * (seconds - self._each_seconds)
+
     def check_room(self, *, deadline: float | None, priority: Priority) -> None:
         """Raises QueueFull or DeadlineUnreachable for an image that comes now.
 
@@ -75,5 +84,4 @@ class DecodeLine:
         try:
             return prepare(images)
         finally:
-            seconds = (time.monotonic() - began) / count
-            self._each_seconds += SMOOTHING * (seconds - self._each_seconds)
+            self.note((time.monotonic() - began) / count)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from typing import cast
 
 from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, Row
@@ -19,6 +20,7 @@ from service.engine.decode import ImageLimits
 from service.engine.decode_line import DecodeLine
 from service.engine.decoders import Decoders
 from service.engine.decoding import Decoding
+from service.engine.lone import Lone
 from service.engine.postprocess import Ranked, classification_of, ranked
 from service.engine.preparation import Preparation, Watch
 from service.engine.prepared import Prepared, PreparedImages
@@ -93,8 +95,11 @@ class Classifier:
         with self._inside():
             if (refusal := self._refusal(deadline, priority)) is not None:
                 raise refusal
-            prepared = await self._line.run(self._preparation.prepare_or_recall, image, 1, priority=priority)
-            row = await self._row(prepared, deadline, priority)
+            if self._line.is_empty and self._preparation.cache is None and self._batcher.takes_lone:
+                prepared, row = await self._lone(image, deadline, priority)
+            else:
+                prepared = await self._line.run(self._preparation.prepare_or_recall, image, 1, priority=priority)
+                row = await self._row(prepared, deadline, priority)
         began = time.monotonic()
         classification = classification_of(
             row.logits,
@@ -203,6 +208,15 @@ class Classifier:
     def remember_in(self, cache: CachePart) -> None:
         """From now on outputs are kept, and found again where the same file comes once more."""
         self._preparation.cache = cache
+
+    async def _lone(self, image: bytes, deadline: float | None, priority: Priority) -> tuple[Prepared, Row]:
+        """In one thread, where nothing else is under way."""
+        lone = Lone(partial(self._preparation.prepare, image), deadline=deadline)
+        row = await self._batcher.submit_lone(lone, deadline=deadline, priority=priority)
+        self._line.note(lone.began_at - lone.came_at)
+        prepared = cast("Prepared", lone.prepared)  # else there would be no row
+        self._preparation.keep(prepared, row)
+        return prepared, row
 
     async def _row(self, prepared: Prepared, deadline: float | None, priority: Priority) -> Row:
         if prepared.known is not None:

@@ -10,9 +10,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 from service.engine.batcher import Tensor
 from service.engine.layouts import Layouts
+from service.engine.lone import Lone
 from service.engine.session import Outputs
 
 Run = Callable[[Tensor], Outputs]
@@ -67,6 +70,15 @@ class Place:
         run = self._layouts.begin()
         try:
             return await loop.run_in_executor(self._thread, self._timed, run, images, WEIGHT_IN_THREAD)
+        finally:
+            self._layouts.end()
+
+    async def compute_lone(self, lone: Lone[Any]) -> Outputs | None:
+        """The same for an image that a thread of the session prepares as well."""
+        run = self._layouts.begin()
+        timed = partial(self._timed, run, weight_of_longer=WEIGHT_IN_THREAD)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, lone.compute, timed)
         finally:
             self._layouts.end()
 

@@ -105,6 +105,6 @@ def ranked(
     """The same as columns."""
     shares = probabilities_of(logits, temperature)
     indices = np.argsort(-logits, axis=-1, kind="stable")[:, :top_k]
-    probabilities = np.take_along_axis(shares, indices, axis=-1)
+    probabilities = shares[np.arange(len(shares))[:, np.newaxis], indices]
     least = -np.inf if min_confidence is None else min_confidence
     return Ranked(indices=indices, probabilities=probabilities, unknown=probabilities[:, 0] < least)

@@ -14,7 +14,7 @@ UNMEASURED_SECONDS = 600.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Batch:
     rows: int
-    began: float
+    began_at: Callable[[], float]
 
 
 class RunningBatches:
@@ -29,9 +29,9 @@ class RunningBatches:
     def __iter__(self) -> Iterator[asyncio.Task[None]]:
         return iter(self._batches)
 
-    def add(self, task: asyncio.Task[None], *, rows: int, now: float) -> None:
-        """A batch has begun."""
-        self._batches[task] = _Batch(rows=rows, began=now)
+    def add(self, task: asyncio.Task[None], *, rows: int, began_at: Callable[[], float]) -> None:
+        """A batch is under way; `began_at` tells since when the session has it, which may be infinitely late so far."""
+        self._batches[task] = _Batch(rows=rows, began_at=began_at)
 
     def remove(self, task: asyncio.Task[None]) -> None:
         """It is done."""
@@ -39,10 +39,11 @@ class RunningBatches:
 
     def hanging_seconds(self, expected: Callable[[int], float], now: float) -> float:
         """How long the oldest of those runs that hang; 0 where none does. `expected` gives a batch's seconds, or 0."""
-        return max((now - batch.began for batch in self._batches.values() if _hangs(batch, expected, now)), default=0.0)
+        hanging = (batch for batch in self._batches.values() if _hangs(batch, expected, now))
+        return max((now - batch.began_at() for batch in hanging), default=0.0)
 
 
 def _hangs(batch: _Batch, expected: Callable[[int], float], now: float) -> bool:
     seconds = expected(batch.rows)
     limit = max(LEAST_SECONDS, TIMES_EXPECTED * seconds) if seconds > 0 else UNMEASURED_SECONDS
-    return now - batch.began > limit
+    return now - batch.began_at() > limit

@@ -9,7 +9,9 @@ import pytest
 
 from service.engine.batcher import Tensor
 from service.engine.layouts import Computing, Layouts
+from service.engine.lone import Lone
 from service.engine.place import WORTH_SHARING_SECONDS, Place
+from service.engine.prepared import Prepared
 from service.engine.session import Outputs
 
 
@@ -73,6 +75,24 @@ async def test_a_batch_of_little_work_is_not_shared_among_threads(thread: Thread
     wide.seconds = WORTH_SHARING_SECONDS * 0.5
     await compute(place, 1, 1, 1)
     assert (len(wide.threads), len(narrow.threads)) == (3, 2)
+
+
+async def test_a_lone_image_is_prepared_by_the_thread_that_computes_it(thread: ThreadPoolExecutor) -> None:
+    """Of one that is bad the session hears nothing."""
+    session = Session()
+    place = Place(only(session), thread, clock=lambda: session.now)
+    prepared_in: list[str] = []
+
+    def prepare() -> Prepared:
+        prepared_in.append(threading.current_thread().name)
+        return Prepared(tensor=batch(1)[0], decode_seconds=0.0, preprocess_seconds=0.0)
+
+    outputs = await place.compute_lone(Lone(prepare, deadline=None))
+    assert outputs is not None
+    assert outputs.logits.shape == (1, 2)
+    assert prepared_in == session.threads == ["session_0"]
+    assert await place.compute_lone(Lone(prepare, deadline=0.0)) is None
+    assert prepared_in == session.threads
 
 
 async def test_what_takes_long_stays_in_the_thread(thread: ThreadPoolExecutor) -> None:

@@ -1,6 +1,7 @@
 """Batches that run, and which of them hang (service/engine/running.py)."""
 
 import asyncio
+import math
 
 import pytest
 
@@ -17,11 +18,20 @@ async def test_a_batch_hangs_when_it_takes_many_times_what_was_measured(expected
     """But never before a time that a busy machine may need."""
     batches = RunningBatches()
     task = asyncio.create_task(asyncio.sleep(0))
-    batches.add(task, rows=4, now=100.0)
+    batches.add(task, rows=4, began_at=lambda: 100.0)
     assert batches.hanging_seconds(lambda _: expected, 100.0 + limit) == 0.0
     assert batches.hanging_seconds(lambda _: expected, 101.0 + limit) == limit + 1
     batches.remove(task)
     assert batches.hanging_seconds(lambda _: expected, 101.0 + limit) == 0.0
+    await task
+
+
+async def test_what_the_session_does_not_have_yet_does_not_hang() -> None:
+    """However long it takes to prepare it."""
+    batches = RunningBatches()
+    task = asyncio.create_task(asyncio.sleep(0))
+    batches.add(task, rows=1, began_at=lambda: math.inf)
+    assert batches.hanging_seconds(lambda _: 0.001, 1e9) == 0.0
     await task
 
 
