@@ -6,10 +6,10 @@ which `make test` creates from the locked requirements here.
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -21,6 +21,7 @@ from tests.service.packages import PackageRecipe
 
 PYTHON = ROOT / ".venv" / "conformance" / "bin" / "python"
 RUN = "tests.integration.conformance.checks.run"
+SECOND_DOOR = ("--fast-grpc-port", "0")
 DENSE = """
 name: "dense"
 platform: "onnxruntime_onnx"
@@ -53,7 +54,7 @@ def open_inference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
     labels = "\n".join(f"l{index}" for index in range(12))
     plain_models.write(root, "dense", plain_models.flattened(), config_pbtxt=DENSE, labels_txt=labels)
     plain_models.write(root, "one_by_one", plain_models.flattened(), config_pbtxt=ONE_BY_ONE, labels_txt=labels)
-    with running_service(root, "--model-control", "explicit") as service:
+    with running_service(root, "--model-control", "explicit", *SECOND_DOOR) as service:
         yield service
 
 
@@ -84,9 +85,13 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
     files = authority.write(directory)
     (directory / "root.pem").write_bytes(authority.root)
     tokens = write_tokens(directory / "tokens.toml", TOKENS)
-    options = ("--tls-certificate", files.certificate, "--tls-key", files.key, "--tokens", tokens)
+    options = ("--tls-certificate", files.certificate, "--tls-key", files.key, "--tokens", tokens, *SECOND_DOOR)
     with running_service(directory / "models", *map(str, options)) as service:
         yield Secure(service=service, root_certificate=directory / "root.pem")
+
+
+class RunChecks(Protocol):
+    def __call__(self, door: str, *, second: bool) -> str: ...
 
 
 @pytest.fixture(scope="session")
@@ -98,14 +103,14 @@ def tritonclient() -> Path:
 
 
 @pytest.fixture(scope="package")
-def run_checks(tritonclient: Path, open_inference: RunningService, secure: Secure) -> Callable[[str], str]:
-    """Runs every check of one door in tritonclient's environment; what it prints."""
+def run_checks(tritonclient: Path, open_inference: RunningService, secure: Secure) -> RunChecks:
+    """Runs every check of one door in tritonclient's environment, at the second gRPC port where asked; what it prints."""
     ports = {
-        "grpc": open_inference.grpc_port,
-        "grpc_infer": open_inference.grpc_port,
-        "aio": open_inference.grpc_port,
-        "http": open_inference.http_port,
-        "secure": secure.service.grpc_port,
+        "grpc": (open_inference.grpc_port, open_inference.fast_grpc_port),
+        "grpc_infer": (open_inference.grpc_port, open_inference.fast_grpc_port),
+        "aio": (open_inference.grpc_port, open_inference.fast_grpc_port),
+        "http": (open_inference.http_port, 0),
+        "secure": (secure.service.grpc_port, secure.service.fast_grpc_port),
     }
     environment = os.environ | {
         "CHECK_ROOT_CERTIFICATE": str(secure.root_certificate),
@@ -113,8 +118,8 @@ def run_checks(tritonclient: Path, open_inference: RunningService, secure: Secur
         "CHECK_HTTP_URL": f"localhost:{secure.service.http_port}",
     }
 
-    def run(door: str) -> str:
-        command: list[Any] = [tritonclient, "-m", RUN, door, f"localhost:{ports[door]}"]
+    def run(door: str, *, second: bool) -> str:
+        command: list[Any] = [tritonclient, "-m", RUN, door, f"localhost:{ports[door][second]}"]
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110, check=False
         )

@@ -137,3 +137,22 @@ def test_a_taken_port_is_named_and_nothing_is_left_open() -> None:
         settings = Settings(metrics_port=0, http_port=0, fast_grpc_port=taken.getsockname()[1])
         with pytest.raises(StartRefused, match="--fast-grpc-port"):
             listen_beside(settings)
+
+
+def _has_ipv6() -> bool:
+    try:
+        listen("::1", 0).close()
+    except StartRefused:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="no IPv6 here")
+async def test_it_is_reached_over_ipv6_too(models: Path) -> None:
+    """As the first is."""
+    async with serving(models, host="::1", fast_grpc_port=0) as service:
+        for port in (service.grpc_port, service.fast_grpc_port):
+            async with grpc.aio.insecure_channel(f"ipv6:[::1]:{port}") as channel:
+                stub: Any = RecognitionServiceStub(channel)
+                answer = await stub.Classify(classify(IMAGE), timeout=60)
+                assert answer.classification.predictions[0].label == "right"
