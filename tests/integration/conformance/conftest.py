@@ -104,7 +104,7 @@ def tritonclient() -> Path:
 
 @pytest.fixture(scope="package")
 def run_checks(tritonclient: Path, open_inference: RunningService, secure: Secure) -> RunChecks:
-    """Runs every check of one door in tritonclient's environment, at the second gRPC port where asked; what it prints."""
+    """Runs every check of one door in tritonclient's environment, also at the second gRPC port; what it prints."""
     ports = {
         "grpc": (open_inference.grpc_port, open_inference.fast_grpc_port),
         "grpc_infer": (open_inference.grpc_port, open_inference.fast_grpc_port),

@@ -1,11 +1,14 @@
 """The real tritonclient, every row of what its callers rely on, against a running service."""
 
 import json
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.conformance.conftest import RunChecks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FEWEST = {"grpc": 15, "grpc_infer": 14, "aio": 10, "http": 15, "secure": 4}
 """So many checks there are at least, lest none be run and all seem well."""
