@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.metrics import CALIBRATION_BINS, Metrics, calibration_error, softmax
+from training.metrics import CALIBRATION_BINS, LabelMetrics, Metrics, calibration_error, softmax
 
 Logits = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -45,6 +45,8 @@ class Quality:
 
     top5: float | None
     """share of images whose label is among the five likeliest; None for five classes or fewer"""
+    macro_precision: float
+    macro_recall: float
     weighted_precision: float
     weighted_recall: float
     weighted_f1: float
@@ -59,6 +61,8 @@ def assess(metrics: Metrics, test: tuple[Logits, Labels], validation: tuple[Logi
     temperature = temperature_of(*validation)
     return Quality(
         top5=top_k_accuracy(logits, labels, k=5) if logits.shape[1] > 5 else None,
+        macro_precision=macro(metrics, "precision"),
+        macro_recall=macro(metrics, "recall"),
         weighted_precision=weighted(metrics, "precision"),
         weighted_recall=weighted(metrics, "recall"),
         weighted_f1=weighted(metrics, "f1"),
@@ -78,6 +82,25 @@ def weighted(metrics: Metrics, ratio: str) -> float:
     """Mean over the labels, each weighed by its images."""
     values: list[tuple[float, int]] = [(getattr(row, ratio), row.support) for row in metrics.per_label]
     return math.fsum(value * support for value, support in values) / metrics.images
+
+
+def macro(metrics: Metrics, ratio: str) -> float:
+    """Mean over the labels, each weighed alike."""
+    return math.fsum(getattr(row, ratio) for row in metrics.per_label) / len(metrics.per_label)
+
+
+def averages(metrics: Metrics) -> tuple[LabelMetrics, ...]:
+    """The two rows below those of the labels."""
+    return tuple(
+        LabelMetrics(
+            label=name,
+            precision=mean(metrics, "precision"),
+            recall=mean(metrics, "recall"),
+            f1=mean(metrics, "f1"),
+            support=metrics.images,
+        )
+        for name, mean in (("macro average", macro), ("weighted average", weighted))
+    )
 
 
 def temperature_of(logits: Logits, labels: Labels) -> float:

@@ -12,7 +12,7 @@ from PIL import Image
 from training.charts import confusion_table, line_chart, reliability_chart
 from training.checkpoint import METRICS_FILE, Run
 from training.data import Images
-from training.quality import Mistake, Quality, assess, reliability, worst_mistakes
+from training.quality import Mistake, Quality, assess, averages, reliability, worst_mistakes
 from training.typed_json import encode
 
 REPORT_FILE, CARD_FILE = "report.html", "card.md"
@@ -94,7 +94,7 @@ def render_card(run: Run, quality: Quality) -> str:
     lines += ["| label | precision | recall | F1 | images |", "|---|---:|---:|---:|---:|"]
     lines += [
         f"| {row.label.replace('|', ' ')} | {row.precision:.2%} | {row.recall:.2%} | {row.f1:.2%} | {row.support:,} |"
-        for row in record.metrics["test"].per_label
+        for row in (*record.metrics["test"].per_label, *averages(record.metrics["test"]))
     ]
     return "\n".join([*lines, "", f"Weights: {record.licence.weights}. Seed {record.seed}.", ""])
 
@@ -148,11 +148,12 @@ def _curves(run: Run) -> list[str]:
 
 
 def _label_table(run: Run) -> str:
+    metrics = run.record.metrics["test"]
     head = "".join(f"<th scope=col>{name}</th>" for name in ("precision", "recall", "F1", "images"))
     rows = "".join(
         f"<tr><th scope=row>{escape(row.label)}</th><td>{row.precision:.2%}</td><td>{row.recall:.2%}</td>"
         f"<td>{row.f1:.2%}</td><td>{row.support:,}</td></tr>"
-        for row in run.record.metrics["test"].per_label
+        for row in (*metrics.per_label, *averages(metrics))
     )
     return f"<table><thead><tr><td>label</td>{head}</tr></thead><tbody>{rows}</tbody></table>"
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from training.config import Recipe
 from training.metrics import Metrics
-from training.quality import Quality
+from training.quality import Quality, averages
 
 if TYPE_CHECKING:  # imports torch, which the list of recipes does without
     from training.describe import Description
@@ -32,7 +32,7 @@ def metrics_report(metrics: Metrics, quality: Quality | None = None) -> Group:
     table.add_column("label")
     for name in ("precision", "recall", "F1", "images"):
         table.add_column(name, justify="right")
-    for row in metrics.per_label:
+    for row in (*metrics.per_label, *averages(metrics)):
         ratios = (f"{ratio:.2%}" for ratio in (row.precision, row.recall, row.f1))
         table.add_row(row.label, *ratios, f"{row.support:,}")
     return Group(summary, table)

@@ -61,7 +61,7 @@ def test_a_last_batch_smaller_than_the_group_counts_each_image_once(splits: Spli
     """A process that has no image left computes one for nothing; the losses add up to those of one process."""
     recipe = replace(find_recipe("lenet5_quick"), batch_size=4, epochs=1)
     still = replace(recipe, optimization=replace(recipe.optimization, learning_rate=1e-9))  # all see the same weights
-    few = splits.train.take(np.arange(5))  # a batch of four, then one of a single image
+    few = splits.train.take(np.arange(6))  # a batch of four, then one of two images
     totals: list[float] = []
     apart: list[Group] = [Alone(rank=rank, size=3) for rank in range(3)]
     for groups in ([Group()], apart):

@@ -7,7 +7,9 @@ from sklearn.metrics import precision_recall_fscore_support, top_k_accuracy_scor
 from training.metrics import calibration_error, measure, softmax
 from training.quality import (
     assess,
+    averages,
     fit_temperature,
+    macro,
     reliability,
     temperature_of,
     top_k_accuracy,
@@ -25,14 +27,23 @@ def overconfident(count: int = 2000, classes: int = 8) -> tuple[np.ndarray, np.n
     return (3 * logits).astype(np.float32), labels
 
 
-def test_weighted_averages_and_top_5_are_scikit_learns() -> None:
+def test_the_averages_stand_below_the_labels() -> None:
+    """With all images."""
+    logits, labels = overconfident()
+    rows = averages(measure(logits, labels, names=tuple("abcdefgh"), split="test"))
+    assert [(row.label, row.support) for row in rows] == [("macro average", 2000), ("weighted average", 2000)]
+
+
+def test_weighted_and_macro_averages_and_top_5_are_scikit_learns() -> None:
     """To twelve digits, from one confusion matrix."""
     logits, labels = overconfident()
     names = tuple("abcdefgh")
     metrics = measure(logits, labels, names=names, split="test")
     expected = precision_recall_fscore_support(labels, logits.argmax(axis=1), average="weighted")
-    for name, value in zip(("precision", "recall", "f1"), expected[:3], strict=True):
-        assert weighted(metrics, name) == pytest.approx(value, abs=1e-12)
+    plain = precision_recall_fscore_support(labels, logits.argmax(axis=1), average="macro")
+    for place, name in enumerate(("precision", "recall", "f1")):
+        assert weighted(metrics, name) == pytest.approx(expected[place], abs=1e-12)
+        assert macro(metrics, name) == pytest.approx(plain[place], abs=1e-12)
     assert top_k_accuracy(logits, labels, k=5) == pytest.approx(top_k_accuracy_score(labels, logits, k=5), abs=1e-12)
 
 
