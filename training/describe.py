@@ -4,9 +4,10 @@ A picture without content is sent through the model (on torch's meta device, so 
 every operation between layers is watched: the table holds for any model.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from inspect import signature
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -155,8 +156,7 @@ class _Watch:
     def _operation(self, name: str, inputs: list[Tensor], output: Tensor) -> None:
         if self._inside or name not in OPERATIONS:
             return
-        depths = " + ".join(str(tensor.shape[1]) for tensor in inputs)
-        formula = f"{depths} = {output.shape[1]}" if name == "cat" else ""
+        formula = f"{_sum(tensor.shape[1] for tensor in inputs)} = {output.shape[1]}" if name == "cat" else ""
         if name in {"mean", "_adaptive_avg_pool2d"}:
             formula = _adaptive(inputs[0].shape[1:], output.shape[1:])
         self._add(f"({OPERATIONS[name]})", OPERATIONS[name], output, formula=formula, note="", parameters=0, macs=0)
@@ -165,6 +165,12 @@ class _Watch:
         height, width = self.fields.of(output)
         size = (height.size, width.size)
         self.layers.append(Layer(name=name, kind=kind, output=tuple(output.shape[1:]), receptive_field=size, **rest))
+
+
+def _sum(depths: Iterable[int]) -> str:
+    """64 + 5 * 32 rather than the same number more than twice."""
+    runs = [[str(depth) for depth in run] for _, run in groupby(depths)]
+    return " + ".join(f"{len(run)} * {run[0]}" if len(run) > 2 else " + ".join(run) for run in runs)
 
 
 def _own_parameters(module: nn.Module) -> int:

@@ -51,13 +51,13 @@ def layers_table(description: "Description") -> Table:
         pad_edge=False,
         show_footer=True,
     )
-    table.add_column("layer", footer="total")
-    table.add_column("kind")
-    table.add_column("output")
-    table.add_column("formula")
-    table.add_column("sees", justify="right")
-    table.add_column("parameters", justify="right", footer=f"{description.parameters:,}")
-    table.add_column("MACs", justify="right", footer=f"{description.macs:,}")
+    table.add_column("layer", footer="total", overflow="fold")  # DenseNet's names are long, and differ at their ends
+    table.add_column("kind", overflow="fold")
+    table.add_column("output", overflow="fold")
+    table.add_column("formula", overflow="fold")
+    table.add_column("sees", justify="right", overflow="fold")
+    table.add_column("parameters", justify="right", footer=f"{description.parameters:,}", overflow="fold")
+    table.add_column("MACs", justify="right", footer=f"{description.macs:,}", overflow="fold")
     for layer in description.layers:
         counts = (f"{count:,}" if count else "" for count in (layer.parameters, layer.macs))
         formula = f"{layer.formula}\n{layer.note}".rstrip()

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+import torch
 from rich.console import Console, RenderableType
 
 from training.checkpoint import Run
@@ -35,6 +36,15 @@ def test_the_layers_are_not_cut_off(width: int) -> None:
     assert "29,034" in text
     assert "2,838,080" in text
     assert "W_out = (W - F + 2P)/S + 1" in text
+
+
+def test_no_layer_of_densenet_is_cut_off() -> None:
+    """Their names are long and differ at their ends; what is concatenated is summed up."""
+    with torch.device("meta"):
+        description = describe("densenet121", build("densenet121"))
+    text = rendered(layers_table(description), width=120)
+    assert "…" not in text
+    assert "64 + 5 * 32 = 224" in " ".join(text.split())
 
 
 def test_each_recipe_has_a_row() -> None:
