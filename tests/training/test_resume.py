@@ -14,13 +14,15 @@ import torch
 from tests.training.conftest import SAMPLE_DIRECTORY, SilentProgress
 from training import checkpoint
 from training.checkpoint import Run
-from training.config import Augmentation, Recipe
+from training.config import Augmentation, DataConfig, Recipe
 from training.data import Splits
 from training.errors import RunUnreadable
+from training.finetune import finetune_recipe
 from training.fit import fit
 from training.loop import Trainer
 from training.models import build
 from training.resume import FILE, Best, ResumeFile, Spent, run_key
+from training.weights import from_run
 
 
 class Killed(Exception):
@@ -84,6 +86,27 @@ def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(thorough:
         assert resumed.record.files == whole.record.files
         assert losses(resumed) == losses(whole)
         assert not (directory / FILE).exists()
+
+
+def test_fine_tuning_goes_on_where_it_was_cut_off(trained_run: Run, tmp_path: Path) -> None:
+    """With the head as it was, and the stages frozen that were: in each epoch before all are free, and after."""
+    weights = from_run(trained_run.directory)
+    recipe = finetune_recipe(weights, data=DataConfig(name="fashion-mnist-sample", limit=80), classes=10, epochs=4)
+
+    def tune(output: Path, progress: SilentProgress) -> Run:
+        return fit(
+            recipe, seed=0, output=output, data_directory=SAMPLE_DIRECTORY, device=torch.device("cpu"),
+            progress=progress, weights=weights, save_every_seconds=0,
+        ).run  # fmt: skip
+
+    whole = tune(tmp_path / "whole", SilentProgress())
+    for killed_after in (2, 5, 8, 11):  # three steps an epoch
+        with pytest.raises(Killed):
+            tune(tmp_path / str(killed_after), KillingProgress(killed_after))
+        again = SilentProgress()
+        assert tune(tmp_path / str(killed_after), again).record.files == whole.record.files
+        assert again.resumed_at == [(killed_after - 1) // 3]
+        assert not any("the new head knows" in note for note in again.notes)
 
 
 def test_kill_9_in_the_middle_of_an_epoch(recipe: Recipe, tmp_path: Path) -> None:
