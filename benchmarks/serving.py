@@ -3,9 +3,11 @@
     tensors   one Fashion-MNIST tensor a call, at both gRPC doors; limit: a bare grpc.aio server on uvloop with the same
               request and answer; beside it the same on asyncio's own loop, and the second door asked by raw_http2.py
     batches   64 of them a call, at both gRPC doors; limit: ONNX Runtime in process
-    jpeg      JPEG → top-5 of a ResNet-18; limit: 1 / (1 / decoder + 1 / ONNX Runtime) on the same cores
+    jpeg      JPEG → top-5 of a ResNet-18, at both gRPC doors; limit: 1 / (1 / decoder + 1 / ONNX Runtime) on the same
+              cores
     open      the same at shares of its capacity, calls coming by chance (Poisson), with no objective and with one of
-              three times the unloaded latency; limit: an ideal queue of that capacity
+              three times the unloaded latency; limit: an ideal queue of that capacity, and
+              how many images are late in whatever order they are computed
     precision jpeg with 32 in flight by two services in turns: fp32, and the int8 that `auto` takes, each with its limit
 
 The load generator is a process of its own on the same machine. Networks have random weights, pictures are drawn.
@@ -26,12 +28,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "proto"), str(ROOT / "client")]
 
-from typing import TYPE_CHECKING
-
 from benchmarks.bench import Bench, row_of
 from benchmarks.echo import running_echo
-from benchmarks.ideal_queue import ideal_percentile
+from benchmarks.ideal_queue import fewest_late, ideal_percentile
 from benchmarks.limits import RawModel, best_layout, decode_rate, single_latency
+from benchmarks.load import Load
 from benchmarks.packages import FASHION_CNN, RESNET18, prepare_package, prepare_packages
 from benchmarks.pictures import photographs
 from benchmarks.report import Row, report
@@ -39,9 +40,6 @@ from benchmarks.traffic import Traffic, classify_traffic, infer_traffic
 from service.models.manifest import Precision
 from service.models.repository import ModelRepository
 from tests.integration.running_service import RunningService, entry_of, running_service
-
-if TYPE_CHECKING:
-    from benchmarks.load import Load
 
 SCENARIOS = ("tensors", "batches", "jpeg", "open", "precision")
 IN_FLIGHT = {"tensors": (1, 8, 32), "batches": (1, 8), "jpeg": (1, 4, 8, 32, 64)}
@@ -53,7 +51,7 @@ MANY_IN_FLIGHT = 32
 TAKEN_BY = {"fp32": Precision.FP32, "auto": Precision.INT8}
 """The precision that each setting is expected to take."""
 FAST = ("--fast-grpc-port", "0")
-WAYS = {"tensors": 5, "batches": 3}
+WAYS = {"tensors": 5, "batches": 3, "jpeg": 3}
 """Loads in each round."""
 OPTIONS = ("--device", "cpu", "--drain-seconds", "0")
 MIB = 2**20
@@ -75,7 +73,7 @@ def run_scenario(name: str, root: Path, images: Path | None, seconds: float, opt
     turn = max(1.0, seconds / rounds)
     if name == "open":
         return list(_open(models, arguments, model, traffic, turn))
-    with running_service(models, *arguments, *(FAST if name in {"tensors", "batches"} else ())) as service:
+    with running_service(models, *arguments, *FAST) as service:
         bench = Bench(service, model, traffic, turn)
         if name == "tensors":
             with running_echo(traffic.answer) as (echo, _), running_echo(traffic.answer, loop="asyncio") as (other, _):
@@ -108,8 +106,7 @@ def _against_limit(name: str, bench: Bench, model: RawModel, files: tuple[bytes,
         fast: list[tuple[Load, float]] = []
         for _ in range(ROUNDS):
             loads.append(bench.closed(in_flight))
-            if name == "batches":
-                fast.append(bench.closed(in_flight, fast=True))
+            fast.append(bench.closed(in_flight, fast=True))
             best = best_layout(model, batches=(64,) if name == "batches" else (1, 8), seconds=seconds)
             layout = str(best)
             per_image = 1 / best.images_per_second
@@ -119,8 +116,7 @@ def _against_limit(name: str, bench: Bench, model: RawModel, files: tuple[bytes,
                 per_image, layout = single_latency(model, files, seconds=seconds), "decode, then all cores"
             limits.append(1 / per_image)
         yield row_of(in_flight, loads, statistics.median(limits), bench, layout)
-        if fast:
-            yield row_of(in_flight, fast, statistics.median(limits), bench, f"{layout}; at the second gRPC door")
+        yield row_of(in_flight, fast, statistics.median(limits), bench, f"{layout}; at the second gRPC door")
 
 
 def _precisions(root: Path, files: tuple[bytes, ...], seconds: float, options: list[str]) -> Iterator[Row]:
@@ -185,7 +181,14 @@ def _open_rows(bench: Bench, capacity: float, unloaded: float, objective: float 
             "slo_p99 ms": None if objective is None else 1000 * objective,
             "met": None if objective is None else ("yes" if p99 <= 1000 * objective else "no"),
             "p99 of an ideal queue ms": ideal,
+            **({} if objective is None else _lateness(runs, share * capacity, capacity, objective)),
         }
+
+
+def _lateness(runs: list[tuple[Load, float]], rate: float, capacity: float, objective: float) -> Row:
+    latencies = [latency for load, _ in runs for latency in load.latencies]
+    late = sum(latency > objective for latency in latencies) / max(1, len(latencies))
+    return {"late %": 100 * late, "late whatever is done %": 100 * fewest_late(rate, capacity, objective)}
 
 
 def main() -> None:
