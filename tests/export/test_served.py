@@ -50,6 +50,19 @@ def test_files_are_sent_as_they_are(photographs: Path) -> None:
     assert np.abs(served.images.pixels.astype(int) - images.pixels.astype(int)).max() <= 2
 
 
+@pytest.mark.parametrize("size", [(8192, 1), (3, 90), (1500, 100), (801, 100)])
+def test_strips_are_cut_as_the_service_cuts_them(size: tuple[int, int], tmp_path: Path) -> None:
+    """Longer than eight times their shorter side, and with an odd number of pixels too many."""
+    for index in range(4):
+        place = tmp_path / "ab"[index % 2] / f"{index}.png"
+        place.parent.mkdir(exist_ok=True)
+        noise = np.random.default_rng(index).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(noise).save(place)
+    images = load("folder", tmp_path, PREPROCESSING).train
+    served = serve(images, images, input_spec(PREPROCESSING))
+    assert np.abs(served.images.pixels.astype(int) - images.pixels.astype(int)).max() <= 2
+
+
 def test_published_pictures_are_brought_to_size_by_the_service(splits: Splits) -> None:
     """28 x 28 files for a model of 32 x 32, as anybody would send them."""
     larger = Preprocessing(pixel_format="gray8", height=32, width=32, mean=(0.3,), std=(0.3,))

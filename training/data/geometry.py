@@ -18,6 +18,8 @@ RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
 }
 MID_GREY = 127
+LONGEST_STRIP = 8
+"""How many times its shorter side the longer side of a picture may be before the ends are cut off."""
 
 
 def fit_picture(picture: Image.Image, preprocessing: "Preprocessing") -> NDArray[np.uint8]:
@@ -29,6 +31,7 @@ def fit_picture(picture: Image.Image, preprocessing: "Preprocessing") -> NDArray
         if picture.size != (width, height):
             picture = picture.resize((width, height), filter_)
     else:
+        picture = _middle(picture)
         side, (old_width, old_height) = preprocessing.resize_to, picture.size
         shorter = min(old_width, old_height)
         picture = picture.resize((side * old_width // shorter, side * old_height // shorter), filter_)
@@ -36,6 +39,18 @@ def fit_picture(picture: Image.Image, preprocessing: "Preprocessing") -> NDArray
         picture = picture.crop((left, top, left + width, top + height))
     pixels = np.asarray(picture, dtype=np.uint8)
     return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _middle(picture: Image.Image) -> Image.Image:
+    """Without the ends of a strip, as the service takes it: scaled up first, they would fill the memory."""
+    columns, rows = (
+        min(picture.width, LONGEST_STRIP * picture.height),
+        min(picture.height, LONGEST_STRIP * picture.width),
+    )
+    if picture.size == (columns, rows):
+        return picture
+    left, top = (picture.width - columns) // 2, (picture.height - rows) // 2
+    return picture.crop((left, top, left + columns, top + rows))
 
 
 def turn_polarity(pixels: NDArray[np.uint8], preprocessing: "Preprocessing") -> tuple[NDArray[np.uint8], str]:

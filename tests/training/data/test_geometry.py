@@ -51,6 +51,17 @@ def test_the_shorter_side_is_scaled_and_the_centre_cut_out() -> None:
     assert pixels[4, 0, 0] == 0
 
 
+def test_a_strip_is_cut_before_it_is_scaled() -> None:
+    """One pixel high and 60,000 wide it would otherwise be scaled to 256 by 15 million."""
+    rule = replace(COLOUR, resize="shorter_side", resize_to=256, height=224, width=224)
+    for size in ((60_000, 1), (1, 60_000)):
+        strip = Image.new("RGB", size)
+        strip.paste(
+            (255, 255, 255), (size[0] // 2 - 4, 0, size[0] // 2 + 4, 1) if size[1] == 1 else (0, 29_996, 1, 30_004)
+        )
+        assert fit_picture(strip, rule).min() == 255
+
+
 def test_pictures_on_a_bright_ground_are_inverted_where_the_model_wants_it(sample: Dataset) -> None:
     """As the service does it, and with a note for each split; clothes on black stay as they are."""
     rule = replace(GREY, polarity="bright_on_dark")
