@@ -33,6 +33,7 @@ transform:rotate(180deg);font-weight:400}.confusion td{min-width:36px;text-align
 background:#f2f5f7;border-radius:8px;padding:8px;font-size:13px}figure img{width:100%;image-rendering:pixelated;
 border-radius:4px;display:block;margin-bottom:6px}pre{background:#f2f5f7;padding:12px;border-radius:8px;overflow-x:auto;
 white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px}code{overflow-wrap:anywhere}
+@media(max-width:600px){body{padding:16px 12px}td,th{padding:3px 4px}.scroll{font-size:13px}}
 """
 
 
