@@ -17,7 +17,7 @@ from service.drift import Drift
 from service.engine.times import Stage
 from service.metrics import LABELS_WITH_OWN_SERIES, Metrics
 from service.models.manifest import Baseline
-from tests.service.in_process import InProcess, held, serving, until
+from tests.service.in_process import InProcess, held, serving, until, until_at_work
 from tests.service.packages import PackageRecipe, encode, picture
 
 IMAGE = encode(picture(1))
@@ -130,8 +130,11 @@ async def test_a_model_says_what_answers(service: InProcess) -> None:
 
 async def test_the_queue_s_depth_is_that_of_this_moment(service: InProcess) -> None:
     """Images that wait while another batch runs are seen, and gone when it is over."""
-    with held(service.live()) as release:
-        calls = [service.stub.Classify(pb.ClassifyRequest(image=IMAGE)) for _ in range(4)]
+    live = service.live()
+    with held(live) as release:
+        calls = [service.stub.Classify(pb.ClassifyRequest(image=IMAGE))]
+        await until_at_work(live)  # who comes at once may all go with the first
+        calls += [service.stub.Classify(pb.ClassifyRequest(image=IMAGE)) for _ in range(3)]
         await service.until_inside(4)
         await until(lambda: service.sum("recognition_queue_depth") > 0)
         release.set()
