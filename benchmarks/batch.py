@@ -143,10 +143,10 @@ def job_rate(engine: Engine, source: str, shard_size: int) -> float:
 
 
 @contextmanager
-def served(models: str, replicas: int) -> Iterator[tuple[str, ...]]:
+def served(models: str, replicas: int, options: Sequence[str] = ()) -> Iterator[tuple[str, ...]]:
     """`recognition-serve` on free ports, as many as asked for."""
     ports = ("--grpc-port", "0", "--metrics-port", "0", "--no-http", "--device", "cpu", "--log-format", "json")
-    command = [sys.executable, "-m", "service", "--models", models, *ports]
+    command = [sys.executable, "-m", "service", "--models", models, *ports, *options]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "proto", ROOT / "client")))}
     processes = []
     try:
@@ -180,7 +180,7 @@ def compare(options: argparse.Namespace, choice: ModelChoice) -> None:
     limit = Limit(choice, files[: options.most], cores=cores, per_batch=options.most)
     print(f"{options.model}: {len(files):,} images, {cores} cores, best batch sizes {limit.sizes}", flush=True)
     rows: list[dict[str, float]] = []
-    with served(options.models, options.replicas) as servers:
+    with served(options.models, options.replicas, options.option) as servers:
         for number in range(options.rounds):
             a, b = limit.rates()
             row = {"decode": a, "infer": b, "limit": 1 / (1 / a + 1 / b)}
@@ -213,6 +213,9 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=2000, help="images of one measurement of the limit")
     parser.add_argument("--shard-size", type=int, default=10_000)
     parser.add_argument("--replicas", type=int, default=0, help="of the service, asked over gRPC")
+    parser.add_argument(
+        "--option", action="append", default=[], help="for recognition-serve, as --option=--decode-isolation=thread"
+    )
     options = parser.parse_args()
     choice = ModelChoice(models=options.models, name=options.model, device=Device.CPU)
     compare(options, choice)
