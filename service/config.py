@@ -98,9 +98,9 @@ class Settings(BaseSettings):
     fast (also where they are less than that); the last two change answers a little, see docs/decoding.md."""
     event_loop: EventLoop = EventLoop.AUTO
     """The loop that calls are answered on: uvloop, asyncio, or auto: uvloop where it is installed."""
-    decode_isolation: Literal["auto", "thread", "process"] = "thread"
-    """Where images are decoded: in threads; in processes of their own, whose crash costs one image and no more; or
-    auto: in processes only small files of which many come together, since most of decoding those is Python."""
+    decode_isolation: Literal["auto", "thread", "process"] = "auto"
+    """Where images are decoded: thread; process: in processes of their own, so that a crash costs one image and no
+    more; auto: in threads, but small files that come many together in processes, as most of that decoding is Python."""
     decode_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
     """What decoding one image may take in a process of its own; in a thread the limits on its size decide."""
     max_batch_size: Annotated[int, Field(ge=1, le=1024)] = 64

@@ -74,7 +74,8 @@ def build_loaders(settings: Settings, provider: Provider, listeners: Listeners, 
         guard=guard,
     )
     limits = _image_limits(settings)
-    pool = DecodePool(_decode_threads(settings), limits, seconds=settings.decode_seconds)
+    processes = _decode_threads(settings) if settings.decode_isolation == "process" else _small_at_once(settings)
+    pool = DecodePool(processes, limits, seconds=settings.decode_seconds)
     decoders: dict[str, Decoders] = {
         "thread": InThread(limits),
         "process": InProcesses(pool),
@@ -89,6 +90,11 @@ def build_loaders(settings: Settings, provider: Provider, listeners: Listeners, 
 
 def _decode_threads(settings: Settings) -> int:
     return settings.decode_threads or available_cores()
+
+
+def _small_at_once(settings: Settings) -> int:
+    """Threads that may decode small files, or wait for processes that do; the others are left to who is alone."""
+    return max(1, _decode_threads(settings) // 2)
 
 
 def _image_limits(settings: Settings) -> ImageLimits:
@@ -132,7 +138,7 @@ def _loader(settings: Settings, computing: _Computing, listeners: Listeners, dec
         policy=computing.policy,
         limits=_image_limits(settings),
         workers=ThreadPoolExecutor(threads, thread_name_prefix="decode"),
-        small_at_once=max(1, threads // 2) if settings.decode_isolation == "thread" else threads,
+        small_at_once=threads if settings.decode_isolation == "process" else _small_at_once(settings),
         tries=settings.model_trial == "all",
         decoders=decoders,
         observer=LoadObserver(

@@ -35,6 +35,8 @@ CHUNKS_OF_A_REQUEST = 8
 """Most parts that a large request is decoded in, side by side."""
 CHUNK_BYTES = 64 * 2**10
 """A part has no less: to hand one to a thread and to hear of its end costs as much as decoding a few small images."""
+PATIENT_CHUNK_BYTES = 4 * CHUNK_BYTES
+"""The same at the lowest priority, where nobody waits for the first of them."""
 SMALL_BYTES = 4 * 2**10
 """Of a file: below that, most of the decoding is Python, which runs in one thread at a time, so that more threads would
 mostly wait for each other.
@@ -165,7 +167,8 @@ class Classifier:
             return computed
 
         size_bytes = sum(map(len, images))
-        parts = max(1, min(CHUNKS_OF_A_REQUEST, size_bytes // CHUNK_BYTES))
+        least = PATIENT_CHUNK_BYTES if priority is Priority.LOW else CHUNK_BYTES
+        parts = max(1, min(CHUNKS_OF_A_REQUEST, size_bytes // least))
         size = max(self._chunk_images, math.ceil(len(images) / parts))
         small = size_bytes < SMALL_BYTES * len(images)
         prepare = partial(self._preparation.prepare_all, small=small)

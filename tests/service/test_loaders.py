@@ -9,10 +9,11 @@ from structlog.testing import capture_logs
 from service import loaders
 from service.bootstrap import build_server
 from service.config import Settings
+from service.engine.decoders import SmallInProcesses
 from service.engine.providers import CPU_PROVIDER, CUDA_PROVIDER, Provider
 from service.loaders import _batch_policy
 from service.ports import StartRefused
-from tests.service.in_process import QUICK, held, serving
+from tests.service.in_process import QUICK, held, serving, until
 from tests.service.models.damage import edit_manifest
 from tests.service.packages import encode, picture
 
@@ -24,7 +25,7 @@ async def test_batches_are_cut_by_the_settings(models: Path) -> None:
     async with serving(models, max_batch_size=4) as service:
         with held(service.live()) as release:
             calls = [service.stub.Classify(pb.ClassifyRequest(image=IMAGE)) for _ in range(12)]
-            await service.until_inside(12)
+            await until(lambda: service.live().batcher.waiting >= 8)
             release.set()
             sizes = [(await call).times.batch_size for call in calls]
         assert max(sizes) == 4
@@ -72,3 +73,23 @@ def test_what_runs_beside_the_graphs_of_a_gpu_is_said(name: str, parallel_batche
         policy = _batch_policy(settings, Provider(name=name, reason="told"), threads=4)
     assert policy.lanes == (parallel_batches or 1)
     assert [entry["parallel_batches"] for entry in log] == [parallel_batches] * warnings
+
+
+@pytest.mark.parametrize(("threads", "processes"), [(6, 3), (1, 1)])
+async def test_many_small_images_are_answered_alike_before_there_is_a_process_and_then(
+    models: Path, threads: int, processes: int
+) -> None:
+    """No process is there before it is wanted, and half of the threads are left to who sends a single image."""
+    request = pb.BatchClassifyRequest(images=[encode(picture(number)) for number in range(20)])
+    async with serving(models, decode_threads=threads) as service:
+        await service.stub.Classify(pb.ClassifyRequest(image=IMAGE))
+        line, decoders = service.live().classifier._line, service.live().classifier._preparation._decoders
+        assert isinstance(decoders, SmallInProcesses)
+        pool = decoders._pool
+        assert (pool._startable, line._small_at_once) == (processes, processes)
+        before = await service.stub.BatchClassify(request)
+        assert pool._startable == processes - 1
+        await until(lambda: bool(pool.pids()))
+        after = await service.stub.BatchClassify(request)
+        assert [one.classification for one in after.results] == [one.classification for one in before.results]
+        pool.close()

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,10 +14,12 @@ import pytest
 from service.engine.answers import Answer, Answers, Embedded
 from service.engine.batcher import Batcher, BatchPolicy
 from service.engine.decode import Decode, ImageLimits, decode
+from service.engine.decoded import Decoded, Target, Tensors
 from service.engine.decoders import InThread
 from service.engine.jpeg import Pixels
 from service.engine.pipeline import SMALL_BYTES, Classifier
 from service.engine.prepared import Prepared
+from service.engine.priority import Priority
 from service.engine.response_cache import ResponseCache
 from service.engine.times import Stage
 from service.errors import (
@@ -326,6 +328,25 @@ async def test_small_files_are_decoded_by_few_threads_and_large_ones_by_all() ->
     assert [len(set(chunk)) for chunk in chunks] == [1, 1, 1, 1]
     large = [file(value) + bytes(16 * SMALL_BYTES) for value in range(16)]
     assert len((await subject.classifier.classify_many(large, top_k=1)).computed) == 16
+    await subject.stop()
+
+
+async def test_where_nobody_waits_a_request_is_cut_into_fewer_parts() -> None:
+    """At the lowest priority what else are two parts is one."""
+    parts: list[int] = []
+
+    class Counted(InThread):
+        def several(self, images: Sequence[bytes], target: Target, out: Tensors, *, small: bool) -> Decoded:
+            parts.append(len(images))
+            return super().several(images, target, out, small=small)
+
+    subject = Subject(policy=BatchPolicy(), calibration=Calibration(temperature=TEMPERATURE))
+    subject.classifier._preparation._decoders = Counted(ImageLimits())
+    await subject.batcher.start()
+    small = [file(value) + bytes(2000) for value in range(70)]
+    for priority in (Priority.NORMAL, Priority.LOW):
+        await subject.classifier.classify_many(small, top_k=1, priority=priority)
+    assert parts == [35, 35, 70]
     await subject.stop()
 
 
