@@ -110,6 +110,7 @@ class Course:
             return
         self._started -= spent.seconds
         self._started_cpu -= spent.cpu_seconds
+        self._record = replace(self._record, epochs=trainer.epoch)  # which may have been the last
         self._progress.resumed(trainer.epoch, spent.seconds)
         lines = self._output / checkpoint.METRICS_FILE
         if self._group.is_first:

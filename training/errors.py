@@ -8,7 +8,7 @@
     epochs  -- TrainingFailed  the loss is not a number
             -- RunInterrupted  a signal came; what was reached is saved
     run     -- RunUnreadable   missing, unfinished or damaged
-            -- RunConflict     the directory holds another run
+            -- RunConflict     the directory holds another run, or another process is training there
 
 Wrong use (RecipeInvalid, RunConflict) ends a command with exit code 2, a signal with 128 and its number, everything
 else with 1.

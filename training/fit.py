@@ -21,6 +21,7 @@ from training.distributed import Group
 from training.errors import RecipeInvalid, RunConflict
 from training.evaluate import predict
 from training.finetune import take_over, train_head
+from training.lock import held
 from training.loop import Trainer
 from training.models import Classifier, build
 from training.record import DataRecord, Hardware, Licence, RunRecord
@@ -49,42 +50,43 @@ def fit(
     """Trains unless `output` holds this very run, finished; goes on with it where it was interrupted.
 
     `weights` are those that the recipe's transfer names; a `precision` of None is the fastest; `graph` lets a GPU take
-    whole steps at once. Raises RunConflict if `output` holds another run.
+    whole steps at once. Raises RunConflict if `output` holds another run, or another process is training there.
     """
     group = group or Group()
     dataset = load(recipe.data.name, data_directory, recipe.preprocessing)
     recipe = recipe.for_classes(len(dataset.labels))
-    before = None if force else _same_run(output, recipe, seed, dataset)
-    if before is not None and before.status == "finished":
-        return Outcome(run=_complete(Run.load(output), dataset, group), trained=False)
-    splits = _split(dataset, recipe)
-    group.check_batch(recipe.batch_size)
-    model = _model(recipe, dataset, seed, weights).to(device)
-    asked = precision
-    precision = precision or _precision(model, recipe, splits, before, group)
-    record = _describe_run(recipe, seed, dataset, splits, model, precision)
-    resume = ResumeFile(output, key=_key(record), every_seconds=save_every_seconds)
-    going_on = not force and resume.exists
-    progress = progress if group.is_first else Unseen()
-    _begin(output, record, splits, dataset, progress, group, going_on=going_on)
-    if not going_on:
-        _note_lost_work(before, asked, progress)
-    course = Course(record, splits, output, progress, resume, group, events=events)
-    if weights is not None and recipe.transfer is not None and not going_on:
-        known = train_head(model, splits.train, recipe, recipe.transfer, seed=seed)
-        group.share_weights(model)  # a GPU may round the features a little differently in each process
-        progress.note(f"the new head knows {known:.1%} of the training images ({course.seconds:.0f} s)")
-    group.synchronise(model)
-    trainer = Trainer(
-        model, splits.train, recipe, seed=seed, precision=precision, group=group, on_note=progress.note,
-        classes=len(dataset.labels), graph=graph,
-    )  # fmt: skip
-    record = course.run(trainer)
-    if group.is_first:
-        write_report(_finish(trainer.model, record, splits, output), splits.test)
-        resume.remove()
-    group.wait()
-    return Outcome(run=Run.load(output), trained=True)
+    with held(output, wanted=group.is_first):
+        before = None if force else _same_run(output, recipe, seed, dataset)
+        if before is not None and before.status == "finished":
+            return Outcome(run=_complete(Run.load(output), dataset, group), trained=False)
+        splits = _split(dataset, recipe)
+        group.check_batch(recipe.batch_size)
+        model = _model(recipe, dataset, seed, weights).to(device)
+        asked = precision
+        precision = precision or _precision(model, recipe, splits, before, group)
+        record = _describe_run(recipe, seed, dataset, splits, model, precision)
+        resume = ResumeFile(output, key=_key(record), every_seconds=save_every_seconds)
+        going_on = not force and resume.exists
+        progress = progress if group.is_first else Unseen()
+        _begin(output, record, splits, dataset, progress, group, going_on=going_on)
+        if not going_on:
+            _note_lost_work(before, asked, progress)
+        course = Course(record, splits, output, progress, resume, group, events=events)
+        if weights is not None and recipe.transfer is not None and not going_on:
+            known = train_head(model, splits.train, recipe, recipe.transfer, seed=seed)
+            group.share_weights(model)  # a GPU may round the features a little differently in each process
+            progress.note(f"the new head knows {known:.1%} of the training images ({course.seconds:.0f} s)")
+        group.synchronise(model)
+        trainer = Trainer(
+            model, splits.train, recipe, seed=seed, precision=precision, group=group, on_note=progress.note,
+            classes=len(dataset.labels), graph=graph,
+        )  # fmt: skip
+        record = course.run(trainer)
+        if group.is_first:
+            write_report(_finish(trainer.model, record, splits, output), splits.test)
+            resume.remove()
+        group.wait()
+        return Outcome(run=Run.load(output), trained=True)
 
 
 def _split(dataset: Dataset, recipe: Recipe) -> Splits:

@@ -14,8 +14,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interruption:
     """Used as a context manager around the epochs: notes the first signal, which someone must then look for.
 
-    A second one does what the first would have done without this. Signals that were ignored stay ignored, and those of
-    a process that is one of several (`heeded` False), or of a thread that is not the main one, are left alone.
+    A second one does what the first would have done without this. Signals that were ignored stay ignored; those that
+    another library handles outside of Python, those of a process that is one of several (`heeded` False), and those of
+    a thread that is not the main one, are left alone.
     """
 
     def __init__(self, *, heeded: bool = True) -> None:
@@ -25,7 +26,7 @@ class Interruption:
         """of the signal that came, if one did"""
 
     def __enter__(self) -> Self:
-        numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        numbers = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
         self._before = {number: signal.signal(number, self._note) for number in numbers if self._heeded}
         return self
 
@@ -40,5 +41,5 @@ class Interruption:
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            signal.signal(number, handler)
         self._before = {}

@@ -95,7 +95,9 @@ class ResumeFile:
         return content
 
     def remove(self) -> None:
-        self._path.unlink(missing_ok=True)
+        """With what was left half written where a process was killed."""
+        for file in (self._path, *self._path.parent.glob(f".{FILE}.*")):
+            file.unlink(missing_ok=True)
 
 
 def run_key(*parts: str) -> str:

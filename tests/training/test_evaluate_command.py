@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.training.conftest import Command
 from tests.training.data.photographs import write_folder, write_photograph
+from training.checkpoint import Run
 
 
 def test_a_run_is_tested_on_other_pictures_with_its_labels(tmp_path: Path, recognition_train: Command) -> None:
@@ -25,3 +26,13 @@ def test_a_run_is_tested_on_other_pictures_with_its_labels(tmp_path: Path, recog
     result = recognition_train(*new, "--dataset", "folder")
     assert (result.returncode, result.stdout) == (1, "")
     assert "has the label 'dusk', which the run does not know; it knows: day, night" in result.stderr
+
+
+def test_a_label_without_pictures_is_named(tmp_path: Path, trained_run: Run, recognition_train: Command) -> None:
+    """Its ratios are 0, and so the macro averages are lower than those of the labels that are there."""
+    for label in ("Bag", "Sandal"):
+        write_photograph(tmp_path / "new" / label / "1.png", bright=False, seed=len(label))
+    result = recognition_train("evaluate", trained_run.directory, "--dataset", "folder", "--data", tmp_path / "new")
+    assert result.returncode == 0, result.stderr
+    assert "note: no picture is labelled T-shirt/top, Trouser, " in result.stderr
+    assert "a label without pictures counts as 0 in the macro averages" in result.stderr

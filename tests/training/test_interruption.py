@@ -14,11 +14,13 @@ from training.config import Recipe
 from training.errors import RunInterrupted
 from training.fit import fit
 from training.interruption import Interruption
+from training.loop import EpochResult
+from training.metrics import Metrics
 from training.resume import FILE
 
 
 class Impatient(SilentProgress):
-    """Sends this process a signal after so many steps, or while the epoch's line is shown."""
+    """Sends this process a signal after so many steps."""
 
     def __init__(self, number: signal.Signals, *, after: int) -> None:
         super().__init__()
@@ -28,6 +30,15 @@ class Impatient(SilentProgress):
         super().step()
         if self.steps == self._after:
             signal.raise_signal(self._number)
+
+
+class ImpatientAtTheEnd(SilentProgress):
+    """Sends it after the last epoch, of which all is counted."""
+
+    def epoch(self, result: EpochResult, validation: Metrics) -> None:
+        super().epoch(result, validation)
+        if result.epoch * 5 == self.expected_steps:
+            signal.raise_signal(signal.SIGTERM)
 
 
 def run_sample(recipe: Recipe, output: Path, progress: SilentProgress) -> Run:
@@ -52,10 +63,13 @@ def test_an_interrupted_run_goes_on_from_the_very_step(
     assert again.steps == 10 - after
 
 
-def test_what_is_interrupted_after_its_last_step_has_only_its_figures_left(recipe: Recipe, tmp_path: Path) -> None:
-    """No step is taken twice."""
+@pytest.mark.parametrize("impatient", [Impatient(signal.SIGINT, after=5), ImpatientAtTheEnd()])
+def test_what_is_interrupted_after_its_last_step_has_only_its_figures_left(
+    recipe: Recipe, tmp_path: Path, impatient: SilentProgress
+) -> None:
+    """No step is taken twice, and the record counts the epoch that another process trained."""
     with pytest.raises(RunInterrupted):
-        run_sample(replace(recipe, epochs=1), tmp_path / "run", Impatient(signal.SIGINT, after=5))
+        run_sample(replace(recipe, epochs=1), tmp_path / "run", impatient)
     again = SilentProgress()
     assert run_sample(replace(recipe, epochs=1), tmp_path / "run", again).record.epochs == 1
     assert again.steps == 0

@@ -144,6 +144,9 @@ def test_a_damaged_file_is_refused_and_another_runs_file_is_nothing(
     file.save(trainer, Best(), Spent(seconds=3.0, cpu_seconds=5.0))
     assert file.load(trainer, Best()) == Spent(seconds=3.0, cpu_seconds=5.0)
     assert ResumeFile(tmp_path, key=run_key("b"), every_seconds=0).load(trainer, Best()) is None
+    (tmp_path / f".{FILE}.123").touch()  # of a process that was killed while it wrote
+    file.remove()
+    assert list(tmp_path.iterdir()) == []
     (tmp_path / FILE).write_bytes(b"PK\x03\x04 not a file of torch's")
     with pytest.raises(RunUnreadable, match=r"resume\.pt is damaged .*remove it"):
         file.load(trainer, Best())

@@ -80,8 +80,16 @@ def load_test(
             f"{dataset.directory} has the label {unknown[0]!r}, which the run does not know; it knows: "
             f"{', '.join(labels)[:200]}"
         )
-    numbers = np.array([labels.index(label) for label in dataset.labels], dtype=np.int64)
-    return replace(dataset.test, labels=numbers[dataset.test.labels]), dataset.notes
+    numbers = np.array([labels.index(label) for label in dataset.labels], dtype=np.int64)[dataset.test.labels]
+    return replace(dataset.test, labels=numbers), (*dataset.notes, *_absent(labels, set(numbers.tolist())))
+
+
+def _absent(labels: tuple[str, ...], seen: set[int]) -> list[str]:
+    absent = [label for number, label in enumerate(labels) if number not in seen]
+    if not absent:
+        return []
+    named = f"{', '.join(absent)[:200]}; a label without pictures counts as 0 in the macro averages"
+    return [f"no picture is labelled {named}"]
 
 
 def list_files(name: str, place: Path | None) -> list[Entry]:
