@@ -40,7 +40,7 @@ DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
     "cifar-100": partial(torchvision_sets.load, "cifar-100"),
 }
 """Published sets, which have a size of their own."""
-LISTINGS: dict[str, Callable[[Path], list[Entry]]] = {"folder": list_folder, "manifest": list_manifest}
+LISTINGS: dict[str, Callable[..., list[Entry]]] = {"folder": list_folder, "manifest": list_manifest}
 """Sets of files, which are read in the size that the model takes."""
 
 
@@ -70,8 +70,8 @@ def load_test(
     Of sets of files that say nothing of a test, all. Raises DataDamaged for a label that the model does not know.
     """
     if name in LISTINGS:
-        entries = list_files(name, directory)
-        dataset = load_entries(name, directory or Path(), for_test_only(entries), preprocessing)
+        entries = for_test_only(list_files(name, directory, fewest=1))
+        dataset = load_entries(name, directory or Path(), entries, preprocessing)
     else:
         dataset = load(name, directory, preprocessing)
     unknown = sorted(set(dataset.labels) - set(labels))
@@ -92,11 +92,11 @@ def _absent(labels: tuple[str, ...], seen: set[int]) -> list[str]:
     return [f"no picture is labelled {named}"]
 
 
-def list_files(name: str, place: Path | None) -> list[Entry]:
-    """The files of a folder or of a manifest."""
+def list_files(name: str, place: Path | None, *, fewest: int = 2) -> list[Entry]:
+    """The files of a folder or of a manifest. Raises DataMissing where they have fewer labels than `fewest`."""
     if place is None:
         raise DataMissing(f"name the {name} with --data")
-    return LISTINGS[name](place)
+    return LISTINGS[name](place, fewest=fewest)
 
 
 __all__ = ["DATASETS", "LISTINGS", "Dataset", "Images", "Splits", "list_files", "load", "load_test", "split"]

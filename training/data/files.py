@@ -27,6 +27,7 @@ TRAIN, VALIDATIONS = "train", ("val", "valid", "validation")
 TESTS = (TEST, *VALIDATIONS)
 """Without a test split the validation pictures are kept for the test; training carves its own validation split."""
 UNUSED = "unused"
+NUMERALS = {1: "one", 2: "two"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,8 @@ class Entry:
     """train, test, unused (validation pictures beside test pictures), or empty where nothing says"""
 
 
-def list_folder(directory: Path) -> list[Entry]:
-    """Every file in a class folder, in the order of the paths. Raises DataMissing where there are no classes."""
+def list_folder(directory: Path, *, fewest: int = 2) -> list[Entry]:
+    """Every file in a class folder, in the order of the paths. Raises DataMissing where there are too few classes."""
     if not directory.is_dir():
         raise DataMissing(f"{directory} is not a directory; name one with a folder of pictures for each class")
     entries = [
@@ -51,8 +52,10 @@ def list_folder(directory: Path) -> list[Entry]:
     ]
     for label in {entry.label for entry in entries}:
         _check_text(label, f"{directory} has a class folder {label!r}")
-    if len({entry.label for entry in entries}) < 2:
-        raise DataMissing(f"{directory} needs a folder of pictures for each of two or more classes, such as ants/1.jpg")
+    if len({entry.label for entry in entries}) < fewest:
+        raise DataMissing(
+            f"{directory} needs a folder of pictures for each of {NUMERALS[fewest]} or more classes, such as ants/1.jpg"
+        )
     return entries
 
 
@@ -67,8 +70,10 @@ def _roots(directory: Path) -> list[tuple[str, Path]]:
     return [(TRAIN, train), (TEST, tests[0]), *((UNUSED, other) for other in tests[1:])]
 
 
-def list_manifest(file: Path) -> list[Entry]:
-    """The rows of a manifest, whose paths are relative to it. Raises DataDamaged for a row that says too little."""
+def list_manifest(file: Path, *, fewest: int = 2) -> list[Entry]:
+    """The rows of a manifest, whose paths are relative to it. Raises DataDamaged for a row that says too little, and
+    DataMissing where there are too few labels.
+    """
     found = list(_rows(file))
     if found and not {"path", "label"} <= found[0].keys():
         columns = ", ".join(str(name) for name in found[0])
@@ -84,8 +89,8 @@ def list_manifest(file: Path) -> list[Entry]:
             raise DataDamaged(f"{file}, line {number}: the path holds a zero byte")
         meant = split if split not in VALIDATIONS else UNUSED if has_test else TEST
         entries.append(Entry(path=file.parent / path, label=label, split=meant))
-    if len({entry.label for entry in entries}) < 2:
-        raise DataMissing(f"{file} needs rows of two or more labels")
+    if len({entry.label for entry in entries}) < fewest:
+        raise DataMissing(f"{file} needs rows of {NUMERALS[fewest]} or more labels")
     return entries
 
 
