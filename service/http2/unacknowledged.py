@@ -13,6 +13,6 @@ def unacknowledged(transport: asyncio.Transport) -> int:
     import fcntl
     import termios
 
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # it may be closed already, which TLS tells of a moment later
         return int.from_bytes(fcntl.ioctl(found.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     return 0

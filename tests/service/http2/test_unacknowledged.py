@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+from asyncio.trsock import TransportSocket
 
 import pytest
 
@@ -34,3 +35,9 @@ async def test_it_becomes_less_as_the_other_end_reads() -> None:
 
 async def test_a_transport_without_a_socket_has_none() -> None:
     assert unacknowledged(asyncio.Transport(extra={})) == 0
+
+
+async def test_of_a_socket_that_is_closed_there_is_none() -> None:
+    with socket.socket() as closed:
+        transport = asyncio.Transport(extra={"socket": TransportSocket(closed)})
+    assert unacknowledged(transport) == 0
