@@ -198,9 +198,7 @@ class Batcher:
             outputs = await self._run(np.concatenate(parts))
         else:
             outputs = await self._run_laid_together(parts)
-        images = sum(map(len, parts))
-        if any(len(rows) != images for rows in (outputs.logits, outputs.embeddings) if rows is not None):
-            raise InferenceFailed("The model gave another number of answers than it was given images.")
+        outputs.check(images=sum(map(len, parts)))
         results, at = [], 0
         for part in parts:
             end = at + len(part)
@@ -213,6 +211,7 @@ class Batcher:
         outputs = None if self._run_lone is None else await self._run_lone(lone)
         if outputs is None:
             raise lone.refusal or InferenceFailed("This model computes no image that is not prepared.")
+        outputs.check(images=1)
         return Computed(results=[outputs], prepared_seconds=lone.began_at - lone.came_at)
 
     async def _run_laid_together(self, parts: list[Tensor]) -> Outputs:

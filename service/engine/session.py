@@ -14,6 +14,7 @@ from service.engine.bound_batches import RUNS_THAT_MAY_RECORD, BoundBatches
 from service.engine.capture import CAPTURE
 from service.engine.execution import CPU_PROVIDER, CUDA_GRAPHS, CUDA_PROVIDER, EXECUTIONS, GPU_PROVIDERS, Options
 from service.engine.providers import ProviderUnavailable, check_provider
+from service.errors import InferenceFailed
 from service.models.manifest import OutputSpec
 
 log = structlog.get_logger("service.session")
@@ -35,6 +36,11 @@ class Outputs:
     embeddings: npt.NDArray[np.float32] | None  # (N, embedding_size)
     padding: int = 0
     """Images that were computed besides, for nobody."""
+
+    def check(self, *, images: int) -> None:
+        """Raises InferenceFailed where there are more or fewer rows than images were given."""
+        if any(len(rows) != images for rows in (self.logits, self.embeddings) if rows is not None):
+            raise InferenceFailed("The model gave another number of answers than it was given images.")
 
 
 class Session:

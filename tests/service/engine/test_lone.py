@@ -219,6 +219,15 @@ async def test_an_error_that_nobody_foresaw_is_not_told_to_the_caller(start: Sta
     assert str(caught.value.__cause__) == "secret"
 
 
+async def test_another_number_of_answers_is_the_model_s_fault(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a batch."""
+    subject = await start()
+    both = Outputs(logits=np.zeros((2, 2), dtype=np.float32), embeddings=None)
+    monkeypatch.setattr(f"{__name__}.outputs_of", lambda _: both)
+    with pytest.raises(InferenceFailed, match="another number of answers"):
+        await subject.classify(1)
+
+
 async def test_who_goes_away_while_it_is_decoded_costs_no_inference(start: Start) -> None:
     """And nobody is in the way of the drain."""
     subject = await start()
