@@ -7,7 +7,6 @@ import os
 import select
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -96,11 +95,11 @@ class DecodeProcess:
         answer = self._read_line(seconds, lambda: min(max(0, chunk.at_work), len(images) - 1))
         try:
             errors = {place: ERRORS[reason](sentence, **facts) for place, reason, sentence, facts in answer["errors"]}
-            good = np.ones(len(images), dtype=bool)
-            good[list(errors)] = False
         except (LookupError, TypeError, ValueError) as error:
             raise Lost("it answered nonsense") from error
-        places = np.flatnonzero(good)
+        places = np.array([place for place in range(len(images)) if place not in errors], dtype=np.intp)
+        if len(places) + len(errors) != len(images):  # an error of an image that there is not
+            raise Lost("it answered nonsense")
         out[: len(places)] = chunk.tensors[: len(places)]
         return Decoded(places=places, times=chunk.times[: len(places)].copy(), errors=errors)
 
@@ -124,13 +123,14 @@ class DecodeProcess:
         return int(getattr(self._process, name).fileno())
 
     def _read_line(self, seconds: float, at_work: Callable[[], int] = lambda: 0) -> dict[str, Any]:
-        """So many seconds for each image that it is at."""
-        line, image, end = b"", 0, time.monotonic() + seconds
+        """So many seconds for each image that it is at. Those in which this process is paused too do not count."""
+        line, image, looks = b"", 0, 0
         while not line.endswith(b"\n"):
             if not self._answers.poll(1000 * seconds / LOOKS):
+                looks += 1
                 if (now_at := at_work()) > image:
-                    image, end = now_at, time.monotonic() + seconds
-                elif time.monotonic() > end:
+                    image, looks = now_at, 0
+                elif looks >= LOOKS:
                     raise Lost("it took too long", image=image, slow=True)
                 continue
             part = os.read(self._stream("stdout"), 65_536)

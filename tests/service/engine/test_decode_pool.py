@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -213,6 +214,43 @@ def test_an_image_that_takes_too_long_is_refused_and_its_process_ended() -> None
         one(pool)
     assert not psutil.pid_exists(before)
     one(pool)
+    pool.close()
+
+
+def test_a_pause_of_the_whole_service_costs_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when its container is paused: the wait ends late, and by then the process has had no time either."""
+    pool = DecodePool(1, LIMITS, seconds=1.5)
+    one(pool)
+    (process,) = pool._free
+    answers, late = process._answers, list[bool]()
+
+    class Paused:
+        def poll(self, milliseconds: float) -> list[tuple[int, int]]:
+            if late:
+                return answers.poll(milliseconds)
+            late.append(True)
+            time.sleep(1.7)
+            return []
+
+    monkeypatch.setattr(process, "_answers", Paused())
+    assert one(pool) == 96
+    assert pool.pids() == [process.pid]
+    pool.close()
+
+
+def test_a_process_that_tells_of_an_image_that_there_is_not_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever took it over: all images have an answer, from the next one."""
+    pool = DecodePool(1, LIMITS, seconds=60)
+    one(pool)
+    (process,) = pool._free
+    read = process._read_line
+
+    def nonsense(*arguments: Any) -> dict[str, Any]:
+        return read(*arguments) | {"errors": [[-1, "IMAGE_UNREADABLE", "No image.", {}]]}
+
+    monkeypatch.setattr(process, "_read_line", nonsense)
+    assert outcomes(pool.decode, [IMAGE] * 3) == outcomes(here, [IMAGE] * 3)
+    assert pool.pids() != [process.pid]
     pool.close()
 
 
