@@ -8,7 +8,9 @@ memory and its open files. Who runs it ends it when an image takes too long (dec
 import json
 import mmap
 import resource
+import signal
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ BYTES_PER_PIXEL = 16
 OTHER_BYTES = 512 * 2**20
 """The chunk, which grows, included."""
 MOST_OPEN_FILES = 32
+LONGEST_SECONDS = 1200
+"""Twice what the settings let one image take: who would have ended this process is gone."""
 
 
 def limit_resources(limits: ImageLimits) -> None:
@@ -46,11 +50,19 @@ def answer(request: dict[str, Any], memory: mmap.mmap, limits: ImageLimits) -> d
     """Decodes what lies in the memory and puts the tensors there."""
     target = target_of(request["target"])
     chunk = ChunkMemory(memory, request["images"], target.shape)
-    decoded = decode_all(chunk.files(), target, limits, chunk.tensors)
+    decoded = decode_all(_in_time(chunk.files()), target, limits, chunk.tensors)
+    signal.alarm(0)
     chunk.times[: len(decoded.places)] = decoded.times
     return {
         "errors": [(place, error.reason, error.sentence, error.metadata) for place, error in decoded.errors.items()]
     }
+
+
+def _in_time(files: Iterator[bytes]) -> Iterator[bytes]:
+    """The system ends this process at an image that takes for ever, in whatever library that is."""
+    for file in files:
+        signal.alarm(LONGEST_SECONDS)
+        yield file
 
 
 def main() -> None:

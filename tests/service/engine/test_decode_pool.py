@@ -20,7 +20,7 @@ from service.engine import decode_pool, decode_process
 from service.engine.child import child_environment
 from service.engine.decode import ImageLimits
 from service.engine.decode_pool import DecodePool
-from service.engine.decode_process import FIRST_BYTES
+from service.engine.decode_process import FIRST_BYTES, DecodeProcess, Lost
 from service.engine.decoded import Decoded, Target, Tensors, decode_all
 from service.engine.decoders import InProcesses
 from service.errors import DecoderUnavailable, ImageUnreadable, ServiceError
@@ -44,6 +44,9 @@ def sniff(data):
     if data == b"KILLS":
         os.kill(os.getpid(), signal.SIGKILL)
     if data == b"HANGS":
+        time.sleep(600)
+    if data == b"FOR EVER":  # as if all but the last second or two had passed
+        signal.alarm(max(0, signal.alarm(0) - 1198))
         time.sleep(600)
     return good(data)
 
@@ -151,9 +154,18 @@ def test_of_many_images_those_that_break_the_decoder_are_refused_alone(tmp_path:
     pool.close()
 
 
+def test_a_process_that_nobody_ends_ends_itself(harmed: None) -> None:
+    """Where an image takes for ever: who asked for it may be gone."""
+    process = DecodeProcess(LIMITS)
+    with pytest.raises(Lost, match="it ended"):
+        process.decode([IMAGE, b"FOR EVER"], TARGET, TARGET.room(2), seconds=60)
+    assert process._process.wait(60) == -signal.SIGALRM
+    process.end()
+
+
 @pytest.fixture
 def harmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes in which the bytes KILLS and HANGS do what they say."""
+    """Processes in which the bytes KILLS, HANGS and FOR EVER do what they say."""
     (tmp_path / "sitecustomize.py").write_text(HARM, encoding="utf-8")
     environment = child_environment()
     path = os.pathsep.join((str(tmp_path), environment["PYTHONPATH"]))
