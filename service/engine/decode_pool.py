@@ -65,7 +65,11 @@ class DecodePool:
             if not self._startable or time.monotonic() < self._start_again_at:
                 return False
             self._startable -= 1
-        threading.Thread(target=self._start_beside, name="decoder-start", daemon=True).start()
+        try:
+            threading.Thread(target=self._start_beside, name="decoder-start", daemon=True).start()
+        except RuntimeError:  # the system gives no more threads
+            self._start_again_at = time.monotonic() + NEXT_START_SECONDS
+            self._give(None)
         return False
 
     @property

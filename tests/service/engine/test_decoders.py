@@ -1,6 +1,7 @@
 """Who makes tensors of images (service/engine/decoders.py): always the same ones, and never at the price of waiting."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -83,6 +84,25 @@ def test_where_no_process_can_be_started_the_thread_does_it(monkeypatch: pytest.
     pool._free[0]._process.kill()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     by(subject)
+    pool.close()
+
+
+def test_where_there_are_no_more_threads_the_one_that_asks_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a process is started once there are."""
+    pool = DecodePool(1, LIMITS, seconds=30)
+    subject = SmallInProcesses(LIMITS, pool)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        by(subject)
+        assert pool._startable == 1
+    by(subject)
+    assert pool._startable == 1  # not again at once
+    pool._start_again_at = 0.0
+    until(pool.has_one_free)
     pool.close()
 
 
