@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import grpc
+import pytest
 
 from service.http2.bodies import MESSAGE_OVERHEAD, Bodies
 from service.http2.frames import DATA, END_STREAM, PADDED, WINDOW_UPDATE, frame
@@ -98,20 +99,15 @@ async def test_short_messages_count_what_they_take() -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_call_is_not_kept_by_frames_that_bring_nothing() -> None:
-    """A whole message without its end, and empty frames behind it."""
+@pytest.mark.parametrize(
+    ("method", "begun"),
+    [("Echo", message(b"hello")), ("Join", message(b"a") + message(b"b")[:-1])],
+    ids=["a call", "a stream"],
+)
+async def test_nobody_is_kept_by_frames_that_bring_nothing(method: str, begun: bytes) -> None:
+    """Behind a whole message without its end, or behind the beginning of the next one."""
     async with opened(body_seconds=0.3) as door, peer(door.port) as client:
-        client.say(client.head(1), frame(DATA, 0, 1, message(b"hello")))
-        answering = asyncio.create_task(client.answer(1))
-        while not answering.done():
-            client.say(frame(DATA, 0, 1))
-            await asyncio.sleep(0.02)
-        assert answering.result().status == "4"
-
-
-async def test_a_message_of_a_stream_is_not_kept_by_frames_that_bring_nothing() -> None:
-    async with opened(body_seconds=0.3) as door, peer(door.port) as client:
-        client.say(client.head(1, _path="/test.Echo/Join"), frame(DATA, 0, 1, message(b"a") + message(b"b")[:-1]))
+        client.say(client.head(1, _path=f"/test.Echo/{method}"), frame(DATA, 0, 1, begun))
         answering = asyncio.create_task(client.answer(1))
         while not answering.done():
             client.say(frame(DATA, 0, 1))
