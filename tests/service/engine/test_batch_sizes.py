@@ -7,7 +7,8 @@ from service.engine.batch_policy import BatchPolicy
 from service.engine.batch_sizes import BatchSizes
 from service.engine.priority import Priority
 from service.engine.scheduler import Scheduler
-from tests.service.engine.test_scheduler import NEARLY_FLAT, STEEP, Afternoon, Image, p99, poisson
+from tests.service.engine.afternoon import Afternoon, p99, poisson
+from tests.service.engine.schedulers import NEARLY_FLAT, STEEP, Image
 
 
 def sizes(costs: dict[int, float] | None, **policy: float) -> BatchSizes:
