@@ -14,6 +14,7 @@ from service.engine.batch_costs import BatchCosts
 from service.engine.batch_item import Computed, Item, Part, Payload, Result, Timed, expire, fail
 from service.engine.batch_policy import BatchPolicy, Closed
 from service.engine.eager import start_now
+from service.engine.lanes import Lanes
 from service.engine.priority import NOBODY, PerPriority, Priority
 from service.engine.running import RunningBatches
 from service.engine.scheduler import Cut, Scheduler
@@ -58,7 +59,7 @@ class BatchQueue(Generic[Payload, Result]):
         self._wake: asyncio.Handle | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._started = self._closing = False
-        self._done_at = 0.0
+        self._lanes = Lanes(policy.lanes)
 
     @property
     def waiting(self) -> int:
@@ -199,7 +200,7 @@ class BatchQueue(Generic[Payload, Result]):
         self._look()
 
     async def _execute(self, items: list[Item[Payload, Result]], closed: Closed) -> None:
-        size, began = sum(item.rows for item in items), time.monotonic()
+        size, turn = sum(item.rows for item in items), self._lanes.enter(time.monotonic())
         try:
             computed = await self._compute([item.part.payload for item in items])
             if len(computed.results) != len(items):
@@ -209,12 +210,10 @@ class BatchQueue(Generic[Payload, Result]):
             if ends_the_worker(error):
                 raise
             return
-        ended = time.monotonic()
-        if self._policy.ahead:  # made ready while another was computed; that time belongs to the wait
-            began = max(began, self._done_at)
-        if items[0].part.began_at is not None:
-            began = items[0].part.began_at()
-        self._done_at = ended
+        finally:
+            ended = time.monotonic()
+            self._lanes.leave(ended)
+        began = turn.began_at if items[0].part.began_at is None else items[0].part.began_at()
         seconds = ended - began
         self._scheduler.observe(size, seconds)
         waits = tuple(began - computed.prepared_seconds - item.arrival for item in items)

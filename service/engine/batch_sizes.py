@@ -60,6 +60,11 @@ class BatchSizes:
         return self.whole if self.lanes == 1 else 1
 
     @property
+    def quick(self) -> bool:
+        """Whether others may wait for a full batch that began before they came."""
+        return self._costs.known and self._costs.largest_within(self._longest(), (self._largest,)) is not None
+
+    @property
     def window_seconds(self) -> float:
         """How long a batch may gather while another runs beside a free lane, where company makes images cheaper."""
         if self._policy.slo_seconds is None or min(self._worth, self._largest) == 1 or not self._costs.known:
@@ -99,5 +104,8 @@ class BatchSizes:
         """Most images that are computed within so little time that others may wait for them."""
         if not self._costs.known or self._policy.ahead:  # a GPU fills sizes up, and would compute more than was asked
             return 1
-        longest = min(WHOLE_SECONDS, (self._policy.slo_seconds or math.inf) / 2)
-        return self._costs.largest_within(longest, range(1, self._policy.max_batch_size + 1)) or 1
+        return self._costs.largest_within(self._longest(), range(1, self._policy.max_batch_size + 1)) or 1
+
+    def _longest(self) -> float:
+        """Seconds that others may have to wait for what is computed in one piece."""
+        return min(WHOLE_SECONDS, (self._policy.slo_seconds or math.inf) / 2)

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from typing import TypeVar
 
 from service.engine.batcher import Batcher
@@ -31,7 +30,7 @@ class DecodeLine:
         self._workers = workers
         self._batcher = batcher
         self._small_at_once = small_at_once
-        self._turns = asyncio.Semaphore(small_at_once)
+        self._small_workers = ThreadPoolExecutor(small_at_once, thread_name_prefix="decode-small")
         self._waiting = Counter[Priority]()
         self._small = 0
         self._each_seconds = 0.0
@@ -71,10 +70,9 @@ class DecodeLine:
         self._waiting[priority] += count
         self._small += count if small else 0
         try:
-            async with self._turns if small else nullcontext():
-                return await asyncio.get_running_loop().run_in_executor(
-                    self._workers, self._timed, prepare, images, max(1, count)
-                )
+            workers = self._small_workers if small else self._workers
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(workers, self._timed, prepare, images, max(1, count))
         finally:
             self._waiting[priority] -= count
             self._small -= count if small else 0

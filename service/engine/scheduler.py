@@ -133,10 +133,12 @@ class Scheduler(Generic[Item]):
 
     def next(self, *, now: float, running: int, closing: bool = False) -> Cut[Item] | Pause:
         """What to do now. What it gives out is no longer in the queue."""
+        if not len(self._line):
+            return Pause()
         # A quick model too has all lanes while so much waits that it is worth a thread of its own.
         quick = self._costs.expected(min(self._waiting, self._sizes.whole)) < WORTH_A_LANE_SECONDS
         free = (self._sizes.lanes if quick else self._policy.lanes) - running
-        if not len(self._line) or free <= -self._policy.ahead:
+        if free <= -self._ahead():
             return Pause()
         if free <= 0:  # one that is full gains nothing by waiting for the lane
             full = self._waiting >= self._sizes.largest
@@ -150,6 +152,14 @@ class Scheduler(Generic[Item]):
         first = self._line.first().priority
         size = self._sizes.next(self._waiting, crowd=_crowd(self._rows[first], first), free=free)
         return self._cut(size, now, closed, running=running)
+
+    def _ahead(self) -> int:
+        """Full batches that may be handed over while every lane is taken, to be made ready, or so that its threads need
+        not wait until the loop hears of their end. Whoever comes then waits for one more of those that are quick.
+        """
+        if self._line.first().priority is Priority.LOW and self._sizes.quick:
+            return max(1, self._policy.ahead)
+        return self._policy.ahead
 
     def _patience(self, now: float, running: int) -> tuple[float, Closed]:
         """How much longer to wait for company, and why not any longer."""
