@@ -58,6 +58,23 @@ def test_lanes_share_the_cores_when_the_objective_is_reckoned() -> None:
     assert sizes(STEEP, lanes=1, slo_seconds=0.028).largest == 8
 
 
+@pytest.mark.parametrize(
+    ("costs", "policy", "quick"),
+    [
+        ({1: 0.001, 4: 0.0039}, {}, True),
+        ({1: 0.001, 4: 0.0039}, {"slo_seconds": 0.001}, False),
+        ({1: 0.002, 4: 0.0051}, {}, False),
+        (NEARLY_FLAT, {}, False),
+        (None, {}, False),
+    ],
+)
+def test_a_full_batch_is_quick_where_others_may_wait_for_it(
+    costs: dict[int, float] | None, policy: dict[str, float], quick: bool
+) -> None:
+    """For five milliseconds, or half of the objective."""
+    assert sizes(costs, max_batch_size=4, **policy).quick is quick
+
+
 def test_nobody_waits_for_company_that_saves_little() -> None:
     """Though batches are larger while many wait."""
     assert sizes(NEARLY_FLAT, lanes=2, slo_seconds=1.0).largest == 8

@@ -90,3 +90,22 @@ async def test_small_files_wait_for_the_threads_that_they_may_have(small: bool) 
         release.set()
         await decoding
         line.check_room(deadline=time.monotonic() + 3, priority=Priority.NORMAL)
+
+
+async def test_small_files_and_others_do_not_wait_for_each_other() -> None:
+    """Nor do small ones wait for the loop: the next is with its thread before."""
+    batcher = Batcher(FakeSession().run, BatchPolicy())
+    large, small = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as workers:
+        line = DecodeLine(workers, batcher, small_at_once=1)
+        others = asyncio.create_task(line.run(large.wait, 60.0, 16, priority=Priority.NORMAL))
+        await asyncio.sleep(0)
+        first, second = (
+            asyncio.create_task(line.run(small.wait, 60.0, 16, priority=Priority.NORMAL, small=True)) for _ in range(2)
+        )
+        await asyncio.sleep(0)
+        small.set()
+        assert await asyncio.gather(first, second) == [True, True]
+        assert not others.done()
+        large.set()
+        await others

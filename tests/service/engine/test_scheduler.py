@@ -3,6 +3,7 @@
 import pytest
 
 from service.engine.batch_policy import Closed
+from service.engine.priority import Priority
 from service.engine.scheduler import Cut, Pause
 from tests.service.engine.schedulers import SLOW, STEEP, Image, names, numbered, scheduler
 
@@ -44,6 +45,29 @@ def test_only_a_full_batch_is_made_ready_ahead() -> None:
     subject.push(Image(name=7))
     assert subject.next(now=0.0, running=2) == Pause()
     assert names(subject.next(now=0.0, running=0)) == [4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("costs", "priority", "other", "ahead"),
+    [
+        (QUICK, Priority.LOW, None, [0, 1]),
+        (QUICK, Priority.NORMAL, None, None),
+        (QUICK, Priority.LOW, Priority.NORMAL, None),  # who comes then waits for no more than those
+        (SLOW, Priority.LOW, None, None),
+        (None, Priority.LOW, None, None),  # nobody knows what a batch costs
+    ],
+)
+def test_at_the_lowest_priority_one_quick_batch_is_handed_over_ahead(
+    costs: dict[int, float] | None, priority: Priority, other: Priority | None, ahead: list[int] | None
+) -> None:
+    """A full one and no second, and none while somebody more important waits."""
+    images = [Image(name=name, priority=priority) for name in range(6)]
+    if other is not None:
+        images.append(Image(name=6, priority=other))
+    subject = scheduler(*images, costs=costs, max_batch_size=3, lanes=2)
+    step = subject.next(now=0.0, running=2)
+    assert (None if isinstance(step, Pause) else names(step)) == ahead
+    assert subject.next(now=0.0, running=3) == Pause()
 
 
 def test_a_free_session_takes_what_is_there() -> None:
