@@ -105,7 +105,7 @@ async def test_small_files_and_others_do_not_wait_for_each_other() -> None:
         )
         await asyncio.sleep(0)
         small.set()
-        assert await asyncio.gather(first, second) == [True, True]
+        assert all(await asyncio.gather(first, second))
         assert not others.done()
         large.set()
         await others
