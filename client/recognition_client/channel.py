@@ -24,6 +24,8 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 MAX_ATTEMPTS = 5
 """gRPC makes no more attempts than this, whatever it is told."""
 _CONNECT_SECONDS = 3.0
+_PAUSE_SECONDS = 0.1
+"""Before the second attempt; before each further one twice as long, up to ten times this, and less by chance."""
 _TO_SEVERAL = ("dns:", "ipv4:", "ipv6:")
 """Targets that may have several replicas behind them. One that was named alone is asked whatever it says of itself."""
 
@@ -78,8 +80,8 @@ class ChannelConfig:
         if self.max_attempts > 1:
             policy = {
                 "maxAttempts": self.max_attempts,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
+                "initialBackoff": f"{_PAUSE_SECONDS}s",
+                "maxBackoff": f"{10 * _PAUSE_SECONDS}s",
                 "backoffMultiplier": 2,
                 "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
             }

@@ -4,9 +4,15 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from recognition_client import AsyncRecognitionClient, RecognitionClient
+from recognition_client import AsyncRecognitionClient, RecognitionClient, channel
 
 from tests.client.fake_service import FakeService, RunningServer
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the attempts of a call, of which many are counted here; test_channel.py has the real ones."""
+    monkeypatch.setattr(channel, "_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture

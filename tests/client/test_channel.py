@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from recognition_client.channel import MAX_MESSAGE_BYTES, ChannelConfig
+from recognition_client import channel
+from recognition_client.channel import _PAUSE_SECONDS, MAX_MESSAGE_BYTES, ChannelConfig
 
 
 def config(target: str = "host:1", timeout_seconds: float = 10.0, max_attempts: int = 4) -> ChannelConfig:
@@ -55,6 +56,14 @@ def test_one_attempt_means_no_retry() -> None:
     """The policy is left out; the balancing stays."""
     service_config = json.loads(dict(config(max_attempts=1).options)["grpc.service_config"])
     assert service_config == {"loadBalancingConfig": [{"round_robin": {}}]}
+
+
+def test_the_pauses_between_attempts_begin_at_a_tenth_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And are a second at most. The other tests have shorter ones."""
+    monkeypatch.setattr(channel, "_PAUSE_SECONDS", _PAUSE_SECONDS)
+    service_config = json.loads(dict(config().options)["grpc.service_config"])
+    policy = service_config["methodConfig"][0]["retryPolicy"]
+    assert (policy["initialBackoff"], policy["maxBackoff"], policy["backoffMultiplier"]) == ("0.1s", "1.0s", 2)
 
 
 @pytest.mark.parametrize(

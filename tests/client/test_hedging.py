@@ -5,12 +5,13 @@ import itertools
 import math
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import grpc
 import pytest
+import pytest_asyncio
 from recognition_client import AsyncRecognitionClient, ImageRejected, RecognitionClient, hedging
 from recognition_client.ending import Ended
 from recognition_client.hedging import Hedging
@@ -117,44 +118,65 @@ def test_a_bad_image_is_told_at_once(replicas: Replicas) -> None:
         assert time.monotonic() - began < SLOW_SECONDS
 
 
-@pytest.mark.parametrize(
-    ("script", "outcome", "attempts"),
-    [
-        ([(1, 0, "a")], "a", 1),
-        ([(NEVER, 0, "a"), (2, 0, "b")], "b", 2),
-        ([(NEVER, 0, "a"), (NEVER, 0, "b"), (3, 0, "c")], "c", 3),  # two went to the slow replica
-        ([(3, 0, "a"), (NEVER, 0, "b"), (NEVER, 0, "c")], "a", 3),
-        ([(2, LATER, "a"), (2, 0, FULL)], "a", 2),  # who is full gets no more
-        ([(3, 0, FULL), (NEVER, 0, "b"), (3, LATER, "c")], "c", 3),  # the others may still answer
-        ([(2, LATER, FULL), (2, 0, FULL)], FULL, 2),
-        ([(3, 0, WRONG), (NEVER, 0, "b"), (NEVER, 0, "c")], WRONG, 3),  # it would be wrong there too
-        ([(1, 0, FULL)], FULL, 1),  # gRPC's own retries have had their turn
-    ],
-)
-@pytest.mark.parametrize("blocking", [True, False])
-async def test_the_first_answer_wins(script: list[Any], outcome: Any, attempts: int, blocking: bool) -> None:
-    """An error wins only where the other attempt would have it too, or has it."""
+SCRIPTS: list[tuple[list[tuple[int, float, Any]], Any, int]] = [
+    ([(1, 0, "a")], "a", 1),
+    ([(NEVER, 0, "a"), (2, 0, "b")], "b", 2),
+    ([(NEVER, 0, "a"), (NEVER, 0, "b"), (3, 0, "c")], "c", 3),  # two went to the slow replica
+    ([(3, 0, "a"), (NEVER, 0, "b"), (NEVER, 0, "c")], "a", 3),
+    ([(2, LATER, "a"), (2, 0, FULL)], "a", 2),  # who is full gets no more
+    ([(3, 0, FULL), (NEVER, 0, "b"), (3, LATER, "c")], "c", 3),  # the others may still answer
+    ([(2, LATER, FULL), (2, 0, FULL)], FULL, 2),
+    ([(3, 0, WRONG), (NEVER, 0, "b"), (NEVER, 0, "c")], WRONG, 3),  # it would be wrong there too
+    ([(1, 0, FULL)], FULL, 1),  # gRPC's own retries have had their turn
+]
+"""What becomes of each attempt, what the caller gets, and how many attempts there were."""
+
+
+class Race(NamedTuple):
+    given: Attempts
+    found: Any
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def races() -> dict[tuple[int, bool], Race]:
+    """Every script played, for a caller that blocks and for one that does not. Side by side: each waits for long."""
+    keys = [(number, blocking) for number in range(len(SCRIPTS)) for blocking in (True, False)]
+    with ThreadPoolExecutor(len(SCRIPTS)) as threads:
+        played = await asyncio.gather(
+            *(_race(SCRIPTS[number][0], threads if blocking else None) for number, blocking in keys)
+        )
+    return dict(zip(keys, played, strict=True))
+
+
+async def _race(script: list[tuple[int, float, Any]], threads: ThreadPoolExecutor | None) -> Race:
     given, policy = Attempts(*script), Hedging(SOON)
     loop = asyncio.get_running_loop()
+
+    def attempt(seconds: float) -> "grpc.Future[str]":
+        return asyncio.run_coroutine_threadsafe(_begin(given, seconds), loop).result()
+
     try:
-        if blocking:
-
-            def attempt(seconds: float) -> "grpc.Future[str]":
-                return asyncio.run_coroutine_threadsafe(_begin(given, seconds), loop).result()
-
-            found: Any = await asyncio.to_thread(policy.call, attempt, timeout_seconds=10.0)
-        else:
-            found = await policy.call_async(given.asked, timeout_seconds=10.0)
+        if threads is None:
+            return Race(given, await policy.call_async(given.asked, timeout_seconds=10.0))
+        return Race(given, await loop.run_in_executor(threads, lambda: policy.call(attempt, timeout_seconds=10.0)))
     except grpc.RpcError as error:
-        found = error
-    assert found is outcome or found == outcome
-    assert len(given.begun) == attempts
-    assert given.begun[0] == 10.0
-    assert all(later <= sooner - SOON for sooner, later in itertools.pairwise(given.begun))
+        return Race(given, error)
 
 
 async def _begin(given: Attempts, seconds: float) -> "grpc.Future[str]":
     return given(seconds)
+
+
+@pytest.mark.parametrize("number", range(len(SCRIPTS)))
+@pytest.mark.parametrize("blocking", [True, False])
+def test_the_first_answer_wins(races: dict[tuple[int, bool], Race], number: int, blocking: bool) -> None:
+    """An error wins only where the other attempt would have it too, or has it."""
+    _, outcome, attempts = SCRIPTS[number]
+    given, found = races[number, blocking]
+    assert found is outcome or found == outcome
+    assert len(given.begun) == attempts
+    assert given.begun[0] == 10.0
+    assert all(later <= sooner - SOON for sooner, later in itertools.pairwise(given.begun))
 
 
 async def test_the_loser_is_cancelled() -> None:
