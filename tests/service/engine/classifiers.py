@@ -10,9 +10,7 @@ from service.engine.decode import Decode, ImageLimits, decode
 from service.engine.decoders import InThread
 from service.engine.pipeline import Classifier
 from service.engine.times import Stage
-from service.errors import (
-    ServiceError,
-)
+from service.errors import ServiceError
 from service.models.manifest import Calibration, InputSpec, PixelFormat
 from tests.service.engine.fake_session import FakeSession
 from tests.service.packages import encode

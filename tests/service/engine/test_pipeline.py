@@ -19,10 +19,7 @@ from service.engine.pipeline import SMALL_BYTES
 from service.engine.priority import Priority
 from service.engine.response_cache import ResponseCache
 from service.engine.times import Stage
-from service.errors import (
-    ImageUnreadable,
-    InferenceFailed,
-)
+from service.errors import ImageUnreadable, InferenceFailed
 from service.models.manifest import Calibration
 from tests.service.engine.classifiers import TEMPERATURE, Subject, file, outline, share
 
