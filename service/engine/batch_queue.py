@@ -127,6 +127,22 @@ class BatchQueue(Generic[Payload, Result]):
         Raises QueueFull or DeadlineUnreachable at once, ShuttingDown after `drain`, InferenceFailed or a caller's own
         error where the session fails. `deadline` is on the clock of `time.monotonic`.
         """
+        futures = self.put(parts, deadline=deadline, priority=priority)
+        if len(futures) == 1:
+            return [await futures[0]]
+        try:
+            return await asyncio.gather(*futures)
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def put(
+        self, parts: Sequence[Part[Payload]], *, deadline: float | None, priority: Priority
+    ) -> list[asyncio.Future[Timed[Result]]]:
+        """Lets all parts in or none: a future for each, to be cancelled by whoever waits for it no longer.
+
+        Raises what `submit` raises at once.
+        """
         if self._closing:
             raise ShuttingDown("The server is shutting down; send the request to another one.")
         now = self.admit(
@@ -136,19 +152,11 @@ class BatchQueue(Generic[Payload, Result]):
             priority=priority,
         )
         loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[Timed[Result]]] = []
-        for part in parts:
-            future: asyncio.Future[Timed[Result]] = loop.create_future()
-            futures.append(future)
+        futures: list[asyncio.Future[Timed[Result]]] = [loop.create_future() for _ in parts]
+        for part, future in zip(parts, futures, strict=True):
             self._scheduler.push(Item(part=part, future=future, arrival=now, deadline=deadline, priority=priority))
         self._look_soon()
-        if len(futures) == 1:
-            return [await futures[0]]
-        try:
-            return await asyncio.gather(*futures)
-        finally:
-            for future in futures:
-                future.cancel()
+        return futures
 
     async def drain(self) -> None:
         """Takes nothing new, answers all that was accepted, and stops."""

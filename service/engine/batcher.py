@@ -5,7 +5,6 @@ When a batch is cut is the scheduler's business (scheduler.py), how it gets ther
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, cast
 
@@ -18,6 +17,7 @@ from service.engine.batch_policy import BatchPolicy, Closed
 from service.engine.batch_queue import BatchQueue, BatchReport, Observe
 from service.engine.lone import Lone
 from service.engine.priority import PerPriority, Priority
+from service.engine.rows import Piece, Row, Rows, piece_of, rows_of
 from service.engine.session import Outputs
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ServiceError
 
@@ -32,43 +32,6 @@ Tensor = npt.NDArray[np.uint8]
 Run = Callable[[Tensor], Awaitable[Outputs]]
 RunLone = Callable[[Lone[Any]], Awaitable[Outputs | None]]
 Payload: TypeAlias = Tensor | Lone[Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One image's share of a batch's outputs."""
-
-    logits: npt.NDArray[np.float32]  # (labels,)
-    embedding: npt.NDArray[np.float32] | None  # (embedding_size,)
-    queue_seconds: float
-    inference_seconds: float
-    batch_size: int
-    padding: int = 0
-    """Images that were computed besides, to fill the batch up to its bucket."""
-    computed_at: float = 0.0
-    """When the batch began, on the clock of `time.monotonic`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """The outputs for several images, in their order; the times are those of the slowest."""
-
-    logits: npt.NDArray[np.float32]  # (N, labels)
-    embeddings: npt.NDArray[np.float32] | None  # (N, embedding_size)
-    queue_seconds: float
-    inference_seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """Neighbours of one caller's images that were answered together, or refused together."""
-
-    images: int
-    outcome: Timed[Outputs] | ServiceError
-
-    def rows(self) -> list[Row]:
-        """One by one; none where they were refused."""
-        return [] if isinstance(self.outcome, ServiceError) else _rows(self.outcome)
 
 
 class Batcher:
@@ -118,7 +81,7 @@ class Batcher:
         fails.
         """
         (timed,) = await self._queue.submit([_part(tensor[np.newaxis])], deadline=deadline, priority=priority)
-        (row,) = _rows(timed)
+        (row,) = rows_of(timed)
         return row
 
     @property
@@ -135,7 +98,7 @@ class Batcher:
             (timed,) = await self._queue.submit([part], deadline=deadline, priority=priority)
         finally:
             lone.wanted = False
-        (row,) = _rows(timed)
+        (row,) = rows_of(timed)
         return row
 
     async def submit_each(
@@ -147,20 +110,35 @@ class Batcher:
         is not let in is taken apart, so that as many of its images are answered as there is room for.
         """
         size = self._queue.piece
-        pieces = (self._piece(tensors[at : at + size], deadline, priority) for at in range(0, len(tensors), size))
-        return [piece for answered in await asyncio.gather(*pieces) for piece in answered]
-
-    async def _piece(self, tensors: Tensor, deadline: float | None, priority: Priority) -> list[Piece]:
+        placed = [
+            one
+            for at in range(0, len(tensors), size)
+            for one in self._placed(tensors[at : at + size], deadline=deadline, priority=priority)
+        ]
+        futures = [outcome for _, outcome in placed if isinstance(outcome, asyncio.Future)]
         try:
-            (timed,) = await self._queue.submit([_part(tensors)], deadline=deadline, priority=priority)
+            timed = iter(await asyncio.gather(*futures, return_exceptions=True))
+        finally:
+            for future in futures:
+                future.cancel()
+        return [
+            piece_of(images, next(timed) if isinstance(outcome, asyncio.Future) else outcome)
+            for images, outcome in placed
+        ]
+
+    def _placed(
+        self, tensors: Tensor, *, deadline: float | None, priority: Priority
+    ) -> list[tuple[int, asyncio.Future[Timed[Outputs]] | ServiceError]]:
+        """A piece in the queue, with the number of its images; where it is not let in, its images one by one."""
+        try:
+            return [(len(tensors), self._queue.put([_part(tensors)], deadline=deadline, priority=priority)[0])]
         except (QueueFull, DeadlineUnreachable) as error:
             if len(tensors) == 1:
-                return [Piece(images=1, outcome=error)]
-            alone = (self._piece(tensors[at : at + 1], deadline, priority) for at in range(len(tensors)))
-            return [piece for answered in await asyncio.gather(*alone) for piece in answered]
+                return [(1, error)]
+            alone = (tensors[at : at + 1] for at in range(len(tensors)))
+            return [one for tensor in alone for one in self._placed(tensor, deadline=deadline, priority=priority)]
         except ServiceError as error:
-            return [Piece(images=len(tensors), outcome=error)]
-        return [Piece(images=len(tensors), outcome=timed)]
+            return [(len(tensors), error)]
 
     async def submit_many(
         self, tensors: Tensor, *, deadline: float | None = None, priority: Priority = Priority.NORMAL
@@ -225,22 +203,6 @@ class Batcher:
         if len(self._memory) < MOST_KEPT:
             self._memory.append(memory)
         return outputs
-
-
-def _rows(timed: Timed[Outputs]) -> list[Row]:
-    outputs = timed.value
-    return [
-        Row(
-            logits=logits,
-            embedding=None if outputs.embeddings is None else outputs.embeddings[place],
-            queue_seconds=timed.queue_seconds,
-            inference_seconds=timed.inference_seconds,
-            batch_size=timed.batch_size,
-            padding=timed.padding,
-            computed_at=timed.computed_at,
-        )
-        for place, logits in enumerate(outputs.logits)
-    ]
 
 
 def _part(tensors: Tensor) -> Part[Payload]:
