@@ -31,25 +31,26 @@ def start(*words: object) -> "subprocess.Popen[str]":
         signal.signal(signal.SIGINT, before)
 
 
-def run(*words: object) -> tuple[int, str, str]:
-    process = start(*words)
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     out, err = process.communicate(timeout=100)
     return process.returncode, out, err
 
 
 def test_all_answered_some_unreadable_and_failed(models: Path, pictures: Path, tmp_path: Path) -> None:
-    """Exit codes 0, 3 and 1."""
-    words = ["--output", tmp_path / "out", "--models", models, "--workers", 1]
-    code, out, err = run(pictures, *words, "--json", "--format", "csv")
+    """Exit codes 0, 3 and 1; the job that fails runs beside the first."""
+    words = ["--models", models, "--workers", 1]
+    answered = start(pictures, "--output", tmp_path / "out", *words, "--json", "--format", "csv")
+    failed = start(tmp_path / "away", "--output", tmp_path / "none", *words, "--restart")
+    code, out, err = ended(answered)
     assert (code, err) == (0, "")
     assert json.loads(out)["labels"] == {"left": 10, "middle": 10, "right": 10}
-    (pictures / "0" / "0000.png").write_bytes(b"no image")
-    code, out, err = run(pictures, *words, "--restart")
-    assert (code, err) == (3, "")
-    assert "no answer: IMAGE_UNREADABLE" in out
-    code, out, err = run(tmp_path / "away", *words, "--restart")
+    code, out, err = ended(failed)
     assert (code, out) == (1, "")
     assert err == f"error: {tmp_path / 'away'}: there is no such file or folder\n"
+    (pictures / "0" / "0000.png").write_bytes(b"no image")
+    code, out, err = ended(start(pictures, "--output", tmp_path / "out", *words, "--restart"))
+    assert (code, err) == (3, "")
+    assert "no answer: IMAGE_UNREADABLE" in out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

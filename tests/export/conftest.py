@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import onnx
@@ -10,7 +11,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from export import variants
+from export import pipeline, variants
 from export.assemble import assemble, input_spec
 from export.calibrate import baseline, calibrate
 from export.draft import Draft
@@ -22,6 +23,7 @@ from export.progress import ExportProgress
 from export.served import Pictures, serve_splits
 from export.verify import load_session
 from service.engine.session import Session
+from tests.export.families import Families, export_family
 from training.checkpoint import Run
 from training.config import DataConfig
 from training.data import Splits
@@ -77,6 +79,25 @@ def test(run: Run, splits: Splits) -> Predictions:
 @pytest.fixture(scope="session")
 def graph(run: Run) -> onnx.ModelProto:
     return build_graph(run.build_model(), run)
+
+
+@pytest.fixture
+def drawn(graph: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Exports take the graph that torch has drawn of this run already, which takes seconds; undone, they do not."""
+
+    def copied(*_: object) -> onnx.ModelProto:
+        own = onnx.ModelProto()
+        own.CopyFrom(graph)
+        return own
+
+    monkeypatch.setattr(pipeline, "build_graph", copied)
+    return monkeypatch
+
+
+@pytest.fixture(scope="session")
+def families(run: Run, splits: Splits) -> Families:
+    """Other families than that of the run, each drawn once: that takes seconds."""
+    return cache(lambda form: export_family(form, run, splits))
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from export.activation import with_class_activation
-from export.graph import build_graph, to_bytes
+from export.graph import to_bytes
 from service.engine.activation import Activations, ActivationSession
 from service.engine.providers import CPU_PROVIDER
+from tests.export.families import Families, pictures
 from training.checkpoint import Run
 from training.data import Splits
 from training.evaluate import Predictions
-from training.models import build
 
 
 def run_explained(graph: onnx.ModelProto, images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Activations:
@@ -36,13 +36,12 @@ def test_maps_add_up_to_the_logits_less_the_bias(
 
 
 @pytest.mark.parametrize(("name", "linear"), [("resnet20", True), ("nin", True), ("lenet5", False)])
-def test_only_linear_heads_have_maps(run: Run, splits: Splits, name: str, linear: bool) -> None:
+def test_only_linear_heads_have_maps(families: Families, splits: Splits, name: str, linear: bool) -> None:
     """Pooled maps count for their share of the mean; layers between the maps and the head leave no map."""
-    torch.manual_seed(0)
-    model = build(name, {"channels": 1, "classes": 10, "size": 28, "divisor": 8} if name == "nin" else {}).eval()
-    explained = with_class_activation(build_graph(model, run))
+    family = families(name)
+    explained = with_class_activation(family.graph)
     assert (explained is not None) == linear
     if explained is not None:
-        activations = run_explained(explained, splits.test.pixels[:4])
-        bias = model.state_dict().get("classifier.bias", torch.zeros(10)).numpy()
+        activations = run_explained(explained, pictures(family.model.input_shape, splits, 4))
+        bias = family.model.state_dict().get("classifier.bias", torch.zeros(10)).numpy()
         np.testing.assert_allclose(activations.maps.sum(axis=(2, 3)) + bias, activations.logits, rtol=0, atol=1e-4)

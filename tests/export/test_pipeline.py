@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 from export import pipeline
@@ -41,19 +40,6 @@ def repository(tmp_path: Path) -> Path:
 def own_run(run: Run, tmp_path: Path) -> Run:
     """A copy that a test may damage."""
     return Run.load(Path(shutil.copytree(run.directory, tmp_path / "run")))
-
-
-@pytest.fixture
-def drawn(graph: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Exports take the graph that torch has drawn of this run already, which takes seconds; undone, they do not."""
-
-    def copied(*_: object) -> onnx.ModelProto:
-        own = onnx.ModelProto()
-        own.CopyFrom(graph)
-        return own
-
-    monkeypatch.setattr(pipeline, "build_graph", copied)
-    return monkeypatch
 
 
 @pytest.mark.timeout(400)  # three exports, also where others keep the cores busy

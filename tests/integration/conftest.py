@@ -1,25 +1,35 @@
 """The main job, run small and for real: train on the sample → export → serve."""
 
+import io
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from service.models.manifest import MANIFEST_FILE, Manifest
 from tests.integration.running_service import ROOT, RunningService, running_service
+from training.__main__ import main as training
 
 SAMPLE = ROOT / "tests" / "data" / "fashion-mnist-sample"
 
 
 @pytest.fixture(scope="session")
 def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished training run on the sample."""
+    """A finished training run on the sample: by the command, in this process, which has loaded torch already."""
     output = tmp_path_factory.mktemp("runs") / "sample"
-    sample = ["--dataset", "fashion-mnist-sample", "--data", str(SAMPLE)]
-    command("training", "fit", "fashion_cnn", *sample, "--epochs", "3", "--output", str(output))
+    sample = ["--dataset", "fashion-mnist-sample", "--data", str(SAMPLE), "--threads", "1"]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as said:
+        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # set by the command; taken back afterwards
+        patch.setattr(
+            sys, "argv", ["recognition-train", "fit", "fashion_cnn", *sample, "--epochs", "3", "--output", str(output)]
+        )
+        with pytest.raises(SystemExit) as ended:
+            training()
+    assert not ended.value.code, said.getvalue()
     return output
 
 
@@ -27,7 +37,9 @@ def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(run_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository that the real export has published to."""
     repository = tmp_path_factory.mktemp("models")
-    command("export", str(run_directory), "--to", str(repository), "--data", str(SAMPLE))
+    line = [sys.executable, "-m", "export", str(run_directory), "--to", str(repository), "--data", str(SAMPLE)]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     return repository
 
 
@@ -48,12 +60,3 @@ def service(models: Path) -> Iterator[RunningService]:
     """A running service, shared by the tests that leave it as it is."""
     with running_service(models) as running:
         yield running
-
-
-def command(module: str, *arguments: str) -> str:
-    """Runs one of the project's commands; what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
