@@ -4,7 +4,10 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from google.protobuf import json_format
@@ -27,9 +30,36 @@ GRPCURLS = [line for line in LINES if line.startswith("grpcurl ")]
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
     """A folder with the pictures that the page speaks of."""
+    return furnish(tmp_path)
+
+
+def furnish(folder: Path) -> Path:
     for place, name in enumerate(("shoe.png", "bag.jpg", "coat.png")):
-        Image.new("L", (56, 56), 60 * place + 40).save(tmp_path / name)
-    return tmp_path
+        Image.new("L", (56, 56), 60 * place + 40).save(folder / name)
+    return folder
+
+
+Printed: TypeAlias = "dict[str, Future[str]]"
+
+
+@pytest.fixture(scope="module")
+def printed(service: RunningService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printed]:
+    """What each snippet that starts a Python says, in a folder of its own. A few at a time: most of it is the start."""
+
+    def run_here(*command: str, stdin: str = "") -> str:
+        return run(service, furnish(tmp_path_factory.mktemp("here")), *command, stdin=stdin)
+
+    with ThreadPoolExecutor(3) as at_once:
+        snippets = {
+            text: at_once.submit(run_here, sys.executable, "-W", "error", "-", stdin=text) for text in PYTHON_SNIPPETS
+        }
+        commands = {
+            line: at_once.submit(
+                run_here, "bash", "-c", f"{sys.executable} -m recognition_client {line.partition(' ')[2]}"
+            )
+            for line in COMMANDS
+        }
+        yield snippets | commands
 
 
 def run(service: RunningService, here: Path, *command: str, stdin: str = "") -> str:
@@ -51,15 +81,15 @@ def test_the_page_has_all_of_them() -> None:
 
 
 @pytest.mark.parametrize("text", PYTHON_SNIPPETS, ids=lambda text: str(PYTHON_SNIPPETS.index(text)))
-def test_python_runs(service: RunningService, here: Path, text: str) -> None:
+def test_python_runs(printed: Printed, text: str) -> None:
     """And says something."""
-    assert run(service, here, sys.executable, "-W", "error", "-", stdin=text)
+    assert printed[text].result()
 
 
 @pytest.mark.parametrize("line", COMMANDS, ids=lambda line: line.split()[1])
-def test_the_command_runs(service: RunningService, here: Path, line: str) -> None:
+def test_the_command_runs(printed: Printed, line: str) -> None:
     """Exit code 0."""
-    assert run(service, here, "bash", "-c", f"{sys.executable} -m recognition_client {line.partition(' ')[2]}")
+    assert printed[line].result()
 
 
 @pytest.mark.parametrize("line", CURLS, ids=lambda line: str(CURLS.index(line)))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +56,25 @@ def test_wrong_images_get_their_reason_within_a_second(service: RunningService, 
     assert refused.value.code.name == "INVALID_ARGUMENT"
 
 
+@pytest.fixture(scope="module")
+def refused(
+    service: RunningService, tmp_path_factory: pytest.TempPathFactory
+) -> "dict[str, subprocess.CompletedProcess[str]]":
+    """The command for each of the images, a few at a time: most of it is Python's start."""
+    folder = tmp_path_factory.mktemp("wrong")
+    for name, (content, _) in WRONG_IMAGES.items():
+        (folder / name).write_bytes(content)
+    with ThreadPoolExecutor(3) as at_once:
+        done = at_once.map(lambda name: classify(service, str(folder / name)), WRONG_IMAGES)
+        return dict(zip(WRONG_IMAGES, done, strict=True))
+
+
 @pytest.mark.parametrize("name", WRONG_IMAGES)
-def test_the_command_line_prints_one_clear_line(service: RunningService, tmp_path: Path, name: str) -> None:
+def test_the_command_line_prints_one_clear_line(
+    refused: "dict[str, subprocess.CompletedProcess[str]]", name: str
+) -> None:
     """Exit code 1, the file's name and the reason on one line, no traceback."""
-    path = tmp_path / name
-    path.write_bytes(WRONG_IMAGES[name][0])
-    done = classify(service, str(path))
+    done = refused[name]
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert name in done.stderr
