@@ -6,7 +6,7 @@ nothing is said before half of the window is full.
 """
 
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 
 from service.models.manifest import Baseline
@@ -31,11 +31,10 @@ class ShareDrift:
     def observe(self, places: Sequence[int]) -> None:
         """One more image in each of these bins; the oldest beyond the window are forgotten."""
         self._recent.extend(places)
-        for place, count in Counter(places).items():
-            self._counts[place] += count
-        forgotten = [self._recent.popleft() for _ in range(len(self._recent) - self._window)]
-        for place, count in Counter(forgotten).items():
-            self._counts[place] -= count
+        for place in places:
+            self._counts[place] += 1
+        for _ in range(len(self._recent) - self._window):
+            self._counts[self._recent.popleft()] -= 1
 
     def psi(self) -> float:
         """NaN while too few images were seen. Empty bins count as half an image, so that the logarithm exists."""

@@ -21,6 +21,8 @@ class BatchCosts:
         self._sizes = list(self._seconds)
         self._learns = not self._sizes
         self._load = 1.0
+        self._known: dict[int, float] = {}
+        """What was worked out for sizes so far: the scheduler asks several times for every item."""
 
     @property
     def known(self) -> bool:
@@ -45,6 +47,7 @@ class BatchCosts:
             self._seconds[size] = seconds / self._load
             self._seconds = dict(sorted(self._seconds.items()))
             self._sizes = list(self._seconds)
+            self._known.clear()
             return
         ratio = seconds / max(self._unloaded(size), 1e-9)
         self._load += SMOOTHING * (ratio - self._load)
@@ -69,6 +72,12 @@ class BatchCosts:
         return max((size for size in sizes if self._unloaded(size) <= seconds), default=None)
 
     def _unloaded(self, size: int) -> float:
+        seconds = self._known.get(size)
+        if seconds is None:
+            seconds = self._known[size] = self._on_the_line(size)
+        return seconds
+
+    def _on_the_line(self, size: int) -> float:
         """On the line between the neighbours. Beyond the largest size: in proportion to it, or, where nothing was
         measured beforehand, as much as there, since larger batches may be much cheaper.
         """

@@ -146,8 +146,8 @@ class BatchQueue(Generic[Payload, Result]):
         if self._closing:
             raise ShuttingDown("The server is shutting down; send the request to another one.")
         now = self.admit(
-            rows=sum(part.rows for part in parts),
-            size_bytes=sum(part.size_bytes for part in parts),
+            rows=sum([part.rows for part in parts]),
+            size_bytes=sum([part.size_bytes for part in parts]),
             deadline=deadline,
             priority=priority,
         )

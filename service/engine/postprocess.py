@@ -1,10 +1,14 @@
 """Logits in, ranked labels out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+FEW = 32
+"""Numbers that Python has done with before NumPy has begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +64,20 @@ def best_labels(
     temperature: float,
 ) -> tuple[list[int], list[float]]:
     """The best label of each image and its probability, for less than all probabilities cost; NaN where a logit is."""
+    if logits.size <= FEW:
+        few = [_best_of_few(row, temperature) for row in logits.tolist()]
+        if not any(math.isnan(probability) for _, probability in few):
+            return [best for best, _ in few], [probability for _, probability in few]
     scaled = logits.astype(np.float64)
     scaled -= scaled.max(axis=-1, keepdims=True)
     scaled /= temperature
     shares = 1.0 / np.exp(scaled, out=scaled).sum(axis=-1)  # (images,)
     return logits.argmax(axis=-1).tolist(), shares.tolist()
+
+
+def _best_of_few(row: list[float], temperature: float) -> tuple[int, float]:
+    top = max(row)
+    return row.index(top), 1.0 / sum([math.exp((logit - top) / temperature) for logit in row])
 
 
 def classification_of(

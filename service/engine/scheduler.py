@@ -107,7 +107,7 @@ class Scheduler(Generic[Item]):
         coming: PerPriority = NOBODY,
     ) -> None:
         """Raises QueueFull or DeadlineUnreachable for an item that must not join; `coming` are to join before it."""
-        waiting = self._waiting + sum(coming.values())
+        waiting = self._waiting + (sum(coming.values()) if coming else 0)
         if not running and not waiting and (deadline is None or now <= deadline):
             return  # a free session is always tried: only a batch that runs mends an estimate that one has spoilt
         expected = self.expected_seconds(rows, priority, coming)
@@ -183,23 +183,25 @@ class Scheduler(Generic[Item]):
         rows, latest = 0, math.inf
         while len(self._line):
             item = self._line.first()
-            if items and (rows + item.rows > most or item.kind is None or item.kind != items[0].kind):
+            more, deadline = item.rows, item.deadline
+            if items and (rows + more > most or item.kind is None or item.kind != items[0].kind):
                 break
             needed = 0.0  # a free session is always tried
-            if running or self._waiting > item.rows:
+            if running or self._waiting > more:
                 # Where more wait than fit, batches stay full, and whoever has no time for one has none at all.
-                needed = self._costs.least(max(most, item.rows) if overloaded else item.rows)
-            if item.gone or (item.deadline is not None and now + needed > item.deadline):
+                needed = self._costs.least(max(most, more) if overloaded else more)
+            if item.gone or (deadline is not None and now + needed > deadline):
                 self._take()
                 if not item.gone:
                     expired.append(item)
                 continue
-            latest = min(latest, math.inf if item.deadline is None else item.deadline)
-            if items and now + self._costs.expected(rows) <= latest < now + self._costs.expected(rows + item.rows):
+            if deadline is not None and deadline < latest:
+                latest = deadline
+            if items and now + self._costs.expected(rows) <= latest < now + self._costs.expected(rows + more):
                 closed = Closed.DEADLINE
                 break
             items.append(self._take())
-            rows += item.rows
+            rows += more
         return Cut(items=items, expired=expired, closed=closed)
 
     def _take(self) -> Item:
@@ -211,7 +213,9 @@ class Scheduler(Generic[Item]):
 
     def expected_seconds(self, rows: int, priority: Priority, coming: PerPriority = NOBODY) -> float:
         """In how long an item that joins now is answered: the batches of those who go before it, and its own."""
-        ahead = sum(count for line in (self._rows, coming) for other, count in line.items() if other <= priority)
+        ahead = sum([count for other, count in self._rows.items() if other <= priority])
+        if coming:
+            ahead += sum([count for other, count in coming.items() if other <= priority])
         images, lanes = ahead + rows, self._sizes.lanes
         size = self._sizes.next(images, crowd=_crowd(images, priority), free=1)
         full, rest = divmod(images - 1, size)

@@ -18,6 +18,8 @@ class Catalogue:
         self._watch = watch
         self._draw = draw
         self._entries: dict[tuple[str, int], Entry] = {}
+        self._numbers: dict[str, list[int]] = {}
+        """Of the versions of each model, in their order, since every request asks."""
         self._routes: dict[str, Mapping[str, Route]] = {}
 
     def entries(self) -> list[Entry]:
@@ -35,7 +37,7 @@ class Catalogue:
         Raises ModelNotFound, VersionNotFound or ArgumentInvalid.
         """
         name = name or self._only_name()
-        versions = sorted(number for known, number in self._entries if known == name)
+        versions = self._versions(name)
         if not versions:
             raise ModelNotFound(f"There is no model {name[:64]!r}; ListModels names those that there are.")
         if alias is not None:
@@ -45,10 +47,11 @@ class Catalogue:
             version = route.version
         elif version is None:
             version = self._default(name, versions)
-        if (name, version) not in self._entries:
+        entry = self._entries.get((name, version))
+        if entry is None:
             numbers = ", ".join(map(str, versions[-10:]))
             raise VersionNotFound(f"The model {name} has no version {version}; it has {numbers}.", model=name)
-        return self._entries[name, version]
+        return entry
 
     def choose(self, name: str, *, version: int | None = None, alias: str | None = None) -> Entry:
         """The version that answers a request: what `find` finds, or its alias's canary for that one's share.
@@ -82,18 +85,34 @@ class Catalogue:
         stable = self._routes[name].get(STABLE)
         if stable is not None:
             return stable.version
+        if len(versions) == 1:
+            return versions[0]
         ready = [number for number in versions if self._answers(name, number)]
         return (ready or versions)[-1]
 
     def _answers(self, name: str, version: int) -> bool:
         return self._entries[name, version].answers is not None
 
+    def _versions(self, name: str) -> list[int]:
+        """Sorted; empty for a model that there is not."""
+        numbers = self._numbers.get(name)
+        if numbers is None:
+            numbers = sorted(number for known, number in self._entries if known == name)
+            if numbers:  # names that callers make up are not kept
+                self._numbers[name] = numbers
+        return numbers
+
     def _aliases_of(self, name: str, version: int) -> tuple[str, ...]:
         return tuple(sorted(alias for alias, route in self._routes[name].items() if route.version == version))
 
     async def _set(self, entry: Entry) -> None:
         self._entries[entry.name, entry.version] = entry
+        self._numbers.pop(entry.name, None)
         await self._watch(entry)
+
+    def _drop(self, entry: Entry) -> None:
+        del self._entries[entry.name, entry.version]
+        self._numbers.pop(entry.name, None)
 
 
 def package_of(entry: Entry) -> LiveModel:

@@ -166,7 +166,7 @@ class Registry(Catalogue):
                 await self._set(replace(entry, state=State.UNLOADED, reason=reason, live=None, plain=None))
                 await _let_go(entry)
             if entry.version not in there and reason == REPLACED:
-                del self._entries[name, entry.version]
+                self._drop(entry)
 
     def _found(self, name: str, version: int) -> Entry:
         aliases = self._aliases_of(name, version)

@@ -1,6 +1,7 @@
 """Whether a request fits the model that it names: its inputs, their types and shapes, and the outputs it asks for."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from service.api.oip.requests import GivenTensor, InferRequest, WantedTensor
 from service.engine.datatypes import AnyTensor, Datatype
@@ -13,6 +14,8 @@ ANY_SIZE = -1
 
 def checked_inputs(request: InferRequest, model: TensorModel) -> Mapping[str, AnyTensor]:
     """The tensors by name. Raises ArgumentInvalid or BatchTooLarge in the protocol's words."""
+    if len(request.inputs) == 1 == len(model.inputs) and _is_usual(request.inputs[0], model.inputs[0], model):
+        return {request.inputs[0].name: request.inputs[0].tensor}
     specs = {spec.name: spec for spec in model.inputs}
     given: dict[str, AnyTensor] = {}
     for tensor in request.inputs:
@@ -33,7 +36,7 @@ def checked_inputs(request: InferRequest, model: TensorModel) -> Mapping[str, An
 def checked_outputs(wanted: Sequence[WantedTensor], model: TensorModel) -> list[tuple[WantedTensor, TensorSpec]]:
     """Each output that is wanted, with what it is. Raises ArgumentInvalid."""
     if not wanted:
-        return [(WantedTensor(name=spec.name), spec) for spec in model.outputs]
+        return [(_whole(spec.name), spec) for spec in model.outputs]
     known = {spec.name: spec for spec in (*model.outputs, *model.outputs_on_request)}
     chosen: dict[str, tuple[WantedTensor, TensorSpec]] = {}
     for output in wanted:
@@ -45,6 +48,20 @@ def checked_outputs(wanted: Sequence[WantedTensor], model: TensorModel) -> list[
             raise ArgumentInvalid(f"output '{output.name}' already exists in request", field="outputs")
         chosen[output.name] = (output, known[output.name])
     return list(chosen.values())
+
+
+@lru_cache(maxsize=256)
+def _whole(name: str) -> WantedTensor:
+    """An output as it is, which most requests want."""
+    return WantedTensor(name=name)
+
+
+def _is_usual(given: GivenTensor, spec: TensorSpec, model: TensorModel) -> bool:
+    """Whether it is a batch of the very type and shape that is expected: nothing remains to be checked, or told."""
+    if given.name != spec.name or given.datatype is not spec.datatype:
+        return False
+    (images, *shape), (any_size, *expected) = given.tensor.shape or (0,), spec.shape or (0,)
+    return any_size == ANY_SIZE and shape == expected and 0 < images <= model.max_batch_size
 
 
 def _check_count(given: Mapping[str, AnyTensor], specs: Mapping[str, TensorSpec], model: TensorModel) -> None:

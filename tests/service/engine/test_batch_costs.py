@@ -22,7 +22,7 @@ def test_nothing_is_expected_of_what_was_never_run() -> None:
     assert (costs.known, costs.expected(8), costs.best_size(64)) == (False, 0.0, 64)
     costs.observe(2, 0.5)
     assert costs.known
-    assert [costs.expected(size) for size in (1, 2, 64)] == [0.5, 0.5, 0.5]
+    assert [costs.expected(size) for size in (1, 2, 8, 64)] == [0.5, 0.5, 0.5, 0.5]
 
 
 def test_a_busy_machine_makes_all_sizes_dearer() -> None:

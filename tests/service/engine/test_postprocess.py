@@ -1,5 +1,7 @@
 """Postprocessing: logits come out as ranked labels with calibrated probabilities."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -44,6 +46,18 @@ def test_the_best_alone_are_the_first_of_all(images: int, seed: int) -> None:
     ]
     assert best == [first.index for first in firsts]
     assert shares == pytest.approx([first.probability for first in firsts])
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("images", [2, 20])
+def test_an_image_with_no_number_has_no_probability(bad: float, images: int) -> None:
+    """Its neighbours have theirs, be they few or many."""
+    values = np.tile(logits(3.0, 1.0, 0.0, 0.0), (images, 1))
+    values[1, 2] = bad
+    with np.errstate(invalid="ignore"):
+        best, shares = best_labels(values, temperature=1.0)
+    assert best == [0, 2, *[0] * (images - 2)]
+    assert [place for place, share in enumerate(shares) if math.isnan(share)] == [1]
 
 
 @given(st.integers(1, 9), st.integers(0, 2**32 - 1))
