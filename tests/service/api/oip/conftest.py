@@ -32,15 +32,23 @@ def furnished(models: Path) -> AbstractAsyncContextManager[InProcess]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_http(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InProcess]:
     """For tests of a module that change nothing and count nothing; they run in the module's loop."""
     root = tmp_path_factory.mktemp("models")
     PackageRecipe().write(root)
-    async with (
-        furnished(root) as running,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.http_port}", timeout=60) as client,
-    ):
+    async with furnished(root) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_http(shared: InProcess) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{shared.http_port}", timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def shared_stub(shared: InProcess) -> "GRPCInferenceServiceAsyncStub":
+    return GRPCInferenceServiceStub(shared.channel)
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes]]]:
     return [("images", (f"{place}.png", content)) for place, content in enumerate(contents)]
 
 
-async def test_a_raw_body_is_one_image(client: httpx.AsyncClient) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_raw_body_is_one_image(shared_client: httpx.AsyncClient) -> None:
     """The labels come best first, with the version that gave them and where the time went."""
-    answer = await client.post(URL, content=encode(picture(2)))
+    answer = await shared_client.post(URL, content=encode(picture(2)))
     assert answer.status_code == 200
     body = answer.json()
     assert body["classification"]["predictions"][0]["label"] == "right"
@@ -40,52 +41,57 @@ async def test_both_doors_give_the_same_answer(open_service: InProcess, client: 
         assert mine["probability"] == pytest.approx(theirs.probability, abs=1e-7)
 
 
-async def test_options_come_in_the_query(client: httpx.AsyncClient) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_options_come_in_the_query(shared_client: httpx.AsyncClient) -> None:
     """top_k cuts the answer, min_confidence marks it."""
-    answer = await client.post(URL, content=encode(picture(0)), params={"top_k": 1, "min_confidence": 1.0})
+    answer = await shared_client.post(URL, content=encode(picture(0)), params={"top_k": 1, "min_confidence": 1.0})
     classification = answer.json()["classification"]
     assert len(classification["predictions"]) == 1
     assert classification["unknown"] is True
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("name", "value"), [("top_k", "0"), ("top_k", "many"), ("min_confidence", "2"), ("priority", "1")]
 )
-async def test_options_that_mean_nothing_are_named(client: httpx.AsyncClient, name: str, value: str) -> None:
+async def test_options_that_mean_nothing_are_named(shared_client: httpx.AsyncClient, name: str, value: str) -> None:
     """400 with ARGUMENT_INVALID and the name of the parameter."""
-    answer = await client.post(URL, content=encode(picture(0)), params={name: value})
+    answer = await shared_client.post(URL, content=encode(picture(0)), params={name: value})
     assert answer.status_code == 400
     assert answer.json()["error"]["reason"] == "ARGUMENT_INVALID"
     assert answer.json()["error"]["details"]["field"] == name
 
 
-async def test_a_name_that_is_no_parameter_is_refused(client: httpx.AsyncClient) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_name_that_is_no_parameter_is_refused(shared_client: httpx.AsyncClient) -> None:
     """By its name, with those that there are: a slip would else be passed over in silence."""
-    answer = await client.post(URL, content=encode(picture(0)), params={"topk": 3, "top_k": 1})
+    answer = await shared_client.post(URL, content=encode(picture(0)), params={"topk": 3, "top_k": 1})
     error = answer.json()["error"]
     assert (answer.status_code, error["reason"], error["details"]) == (400, "ARGUMENT_INVALID", {"field": "query"})
     assert "no parameter 'topk'; it takes min_confidence, precision, priority, top_k, version." in error["message"]
-    assert "'x'; it takes none." in (await client.get("/v1/models?x=1")).json()["error"]["message"]
+    assert "'x'; it takes none." in (await shared_client.get("/v1/models?x=1")).json()["error"]["message"]
 
 
-async def test_a_body_may_come_compressed(client: httpx.AsyncClient) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_body_may_come_compressed(shared_client: httpx.AsyncClient) -> None:
     """Answered as if it had come as it is; an encoding that is not read is named."""
     image = encode(picture(2))
-    answer = await client.post(URL, content=gzip.compress(image), headers={"Content-Encoding": "gzip"})
+    answer = await shared_client.post(URL, content=gzip.compress(image), headers={"Content-Encoding": "gzip"})
     assert answer.json()["classification"]["predictions"][0]["label"] == "right"
-    answer = await client.post(URL, content=image, headers={"Content-Encoding": "br"})
+    answer = await shared_client.post(URL, content=image, headers={"Content-Encoding": "br"})
     assert (answer.status_code, answer.json()["error"]["reason"]) == (415, "ENCODING_UNSUPPORTED")
     assert answer.headers["Accept-Encoding"] == "gzip, deflate"
     assert "'br'" in answer.json()["error"]["message"]
-    answer = await client.post(URL, content=image, headers={"Content-Encoding": "gzip"})
+    answer = await shared_client.post(URL, content=image, headers={"Content-Encoding": "gzip"})
     assert (answer.status_code, answer.json()["error"]["message"]) == (400, "the body is not gzip")
 
 
-async def test_one_bad_file_among_64_has_its_own_error(client: httpx.AsyncClient) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_one_bad_file_among_64_has_its_own_error(shared_client: httpx.AsyncClient) -> None:
     """The other 63 are answered, all in the order of the form."""
     contents = [encode(picture(place % 3)) for place in range(64)]
     contents[40] = b"no image"
-    answer = await client.post(URL, files=files(*contents))
+    answer = await shared_client.post(URL, files=files(*contents))
     results = answer.json()["results"]
     assert [result["name"] for result in results] == [f"{place}.png" for place in range(64)]
     assert [place for place, result in enumerate(results) if "error" in result] == [40]

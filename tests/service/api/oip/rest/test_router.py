@@ -24,22 +24,24 @@ def pixels(*places: int) -> dict[str, Any]:
     return {"inputs": [{"name": "image", "datatype": "UINT8", "shape": list(data.shape), "data": data.tolist()}]}
 
 
-async def test_the_server_and_its_models_describe_themselves(http: httpx.AsyncClient) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_server_and_its_models_describe_themselves(shared_http: httpx.AsyncClient) -> None:
     """With the fields of the protocol."""
-    assert (await http.get("/v2")).json()["name"] == "recognition"
-    assert (await http.get("/v2/health/live")).json() == {"live": True}
-    assert (await http.get("/v2/health/ready")).json() == {"ready": True}
-    metadata = (await http.get("/v2/models/pair/versions/1")).json()
+    assert (await shared_http.get("/v2")).json()["name"] == "recognition"
+    assert (await shared_http.get("/v2/health/live")).json() == {"live": True}
+    assert (await shared_http.get("/v2/health/ready")).json() == {"ready": True}
+    metadata = (await shared_http.get("/v2/models/pair/versions/1")).json()
     assert metadata["inputs"][0] == {"name": "a", "datatype": "FP32", "shape": [-1, 2]}
-    assert (await http.get("/v2/models/thirds/config")).json()["max_batch_size"] == 8
-    assert (await http.get("/v2/models/thirds/ready")).json() == {"name": "thirds", "ready": True}
-    assert (await http.get("/v2/models/thirds/versions/1/stats")).json()["model_stats"][0]["version"] == "1"
-    assert len((await http.get("/v2/models/stats")).json()["model_stats"]) == 3
+    assert (await shared_http.get("/v2/models/thirds/config")).json()["max_batch_size"] == 8
+    assert (await shared_http.get("/v2/models/thirds/ready")).json() == {"name": "thirds", "ready": True}
+    assert (await shared_http.get("/v2/models/thirds/versions/1/stats")).json()["model_stats"][0]["version"] == "1"
+    assert len((await shared_http.get("/v2/models/stats")).json()["model_stats"]) == 3
 
 
-async def test_a_model_that_does_not_answer_is_400(http: httpx.AsyncClient) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_model_that_does_not_answer_is_400(shared_http: httpx.AsyncClient) -> None:
     """As clients of the protocol know it."""
-    answer = await http.get("/v2/models/nobody/ready")
+    answer = await shared_http.get("/v2/models/nobody/ready")
     assert (answer.status_code, answer.json()) == (400, {"name": "nobody", "ready": False})
 
 
@@ -52,9 +54,10 @@ async def test_inference_in_json(service: InProcess, http: httpx.AsyncClient) ->
     assert service.sum("recognition_requests_total", rpc="POST /v2/models/{model}/infer", code="OK") == 1
 
 
-async def test_a_body_may_be_the_image_itself(http: httpx.AsyncClient) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_body_may_be_the_image_itself(shared_http: httpx.AsyncClient) -> None:
     """Every output comes back as bytes then."""
-    answer = await http.post(
+    answer = await shared_http.post(
         "/v2/models/thirds/infer",
         content=encode(picture(1), "JPEG"),
         headers={"Inference-Header-Content-Length": "0"},
@@ -103,12 +106,13 @@ async def test_a_header_that_means_nothing_is_refused(shared_http: httpx.AsyncCl
     assert answer.status_code == 400
 
 
-async def test_compressed_both_ways(http: httpx.AsyncClient) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_compressed_both_ways(shared_http: httpx.AsyncClient) -> None:
     """As the headers say."""
     import gzip
 
     body = gzip.compress(json.dumps(pixels(0, 1)).encode())
-    answer = await http.post("/v2/models/thirds/infer", content=body, headers={"Content-Encoding": "gzip"})
+    answer = await shared_http.post("/v2/models/thirds/infer", content=body, headers={"Content-Encoding": "gzip"})
     assert answer.json()["outputs"][0]["shape"] == [2, 3]
 
 
@@ -135,9 +139,10 @@ async def test_a_body_that_is_too_large_is_refused(models: Path) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (400, "IMAGE_TOO_LARGE")
 
 
-async def test_the_calls_are_in_the_openapi_document(http: httpx.AsyncClient) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_calls_are_in_the_openapi_document(shared_http: httpx.AsyncClient) -> None:
     """With bodies that hold no reference to nowhere."""
-    document = (await http.get("/openapi.json")).text
+    document = (await shared_http.get("/openapi.json")).text
     paths = json.loads(document)["paths"]
     assert "/v2/models/{model}/versions/{version}/infer" in paths
     assert "#/$defs" not in document
