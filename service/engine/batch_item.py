@@ -66,13 +66,28 @@ class Timed(Generic[Result]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """So many parts that the session computed in one go; `padding` images were computed besides, for nobody."""
+
+    parts: int
+    began_at: float
+    """On the clock of `time.monotonic`."""
+    seconds: float
+    padding: int = 0
+    prepared_seconds: float = 0.0
+    """Of the time before the session began, what was no waiting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Computed(Generic[Result]):
-    """The results of a batch, one for each payload; `padding` images were computed besides, for nobody."""
+    """The results of the payloads, one for each. Where several batches were made of them, or none, their times are
+    told; then the payloads that are left over were not computed.
+    """
 
     results: Sequence[Result]
     padding: int = 0
     prepared_seconds: float = 0.0
-    """Of the time before the session began, what was no waiting."""
+    batches: Sequence[Batch] | None = None
 
 
 def expire(item: Item[Payload, Result]) -> None:

@@ -4,15 +4,14 @@ Lives on one event loop: `start`, `submit` from any task, `drain`.
 """
 
 import asyncio
-import contextvars
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic
 
 from service.engine.batch_costs import BatchCosts
-from service.engine.batch_item import Computed, Item, Part, Payload, Result, Timed, expire, fail
-from service.engine.batch_policy import BatchPolicy, Closed
+from service.engine.batch_item import Batch, Computed, Item, Part, Payload, Result, Timed, expire, fail
+from service.engine.batch_policy import BatchPolicy
+from service.engine.batch_report import Observe, answer
 from service.engine.eager import start_now
 from service.engine.lanes import Lanes
 from service.engine.priority import NOBODY, PerPriority, Priority
@@ -21,24 +20,7 @@ from service.engine.scheduler import Cut, Scheduler
 from service.engine.worker import ends_the_worker, tell
 from service.errors import InferenceFailed, ShuttingDown
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchReport:
-    """What is known of a batch when it is done, for the metrics."""
-
-    size: int
-    closed: Closed
-    queue_seconds: tuple[float, ...]
-    inference_seconds: float
-    padding: int = 0
-    computed_at: float = 0.0
-    """When it began, on the clock of `time.monotonic`."""
-    callers: tuple[contextvars.Context, ...] = ()
-    """In which each of the items was submitted, so that whoever watches can say for whom the batch ran."""
-
-
-Observe = Callable[[BatchReport], None]
-Compute = Callable[[list[Payload]], Awaitable[Computed[Result]]]
+Compute = Callable[[list[Payload], bool], Awaitable[Computed[Result]]]
 
 
 class BatchQueue(Generic[Payload, Result]):
@@ -49,12 +31,17 @@ class BatchQueue(Generic[Payload, Result]):
         compute: Compute[Payload, Result],
         policy: BatchPolicy,
         *,
+        at_once: int = 1,
         observe: Observe = lambda _: None,
     ) -> None:
+        """`compute` is told whether what it has not begun is to be given back when somebody more important comes; it is
+        only told so where it may be given several full batches `at_once`.
+        """
         self._compute = compute
         self._policy = policy
+        self._at_once = at_once
         self._observe = observe
-        self._scheduler = Scheduler[Item[Payload, Result]](policy, BatchCosts())
+        self._scheduler = Scheduler[Item[Payload, Result]](policy, BatchCosts(), at_once=at_once)
         self._running = RunningBatches()
         self._wake: asyncio.Handle | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -82,6 +69,11 @@ class BatchQueue(Generic[Payload, Result]):
         return self._scheduler.sizes.piece
 
     @property
+    def urgent(self) -> bool:
+        """Whether somebody waits who is not of the lowest priority; may be asked from any thread."""
+        return self._scheduler.urgent
+
+    @property
     def takes_lone(self) -> bool:
         """Whether an image that comes now may be prepared by the thread that computes it: nothing is under way, and
         another thread is there for whoever comes next.
@@ -96,7 +88,7 @@ class BatchQueue(Generic[Payload, Result]):
 
     def expect(self, costs: BatchCosts) -> None:
         """Takes what was measured since; before the start."""
-        self._scheduler = Scheduler(self._policy, costs)
+        self._scheduler = Scheduler(self._policy, costs, at_once=self._at_once)
 
     async def start(self) -> None:
         """Begins to serve the queue."""
@@ -186,16 +178,16 @@ class BatchQueue(Generic[Payload, Result]):
                 break
             for item in step.expired:
                 expire(item)
-            if step.items and self._start(step.items, step.closed, now):
+            if step.items and self._start(step, now):
                 if self._scheduler.waiting:
                     self._look_soon()  # a batch was computed on the loop; others have their turn before the next
                 return
         if step.seconds is not None:
             self._alarm = asyncio.get_running_loop().call_later(step.seconds, self._look)
 
-    def _start(self, items: list[Item[Payload, Result]], closed: Closed, now: float) -> bool:
+    def _start(self, step: Cut[Item[Payload, Result]], now: float) -> bool:
         """Whether the batch is done already."""
-        task = start_now(self._execute(items, closed), name="batch")
+        task, items = start_now(self._execute(step), name="batch"), step.items
         if task is None:
             return True
         began_at = items[0].part.began_at or (lambda: now)
@@ -207,11 +199,12 @@ class BatchQueue(Generic[Payload, Result]):
         self._running.remove(task)
         self._look()
 
-    async def _execute(self, items: list[Item[Payload, Result]], closed: Closed) -> None:
-        size, turn = sum(item.rows for item in items), self._lanes.enter(time.monotonic())
+    async def _execute(self, step: Cut[Item[Payload, Result]]) -> None:
+        turn, items = self._lanes.enter(time.monotonic()), step.items
         try:
-            computed = await self._compute([item.part.payload for item in items])
-            if len(computed.results) != len(items):
+            computed = await self._compute([item.part.payload for item in items], step.patient)
+            parts = len(items) if computed.batches is None else sum(batch.parts for batch in computed.batches)
+            if len(computed.results) != parts:
                 raise InferenceFailed("The model gave another number of answers than it was given images.")
         except BaseException as error:  # whatever the runtime raises fails this batch and no other
             fail(items, error)
@@ -221,30 +214,27 @@ class BatchQueue(Generic[Payload, Result]):
         finally:
             ended = time.monotonic()
             self._lanes.leave(ended)
-        began = turn.began_at if items[0].part.began_at is None else items[0].part.began_at()
-        seconds = ended - began
-        self._scheduler.observe(size, seconds)
-        waits = tuple(began - computed.prepared_seconds - item.arrival for item in items)
-        for item, wait, value in zip(items, waits, computed.results, strict=True):
-            if not item.future.done():  # the caller may have gone away while the batch was running
-                item.future.set_result(
-                    Timed(
-                        value=value,
-                        queue_seconds=wait,
-                        inference_seconds=seconds,
-                        batch_size=size,
-                        padding=computed.padding,
-                        computed_at=began,
-                    )
-                )
-        callers = tuple(item.caller for item in items)
-        report = BatchReport(
-            size=size,
-            closed=closed,
-            queue_seconds=waits,
-            inference_seconds=seconds,
-            padding=computed.padding,
-            computed_at=began,
-            callers=callers,
-        )
-        tell(self._observe, report)
+        batches = computed.batches
+        if batches is None:
+            began_at = turn.began_at if items[0].part.began_at is None else items[0].part.began_at()
+            batches = (_whole(items, computed, began_at, ended - began_at),)
+        done = 0
+        for batch in batches:
+            some = slice(done, done + batch.parts)
+            report = answer(items[some], computed.results[some], batch, step.closed)
+            self._scheduler.observe(report.size, batch.seconds)
+            tell(self._observe, report)
+            done += batch.parts
+        for item in items[done:]:  # somebody more important came
+            self._scheduler.push(item)
+
+
+def _whole(items: list[Item[Payload, Result]], computed: Computed[Result], began_at: float, seconds: float) -> Batch:
+    """All that was given out, as one batch."""
+    return Batch(
+        parts=len(items),
+        began_at=began_at,
+        seconds=seconds,
+        padding=computed.padding,
+        prepared_seconds=computed.prepared_seconds,
+    )

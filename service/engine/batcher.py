@@ -4,7 +4,7 @@ When a batch is cut is the scheduler's business (scheduler.py), how it gets ther
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias, cast
 
@@ -14,8 +14,10 @@ import numpy.typing as npt
 from service.engine.batch_costs import BatchCosts
 from service.engine.batch_item import Computed, Part, Timed
 from service.engine.batch_policy import BatchPolicy, Closed
-from service.engine.batch_queue import BatchQueue, BatchReport, Observe
+from service.engine.batch_queue import BatchQueue
+from service.engine.batch_report import BatchReport, Observe
 from service.engine.lone import Lone
+from service.engine.patient import Patient
 from service.engine.priority import PerPriority, Priority
 from service.engine.rows import Piece, Row, Rows, piece_of, rows_of
 from service.engine.session import Outputs
@@ -23,6 +25,8 @@ from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, Serv
 
 __all__ = ["BatchPolicy", "BatchReport", "Batcher", "Closed", "Piece", "Row", "Rows", "Run", "Tensor"]
 
+BATCHES_AT_ONCE = 4
+"""At the lowest priority, on a CPU: as many as a batch job has in a request of small images."""
 MOST_KEPT = 2
 """Batches whose memory is kept: of the one that is computed and of the one that is made ready."""
 LARGEST_ON_LOOP_BYTES = 2**20
@@ -30,7 +34,8 @@ LARGEST_ON_LOOP_BYTES = 2**20
 
 Tensor = npt.NDArray[np.uint8]
 Run = Callable[[Tensor], Awaitable[Outputs]]
-RunLone = Callable[[Lone[Any]], Awaitable[Outputs | None]]
+RunJob = Callable[[Any], Awaitable[Any]]
+"""What `Place.compute_job` does."""
 Payload: TypeAlias = Tensor | Lone[Any]
 
 
@@ -38,13 +43,14 @@ class Batcher:
     """The queue of one model that takes images of one size."""
 
     def __init__(
-        self, run: Run, policy: BatchPolicy, *, run_lone: RunLone | None = None, observe: Observe = lambda _: None
+        self, run: Run, policy: BatchPolicy, *, run_job: RunJob | None = None, observe: Observe = lambda _: None
     ) -> None:
-        """Without `run_lone` every image is prepared elsewhere."""
+        """Without `run_job` every image is prepared elsewhere, and every batch handed over by itself."""
         self._run = run
-        self._run_lone = run_lone
+        self._run_job = run_job
         self._memory: list[Tensor] = []
-        self._queue = BatchQueue[Payload, Outputs](self._compute, policy, observe=observe)
+        at_once = 1 if run_job is None or policy.ahead else BATCHES_AT_ONCE
+        self._queue = BatchQueue[Payload, Outputs](self._compute, policy, at_once=at_once, observe=observe)
 
     @property
     def waiting(self) -> int:
@@ -87,7 +93,7 @@ class Batcher:
     @property
     def takes_lone(self) -> bool:
         """Whether an image that comes now is best prepared by the thread that computes it."""
-        return self._run_lone is not None and self._queue.takes_lone
+        return self._run_job is not None and self._queue.takes_lone
 
     async def submit_lone(
         self, lone: Lone[Any], *, deadline: float | None = None, priority: Priority = Priority.NORMAL
@@ -166,10 +172,12 @@ class Batcher:
             inference_seconds=max(part.inference_seconds for part in timed),
         )
 
-    async def _compute(self, payloads: list[Payload]) -> Computed[Outputs]:
+    async def _compute(self, payloads: list[Payload], patient: bool) -> Computed[Outputs]:
         if isinstance(payloads[0], Lone):
             return await self._compute_lone(payloads[0])
         parts = cast("list[Tensor]", payloads)  # a lone one is never in company
+        if patient and self._run_job is not None:
+            return await self._compute_patiently(self._run_job, parts)
         if len(parts) == 1:
             outputs = await self._run(parts[0])
         elif sum(part.nbytes for part in parts) <= LARGEST_ON_LOOP_BYTES:
@@ -177,16 +185,18 @@ class Batcher:
         else:
             outputs = await self._run_laid_together(parts)
         outputs.check(images=sum(map(len, parts)))
-        results, at = [], 0
-        for part in parts:
-            end = at + len(part)
-            embeddings = None if outputs.embeddings is None else outputs.embeddings[at:end]
-            results.append(Outputs(logits=outputs.logits[at:end], embeddings=embeddings))
-            at = end
-        return Computed(results=results, padding=outputs.padding)
+        return Computed(results=_shares(outputs, parts), padding=outputs.padding)
+
+    async def _compute_patiently(self, run_job: RunJob, parts: list[Tensor]) -> Computed[Outputs]:
+        batches = list(_batches(parts, self._queue.largest))
+        done = await run_job(Patient(batches, goes_on=lambda: not self._queue.urgent))
+        results = [
+            share for (_, outputs), batch in zip(done, batches, strict=False) for share in _shares(outputs, batch)
+        ]
+        return Computed(results=results, batches=[batch for batch, _ in done])
 
     async def _compute_lone(self, lone: Lone[Any]) -> Computed[Outputs]:
-        outputs = None if self._run_lone is None else await self._run_lone(lone)
+        outputs = None if self._run_job is None else await self._run_job(lone)
         if outputs is None:
             raise lone.refusal or InferenceFailed("This model computes no image that is not prepared.")
         outputs.check(images=1)
@@ -203,6 +213,29 @@ class Batcher:
         if len(self._memory) < MOST_KEPT:
             self._memory.append(memory)
         return outputs
+
+
+def _batches(parts: list[Tensor], largest: int) -> Iterator[list[Tensor]]:
+    """Neighbours, as many as are computed together."""
+    batch, images = list[Tensor](), 0
+    for part in parts:
+        if batch and images + len(part) > largest:
+            yield batch
+            batch, images = [], 0
+        batch.append(part)
+        images += len(part)
+    yield batch
+
+
+def _shares(outputs: Outputs, parts: Sequence[Tensor]) -> list[Outputs]:
+    """Of each part."""
+    shares, at = list[Outputs](), 0
+    for part in parts:
+        end = at + len(part)
+        embeddings = None if outputs.embeddings is None else outputs.embeddings[at:end]
+        shares.append(Outputs(logits=outputs.logits[at:end], embeddings=embeddings))
+        at = end
+    return shares
 
 
 def _part(tensors: Tensor) -> Part[Payload]:

@@ -11,16 +11,27 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Protocol, TypeVar
 
 from service.engine.batcher import Tensor
 from service.engine.layouts import Layouts
-from service.engine.lone import Lone
 from service.engine.session import Outputs
 
 Run = Callable[[Tensor], Outputs]
 Stage = Callable[[Tensor], Callable[[], Outputs]]
 """Makes a batch ready, from any thread, and gives what computes it in the session's own."""
+
+Result = TypeVar("Result")
+Made_co = TypeVar("Made_co", covariant=True)
+
+
+class Job(Protocol[Made_co]):
+    """More than one batch, or more than its computing."""
+
+    def compute(self, run: Run, /) -> Made_co:
+        """Called once, in a thread of the session."""
+        ...
+
 
 LONGEST_ON_LOOP_SECONDS = 0.0005
 """As long as other calls may wait; about five times what the way to a thread and back costs."""
@@ -73,12 +84,12 @@ class Place:
         finally:
             self._layouts.end()
 
-    async def compute_lone(self, lone: Lone[Any]) -> Outputs | None:
-        """The same for an image that a thread of the session prepares as well."""
+    async def compute_job(self, job: Job[Result]) -> Result:
+        """What a thread of the session makes of a job that computes by itself."""
         run = self._layouts.begin()
         timed = partial(self._timed, run, weight_of_longer=WEIGHT_IN_THREAD)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, lone.compute, timed)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, job.compute, timed)
         finally:
             self._layouts.end()
 

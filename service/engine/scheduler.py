@@ -54,6 +54,8 @@ class Cut(Generic[Item]):
     items: list[Item]
     expired: list[Item]
     closed: Closed
+    patient: bool = False
+    """Whether what has not begun is to be given back when somebody more important comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +68,12 @@ class Pause:
 class Scheduler(Generic[Item]):
     """The queue of one model; `running` is always how many of its batches are being computed."""
 
-    def __init__(self, policy: BatchPolicy, costs: BatchCosts) -> None:
+    def __init__(self, policy: BatchPolicy, costs: BatchCosts, *, at_once: int = 1) -> None:
+        """Of the lowest priority so many full batches are given out at once where they are quick; with more than one
+        they are given out early too, and what has not begun may come back.
+        """
         self._policy = policy
+        self._at_once = at_once
         self._costs = costs
         self._line = WaitingLine[Item]()
         self._rows = Counter[Priority]()
@@ -79,6 +85,11 @@ class Scheduler(Generic[Item]):
     def waiting(self) -> int:
         """Images in the queue, those of callers who went away included until they would be next."""
         return self._waiting
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody waits who is not of the lowest priority; may be asked from any thread."""
+        return any(self._rows[priority] for priority in Priority if priority is not Priority.LOW)
 
     @property
     def sizes(self) -> BatchSizes:
@@ -142,7 +153,8 @@ class Scheduler(Generic[Item]):
             return Pause()
         if free <= 0:  # one that is full gains nothing by waiting for the lane
             full = self._waiting >= self._sizes.largest
-            return self._cut(self._sizes.largest, now, Closed.FULL, running=running) if full else Pause()
+            size = self._at_most(self._sizes.largest, free=1)
+            return self._cut(size, now, Closed.FULL, running=running) if full else Pause()
         if self._waiting >= self._sizes.largest or closing:
             closed = Closed.FULL if self._waiting >= max(2, self._sizes.largest) else Closed.IDLE
         else:
@@ -151,15 +163,25 @@ class Scheduler(Generic[Item]):
                 return Pause(seconds=pause)
         first = self._line.first().priority
         size = self._sizes.next(self._waiting, crowd=_crowd(self._rows[first], first), free=free)
-        return self._cut(size, now, closed, running=running)
+        return self._cut(self._at_most(size, free=free), now, closed, running=running)
+
+    @property
+    def _may_wait(self) -> bool:
+        """Whether all who wait are of the lowest priority and their batches quick, so that they may be handed over
+        early and given back.
+        """
+        return self._at_once > 1 and self._line.first().priority is Priority.LOW and self._sizes.quick
+
+    def _at_most(self, size: int, *, free: int) -> int:
+        """Images that are given out together: of those who may wait as many full batches as there are for a lane."""
+        full = self._waiting // (free * self._sizes.largest)
+        return min(self._at_once, full) * self._sizes.largest if full > 1 and self._may_wait else size
 
     def _ahead(self) -> int:
         """Full batches that may be handed over while every lane is taken, to be made ready, or so that its threads need
-        not wait until the loop hears of their end. Whoever comes then waits for one more of those that are quick.
+        not wait until the loop hears of their end.
         """
-        if self._line.first().priority is Priority.LOW and self._sizes.quick:
-            return max(1, self._policy.ahead)
-        return self._policy.ahead
+        return max(1, self._policy.ahead) if self._may_wait else self._policy.ahead
 
     def _patience(self, now: float, running: int) -> tuple[float, Closed]:
         """How much longer to wait for company, and why not any longer."""
@@ -180,6 +202,7 @@ class Scheduler(Generic[Item]):
         overloaded = self._waiting >= self._sizes.largest
         items: list[Item] = []
         expired: list[Item] = []
+        patient = self._may_wait and (running >= self._policy.lanes or most > self._sizes.largest)
         rows, latest = 0, math.inf
         while len(self._line):
             item = self._line.first()
@@ -202,7 +225,7 @@ class Scheduler(Generic[Item]):
                 break
             items.append(self._take())
             rows += more
-        return Cut(items=items, expired=expired, closed=closed)
+        return Cut(items=items, expired=expired, closed=closed, patient=patient)
 
     def _take(self) -> Item:
         item = self._line.pop()

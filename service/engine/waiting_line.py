@@ -29,33 +29,33 @@ class WaitingLine(Generic[Item]):
     """Items in the order in which they are served. Nothing in it knows the time."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[Priority, float, int, Item]] = []
-        self._by_arrival: dict[int, Item] = {}
+        self._heap: list[tuple[Priority, float, float, int, Item]] = []
+        self._items: dict[int, Item] = {}
         self._tickets = itertools.count()
 
     def __len__(self) -> int:
         return len(self._heap)
 
     def __iter__(self) -> Iterator[Item]:
-        """In the order of arrival."""
-        return iter(self._by_arrival.values())
+        """In the order in which they were put here."""
+        return iter(self._items.values())
 
     def push(self, item: Item) -> None:
         ticket = next(self._tickets)
         deadline = math.inf if item.deadline is None else item.deadline
-        heapq.heappush(self._heap, (item.priority, deadline, ticket, item))
-        self._by_arrival[ticket] = item
+        heapq.heappush(self._heap, (item.priority, deadline, item.arrival, ticket, item))
+        self._items[ticket] = item
 
     def first(self) -> Item:
         """Whoever is next."""
-        return self._heap[0][3]
+        return self._heap[0][-1]
 
     def pop(self) -> Item:
         """Takes out whoever is next."""
-        _, _, ticket, item = heapq.heappop(self._heap)
-        del self._by_arrival[ticket]
+        *_, ticket, item = heapq.heappop(self._heap)
+        del self._items[ticket]
         return item
 
     def oldest_arrival(self) -> float:
         """When the one came who has waited longest."""
-        return next(iter(self._by_arrival.values())).arrival
+        return min(item.arrival for item in self)

@@ -173,7 +173,7 @@ class ModelLoader:
         return Batcher(
             partial(self._guard.run, place.compute),
             self._policy,
-            run_lone=partial(self._guard.whole, place.compute_lone),
+            run_job=partial(self._guard.whole, place.compute_job),
             observe=lambda report: self._observer.batch(manifest, report),
         )
 

@@ -33,12 +33,13 @@ class Starts:
         self.without_deadline = 0
         start = BatchQueue._start
 
-        def watched(batcher: BatchQueue[Any, Any], batch: list[Any], closed: Any, now: float) -> bool:
+        def watched(batcher: BatchQueue[Any, Any], step: Any, now: float) -> bool:
+            batch = step.items
             self.images += len(batch)
             due = [item.deadline for item in batch if item.deadline is not None]
             self.late += sum(deadline < now or deadline < time.monotonic() - slack for deadline in due)
             self.without_deadline += len(batch) - len(due)
-            return start(batcher, batch, closed, now)
+            return start(batcher, step, now)
 
         monkeypatch.setattr(BatchQueue, "_start", watched)
 

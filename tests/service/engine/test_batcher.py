@@ -8,7 +8,6 @@ import pytest
 
 from service.engine import batcher as batcher_module
 from service.engine.batcher import BatchPolicy, BatchReport, Closed, Tensor
-from service.engine.priority import Priority
 from service.engine.session import Outputs
 from tests.service.engine.batchers import busy, started, submit_all, value_of
 from tests.service.engine.fake_session import FakeSession, image, wait_until_queued
@@ -103,25 +102,6 @@ async def test_lanes_compute_side_by_side() -> None:
         session.gate.set()
         assert [value_of(row) for row in await asyncio.gather(*tasks, late)] == [1, 2, 3, 4, 5]
     assert session.batches == [[1, 2], [3, 4], [5]]
-
-
-async def test_what_is_handed_over_ahead_waits_until_a_batch_before_it_is_done() -> None:
-    """And that is told as waiting, not as computing."""
-    session, reports = FakeSession(), list[BatchReport]()
-    session.gate.clear()
-    async with started(session.run, BatchPolicy(max_batch_size=2), observe=reports.append) as batcher:
-        batcher.expect({1: 0.0015, 2: 0.0029})
-        await batcher.start()
-        tasks = [asyncio.create_task(batcher.submit(image(value), priority=Priority.LOW)) for value in range(1, 7)]
-        await wait_until_queued(batcher, 2)
-        assert session.batches == [[1, 2], [3, 4]]
-        await asyncio.sleep(0.1)
-        session.gate.set()
-        assert [value_of(row) for row in await asyncio.gather(*tasks)] == [1, 2, 3, 4, 5, 6]
-    first, ahead, _ = reports
-    assert first.inference_seconds > 0.09
-    assert ahead.inference_seconds < min(ahead.queue_seconds) > 0.09
-    assert ahead.computed_at >= first.computed_at + first.inference_seconds
 
 
 async def test_a_model_without_embeddings_gives_none() -> None:

@@ -52,7 +52,7 @@ class Subject:
         self.held.set()
         self.workers = ThreadPoolExecutor(2, thread_name_prefix="decode")
         self.runner = ThreadPoolExecutor(2, thread_name_prefix="session")
-        self.batcher = Batcher(self.session.run, policy, run_lone=self._run_lone, observe=self.reports.append)
+        self.batcher = Batcher(self.session.run, policy, run_job=self._run_lone, observe=self.reports.append)
         self.classifier = Classifier(
             spec=SPEC,
             labels=("bright", "dark"),

@@ -87,11 +87,11 @@ async def test_a_lone_image_is_prepared_by_the_thread_that_computes_it(thread: T
         prepared_in.append(threading.current_thread().name)
         return Prepared(tensor=batch(1)[0], decode_seconds=0.0, preprocess_seconds=0.0)
 
-    outputs = await place.compute_lone(Lone(prepare, deadline=None))
+    outputs = await place.compute_job(Lone(prepare, deadline=None))
     assert outputs is not None
     assert outputs.logits.shape == (1, 2)
     assert prepared_in == session.threads == ["session_0"]
-    assert await place.compute_lone(Lone(prepare, deadline=0.0)) is None
+    assert await place.compute_job(Lone(prepare, deadline=0.0)) is None
     assert prepared_in == session.threads
 
 

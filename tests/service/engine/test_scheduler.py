@@ -2,9 +2,10 @@
 
 import pytest
 
-from service.engine.batch_policy import Closed
+from service.engine.batch_costs import BatchCosts
+from service.engine.batch_policy import BatchPolicy, Closed
 from service.engine.priority import Priority
-from service.engine.scheduler import Cut, Pause
+from service.engine.scheduler import Cut, Pause, Scheduler
 from tests.service.engine.schedulers import SLOW, STEEP, Image, names, numbered, scheduler
 
 QUICK = {1: 0.0015, 2: 0.0030, 3: 0.0045}
@@ -48,26 +49,41 @@ def test_only_a_full_batch_is_made_ready_ahead() -> None:
 
 
 @pytest.mark.parametrize(
-    ("costs", "priority", "other", "ahead"),
+    ("costs", "at_once", "priority", "other", "early"),
     [
-        (QUICK, Priority.LOW, None, [0, 1]),
-        (QUICK, Priority.NORMAL, None, None),
-        (QUICK, Priority.LOW, Priority.NORMAL, None),  # who comes then waits for no more than those
-        (SLOW, Priority.LOW, None, None),
-        (None, Priority.LOW, None, None),  # nobody knows what a batch costs
+        (QUICK, 2, Priority.LOW, None, [0, 1, 2, 3]),
+        (QUICK, 4, Priority.LOW, None, [0, 1, 2, 3, 4, 5]),
+        (QUICK, 2, Priority.NORMAL, None, None),
+        (QUICK, 2, Priority.LOW, Priority.NORMAL, None),
+        (QUICK, 1, Priority.LOW, None, None),  # what is given out cannot come back
+        (SLOW, 2, Priority.LOW, None, None),
+        (None, 2, Priority.LOW, None, None),  # nobody knows what a batch costs
     ],
 )
-def test_at_the_lowest_priority_one_quick_batch_is_handed_over_ahead(
-    costs: dict[int, float] | None, priority: Priority, other: Priority | None, ahead: list[int] | None
+def test_who_may_wait_is_handed_over_early_and_in_several_batches(
+    costs: dict[int, float] | None, at_once: int, priority: Priority, other: Priority | None, early: list[int] | None
 ) -> None:
-    """A full one and no second, and none while somebody more important waits."""
-    images = [Image(name=name, priority=priority) for name in range(6)]
+    """Full ones, once beyond the lanes, and none while somebody more important waits."""
+    subject = Scheduler[Image](BatchPolicy(max_batch_size=3, lanes=2), BatchCosts(costs), at_once=at_once)
+    for name in range(7):
+        subject.push(Image(name=name, priority=priority))
     if other is not None:
-        images.append(Image(name=6, priority=other))
-    subject = scheduler(*images, costs=costs, max_batch_size=3, lanes=2)
+        subject.push(Image(name=7, priority=other))
+    assert subject.urgent is (Priority.NORMAL in (priority, other))
     step = subject.next(now=0.0, running=2)
-    assert (None if isinstance(step, Pause) else names(step)) == ahead
+    assert (None if isinstance(step, Pause) else names(step)) == early
+    assert isinstance(step, Pause) or step.patient
     assert subject.next(now=0.0, running=3) == Pause()
+
+
+def test_free_lanes_share_those_who_may_wait() -> None:
+    """Rather than that one has all of them; the last ones are no full batch, and nothing of theirs comes back."""
+    subject = Scheduler[Image](BatchPolicy(max_batch_size=3, lanes=2), BatchCosts({1: 0.002, 3: 0.003}), at_once=4)
+    for name in range(13):
+        subject.push(Image(name=name, priority=Priority.LOW))
+    steps = [subject.next(now=0.0, running=running) for running in (0, 1, 0)]
+    assert [names(step) for step in steps] == [list(range(6)), list(range(6, 12)), [12]]
+    assert [isinstance(step, Cut) and step.patient for step in steps] == [True, True, False]
 
 
 def test_a_free_session_takes_what_is_there() -> None:
