@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,14 @@ from training.interruption import Interruption
 from training.loop import EpochResult
 from training.metrics import Metrics
 from training.resume import FILE
+
+
+@pytest.fixture(autouse=True)
+def _in_the_foreground() -> Iterator[None]:
+    """Where the tests were started in the background, Ctrl-C is ignored from the beginning."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Impatient(SilentProgress):
