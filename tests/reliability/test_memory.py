@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import Awaitable
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.integration.running_service import RunningService, running_service
@@ -42,16 +44,21 @@ async def kilobytes_per_request(service: RunningService, requests: int) -> float
     return (sizes_seen[1] - sizes_seen[0]) * 1024 / (requests // 2)
 
 
+def starts(stack: ExitStack, models: Path) -> list[Awaitable[RunningService]]:
+    """Of both, side by side; they end with the stack."""
+    services = [running_service(models, "--threads", "1", command=command) for command in COMMANDS.values()]
+    return [asyncio.to_thread(stack.enter_context, service) for service in services]
+
+
 @sizes(Size(seconds=0, count=500), Size(seconds=0, count=40_000, strict=True))
 async def test_memory_does_not_grow_and_a_leak_would_be_seen(tmp_path: Path, size: Size) -> None:
     """The same check for the service as it is, which passes, and for one that keeps 256 KiB a request, which fails."""
     publish(tmp_path, 1)
     growth = {}
-    for name, command in COMMANDS.items():
-        with running_service(tmp_path, "--threads", "1", command=command) as service:
+    with ExitStack() as stack:
+        for name, service in zip(COMMANDS, await asyncio.gather(*starts(stack, tmp_path)), strict=True):
             requests = size.count if name == "as it is" else min(size.count, 500)
             growth[name] = round(await kilobytes_per_request(service, requests), 3)
-        await asyncio.sleep(0)
     record("R17 memory", size, kilobytes_per_request=growth)
     assert growth["as it is"] < (MOST_OVER_MANY_REQUESTS if size.strict else MOST_KILOBYTES_PER_REQUEST)
     assert growth["leaking"] > MOST_KILOBYTES_PER_REQUEST

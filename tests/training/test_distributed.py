@@ -103,18 +103,22 @@ def test_two_gloo_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *torchrun, *options, "--output", str(tmp_path / "two")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("test: accuracy") == 1
     recipe = find_recipe("lenet5_quick")
-    fit(
-        replace(recipe, data=replace(recipe.data, name="fashion-mnist-sample"), epochs=3),
-        seed=0,
-        output=tmp_path / "one",
-        data_directory=SAMPLE_DIRECTORY,
-        device=torch.device("cpu"),
-        progress=SilentProgress(),
-    )
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as two:
+        try:
+            fit(
+                replace(recipe, data=replace(recipe.data, name="fashion-mnist-sample"), epochs=3),
+                seed=0,
+                output=tmp_path / "one",
+                data_directory=SAMPLE_DIRECTORY,
+                device=torch.device("cpu"),
+                progress=SilentProgress(),
+            )
+            stdout, stderr = two.communicate(timeout=110)
+        finally:
+            two.kill()
+    assert two.returncode == 0, stderr
+    assert stdout.count("test: accuracy") == 1
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=2e-3)
     accuracies = [Run.load(tmp_path / name).record.metrics["test"].accuracy for name in ("one", "two")]
     assert accuracies[0] == pytest.approx(accuracies[1], abs=0.02)
