@@ -33,13 +33,18 @@ class BatchCosts:
         """Whether nothing was measured beforehand, so that the batches themselves are all there is to learn from."""
         return self._learns
 
+    @property
+    def load(self) -> float:
+        """How many times as long the last batches took as was measured."""
+        return self._load
+
     def expected(self, size: int) -> float:
         """Seconds of a batch under the load of the last ones; 0 where nothing is known yet."""
-        return self._load * self._unloaded(size)
+        return self._load * self.unloaded(size)
 
     def least(self, size: int) -> float:
         """Seconds below which no batch of this size has been for long."""
-        return min(1.0, self._load) * self._unloaded(size)
+        return min(1.0, self._load) * self.unloaded(size)
 
     def observe(self, size: int, seconds: float) -> None:
         """Takes note of a batch that ran."""
@@ -49,7 +54,7 @@ class BatchCosts:
             self._sizes = list(self._seconds)
             self._known.clear()
             return
-        ratio = seconds / max(self._unloaded(size), 1e-9)
+        ratio = seconds / max(self.unloaded(size), 1e-9)
         self._load += SMOOTHING * (ratio - self._load)
 
     def best_size(self, most: int, *, nearly: float = NEARLY) -> int:
@@ -69,9 +74,10 @@ class BatchCosts:
 
     def largest_within(self, seconds: float, sizes: Iterable[int]) -> int | None:
         """The largest of the sizes that takes no longer than this; None where none does."""
-        return max((size for size in sizes if self._unloaded(size) <= seconds), default=None)
+        return max((size for size in sizes if self.unloaded(size) <= seconds), default=None)
 
-    def _unloaded(self, size: int) -> float:
+    def unloaded(self, size: int) -> float:
+        """Seconds of a batch as it was measured; `load` times as many are expected."""
         seconds = self._known.get(size)
         if seconds is None:
             seconds = self._known[size] = self._on_the_line(size)

@@ -126,6 +126,8 @@ class Session:
 
     def run(self, images: Images) -> Outputs:
         """Blocks until the batch is computed."""
+        if self._bound is None:
+            return self._outputs(self._runtime.run(self._names, {self._tensor: images}))
         return self.stage(images)()
 
     def stage(self, images: Images) -> Callable[[], Outputs]:

@@ -7,7 +7,8 @@ request is known by them, and only its tensor is looked at.
 from collections import deque
 from dataclasses import dataclass, replace
 
-from service.api.oip.encoding import decode_raw
+import numpy as np
+
 from service.api.oip.messages import request_of
 from service.api.oip.requests import GivenTensor, InferRequest
 from service.api.oip.wire import begin_of_only_tensor, read_request
@@ -35,8 +36,8 @@ class _Form:
 
     def filled(self, data: bytes) -> InferRequest:
         """With the tensor of these bytes."""
-        old, content = self.request, memoryview(data)[len(self.prefix) :]
-        tensor = decode_raw(self.datatype, self.shape, content)
+        old = self.request
+        tensor = np.frombuffer(data, dtype=self.datatype.dtype, offset=len(self.prefix)).reshape(self.shape)
         return InferRequest(
             model=old.model,
             version=old.version,

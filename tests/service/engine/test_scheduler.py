@@ -164,6 +164,27 @@ def test_work_that_is_expired_or_gone_is_never_started() -> None:
     assert (step.items, step.expired) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("image", "step"),
+    [
+        (Image(deadline=2.0), ([0], [], Closed.IDLE)),
+        (Image(deadline=1.9), ([], [0], Closed.IDLE)),
+        (Image(deadline=1.9, gone=True), ([], [], Closed.IDLE)),
+        (Image(rows=8), ([0], [], Closed.FULL)),
+        (Image(rows=7), ([0], [], Closed.IDLE)),
+    ],
+)
+def test_an_item_alone_on_a_free_session_is_tried_in_time(
+    image: Image, step: tuple[list[int], list[int], Closed]
+) -> None:
+    """Whatever its batch is expected to take."""
+    subject = scheduler(image, costs={8: 60.0}, max_batch_size=8)
+    cut = subject.next(now=2.0, running=0)
+    assert isinstance(cut, Cut)
+    assert (names(cut), [item.name for item in cut.expired], cut.closed) == step
+    assert (subject.waiting, subject.next(now=2.0, running=0)) == (0, Pause())
+
+
 def test_work_that_cannot_be_done_in_time_is_not_started_while_others_wait() -> None:
     """A free session tries it: only a batch that runs mends a wrong estimate."""
     for running, expected in ((0, [0]), (1, [])):
