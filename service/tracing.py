@@ -13,6 +13,10 @@ from service.engine.times import Times
 Metadata = Iterable[tuple[str, str | bytes]]
 
 
+NOTHING = nullcontext()
+"""Around a call that is not traced."""
+
+
 class TracesUnavailable(Exception):
     """Traces were asked for and cannot be sent; the text says what to do."""
 
@@ -22,7 +26,7 @@ class Tracing:
 
     def request(self, rpc: str, metadata: Metadata) -> AbstractContextManager[None]:  # noqa: ARG002 - for those who trace
         """Surrounds a call; `metadata` may name the caller's own trace, in which this one continues."""
-        return nullcontext()
+        return NOTHING
 
     def end(self, *, model: str, version: str, code: str) -> None:
         """Notes how the call ended, before its span does."""

@@ -3,6 +3,7 @@ is ready in one moment with one write.
 """
 
 import asyncio
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -25,6 +26,8 @@ from service.http2.frames import (
 
 PREFIX = 5
 """Bytes before a message: whether it is compressed, and its length."""
+ANSWER = struct.Struct(f"{HEADER.format}{len(BEGINNING)}s{HEADER.format[1:]}BL")
+"""All before the message of a call that has one: a frame with BEGINNING, the head of the next, and the prefix."""
 TURN_BYTES = 2**20
 """That are handed to the transport at a time, so that it can say when it has enough."""
 LEAST_TAKEN = 2**16
@@ -126,21 +129,10 @@ class Outbox:
             self.end(number, outgoing, trailers)
             return
         self.window -= size
-        pack = HEADER.pack
-        self.put(
-            b"".join(
-                (
-                    pack(0, len(BEGINNING), HEADERS, END_HEADERS, number),
-                    BEGINNING,
-                    pack(size >> 8, size & 0xFF, DATA, 0, number),
-                    b"\0",
-                    (size - PREFIX).to_bytes(4, "big"),
-                    message,
-                    pack(0, len(trailers), HEADERS, END_HEADERS | END_STREAM, number),
-                    trailers,
-                )
-            )
-        )
+        begin = (0, len(BEGINNING), HEADERS, END_HEADERS, number, BEGINNING)
+        head = ANSWER.pack(*begin, size >> 8, size & 0xFF, DATA, 0, number, 0, size - PREFIX)
+        end = HEADER.pack(0, len(trailers), HEADERS, END_HEADERS | END_STREAM, number)
+        self.put(b"".join((head, message, end, trailers)))
         self.done(number)
 
     def message(self, number: int, outgoing: Outgoing, message: bytes) -> None:

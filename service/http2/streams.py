@@ -75,7 +75,7 @@ class Streams:
             self._replies.reset(at, ErrorCode.PROTOCOL_ERROR)
             return
         if (
-            len(self) + len(self._half) >= self._limits.streams
+            len(self._open) + len(self._ending) + len(self._half) >= self._limits.streams
             or self._outbox.waiting_bytes > self._limits.message_bytes
         ):
             self._noise.add(1.0, now)

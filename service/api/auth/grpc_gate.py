@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from service.api.auth.access import HEADER, Access, only_one
-from service.api.auth.callers import NOBODY, Caller, current_caller
+from service.api.auth.callers import EVERYONE, NOBODY, Caller, current_caller
 from service.api.calls import Calls
 from service.api.surround import Context, RpcHandler, Translate, abort
 from service.errors import ServiceError
@@ -37,7 +37,9 @@ class GrpcGate:
         return None
 
     def _caller(self, method: str, metadata: Any) -> Caller:
-        given = [value for key, value in metadata if key == HEADER] if self._access.asks else []
+        if not self._access.asks:
+            return EVERYONE
+        given = [value for key, value in metadata if key == HEADER]
         try:
             caller = self._access.caller_of(only_one(given))
         except ServiceError:

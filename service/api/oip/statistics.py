@@ -65,8 +65,9 @@ class Statistics:
         tally.items += work.items
         tally.success.add(seconds)
         tally.queue.add(work.queue_seconds)
-        tally.cache_hit.add(work.hit_seconds, work.hits)
-        tally.cache_miss.add(work.miss_seconds, work.misses)
+        if work.hits or work.misses:
+            tally.cache_hit.add(work.hit_seconds, work.hits)
+            tally.cache_miss.add(work.miss_seconds, work.misses)
         if work.items:
             tally.compute_input.add(work.input_seconds)
             tally.compute_infer.add(work.inference_seconds)
