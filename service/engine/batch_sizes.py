@@ -9,6 +9,7 @@ import math
 
 from service.engine.batch_costs import BatchCosts
 from service.engine.batch_policy import BatchPolicy
+from service.engine.priority import Priority
 
 WHOLE_SECONDS = 0.005
 """As long as others may have to wait for a request of many images that is computed in one piece."""
@@ -109,3 +110,8 @@ class BatchSizes:
     def _longest(self) -> float:
         """Seconds that others may have to wait for what is computed in one piece."""
         return min(WHOLE_SECONDS, (self._policy.slo_seconds or math.inf) / 2)
+
+
+def crowd_of(images: int, priority: Priority) -> int:
+    """How many want larger batches; at the lowest priority nobody, as others would come and wait for them."""
+    return 0 if priority is Priority.LOW else images

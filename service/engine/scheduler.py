@@ -12,7 +12,8 @@ from typing import Generic, Protocol, TypeVar
 
 from service.engine.batch_costs import BatchCosts
 from service.engine.batch_policy import BatchPolicy, Closed
-from service.engine.batch_sizes import WORTH_A_LANE_SECONDS, BatchSizes
+from service.engine.batch_sizes import WORTH_A_LANE_SECONDS, BatchSizes, crowd_of
+from service.engine.estimates import Estimates
 from service.engine.priority import NOBODY, PerPriority, Priority
 from service.engine.waiting_line import Waiting, WaitingLine
 from service.errors import DeadlineUnreachable, QueueFull
@@ -80,8 +81,7 @@ class Scheduler(Generic[Item]):
         self._waiting = 0
         self._bytes = 0
         self._sizes = BatchSizes(policy, costs)
-        self._estimates: dict[tuple[int, bool], float] = {}
-        """Seconds without any load for so many images, and whether at the lowest priority; every request asks."""
+        self._estimates = Estimates(costs, self._sizes)
 
     @property
     def waiting(self) -> int:
@@ -106,9 +106,9 @@ class Scheduler(Generic[Item]):
         """Takes note of a batch that ran."""
         self._costs.observe(size, seconds)
         if self._costs.learns:
-            self._estimates.clear()
             if self._policy.slo_seconds is not None:
                 self._sizes.learn()
+            self._estimates.learn()
 
     def admit(
         self,
@@ -150,8 +150,9 @@ class Scheduler(Generic[Item]):
         """What to do now. What it gives out is no longer in the queue."""
         if not len(self._line):
             return Pause()
-        if len(self._line) == 1 and not running and not self._policy.max_delay_seconds:
-            return self._only_one(now)
+        if len(self._line) == 1 and not (running or self._policy.max_delay_seconds or self._may_wait):
+            full = self._waiting >= max(2, self._sizes.largest)  # an item alone waits for nobody
+            return self._cut(self._waiting, now, Closed.FULL if full else Closed.IDLE, running=0)
         # A quick model too has all lanes while so much waits that it is worth a thread of its own.
         quick = self._costs.expected(min(self._waiting, self._sizes.whole)) < WORTH_A_LANE_SECONDS
         free = (self._sizes.lanes if quick else self._policy.lanes) - running
@@ -168,7 +169,7 @@ class Scheduler(Generic[Item]):
             if pause > TICK_SECONDS:
                 return Pause(seconds=pause)
         first = self._line.first().priority
-        size = self._sizes.next(self._waiting, crowd=_crowd(self._rows[first], first), free=free)
+        size = self._sizes.next(self._waiting, crowd=crowd_of(self._rows[first], first), free=free)
         return self._cut(self._at_most(size, free=free), now, closed, running=running)
 
     @property
@@ -188,14 +189,6 @@ class Scheduler(Generic[Item]):
         not wait until the loop hears of their end.
         """
         return max(1, self._policy.ahead) if self._may_wait else self._policy.ahead
-
-    def _only_one(self, now: float) -> Cut[Item]:
-        """What the rules below come to for an item alone, which waits for nobody and is always tried in time."""
-        item = self._take()
-        if item.gone or (item.deadline is not None and now > item.deadline):
-            return Cut(items=[], expired=[] if item.gone else [item], closed=Closed.IDLE)
-        full = item.rows >= max(2, self._sizes.largest)
-        return Cut(items=[item], expired=[], closed=Closed.FULL if full else Closed.IDLE)
 
     def _patience(self, now: float, running: int) -> tuple[float, Closed]:
         """How much longer to wait for company, and why not any longer."""
@@ -243,31 +236,14 @@ class Scheduler(Generic[Item]):
 
     def _take(self) -> Item:
         item = self._line.pop()
-        rows = item.rows
-        self._rows[item.priority] -= rows
-        self._waiting -= rows
+        self._rows[item.priority] -= item.rows
+        self._waiting -= item.rows
         self._bytes -= item.size_bytes
         return item
 
     def expected_seconds(self, rows: int, priority: Priority, coming: PerPriority = NOBODY) -> float:
         """In how long an item that joins now is answered: the batches of those who go before it, and its own."""
-        images, low = rows, priority is Priority.LOW
+        images = rows
         for line in (self._rows, coming) if coming else (self._rows,):
             images += sum([count for other, count in line.items() if other <= priority])
-        seconds = self._estimates.get((images, low))
-        if seconds is None:
-            seconds = self._estimates[images, low] = self._unloaded_seconds(images, priority)
-        return self._costs.load * seconds
-
-    def _unloaded_seconds(self, images: int, priority: Priority) -> float:
-        lanes = self._sizes.lanes
-        size = self._sizes.next(images, crowd=_crowd(images, priority), free=1)
-        full, rest = divmod(images - 1, size)
-        batch, last = self._costs.unloaded(size), rest + 1
-        # Full ones are computed beside the last, and it is not done much sooner than they are, however small.
-        return full * batch / lanes + max(self._costs.unloaded(last), batch - batch / lanes * (1 - last / size))
-
-
-def _crowd(images: int, priority: Priority) -> int:
-    """How many want larger batches; at the lowest priority nobody, as others would come and wait for them."""
-    return 0 if priority is Priority.LOW else images
+        return self._estimates.seconds(images, priority)
