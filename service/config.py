@@ -118,7 +118,8 @@ class Settings(BaseSettings):
     core each, and after three seconds of that, where memory allows, a second session for it. Models that take less than
     2 ms have one batch while little waits."""
     max_queue_images: Positive = 1024
-    """Images that may wait for each model; beyond that requests are refused with QUEUE_FULL."""
+    """Images that may wait for each model, those of lower priority not counted; beyond that requests are refused with
+    QUEUE_FULL."""
     cache_bytes: Annotated[int, Field(ge=0)] = 0
     """Memory for the outputs of images that were answered, found again by the SHA-256 of the file; 0 keeps none."""
     max_queue_bytes: Positive = 2**30

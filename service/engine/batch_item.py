@@ -79,15 +79,24 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """So many parts that were to be one batch, and why it was none."""
+
+    parts: int
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Computed(Generic[Result]):
     """The results of the payloads, one for each. Where several batches were made of them, or none, their times are
-    told; then the payloads that are left over were not computed.
+    told; then those that come next have failed, and the payloads that are left over were not computed.
     """
 
     results: Sequence[Result]
     padding: int = 0
     prepared_seconds: float = 0.0
     batches: Sequence[Batch] | None = None
+    failure: Failure | None = None
 
 
 def expire(item: Item[Payload, Result]) -> None:

@@ -6,21 +6,25 @@ Lives on one event loop: `start`, `submit` from any task, `drain`.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Generic
 
 from service.engine.batch_costs import BatchCosts
-from service.engine.batch_item import Batch, Computed, Item, Part, Payload, Result, Timed, expire, fail
+from service.engine.batch_item import Computed, Item, Part, Payload, Result, Timed, expire, fail
 from service.engine.batch_policy import BatchPolicy
-from service.engine.batch_report import Observe, answer
+from service.engine.batch_report import Observe, answer, whole
+from service.engine.cut import Cut
 from service.engine.eager import start_now
 from service.engine.lanes import Lanes
 from service.engine.priority import NOBODY, PerPriority, Priority
 from service.engine.running import RunningBatches
-from service.engine.scheduler import Cut, Scheduler
+from service.engine.scheduler import Scheduler
 from service.engine.worker import ends_the_worker, tell
 from service.errors import InferenceFailed, ShuttingDown
 
-Compute = Callable[[list[Payload], bool], Awaitable[Computed[Result]]]
+MayBegin = Callable[[int], bool]
+"""Whether a batch that begins with the payload of this number is still to be begun; may be asked from any thread."""
+Compute = Callable[[list[Payload], MayBegin | None], Awaitable[Computed[Result]]]
 
 
 class BatchQueue(Generic[Payload, Result]):
@@ -34,8 +38,8 @@ class BatchQueue(Generic[Payload, Result]):
         at_once: int = 1,
         observe: Observe = lambda _: None,
     ) -> None:
-        """`compute` is told whether what it has not begun is to be given back when somebody more important comes; it is
-        only told so where it may be given several full batches `at_once`.
+        """Where `compute` may be given several full batches `at_once`, it is told how to ask before each of them; what
+        it has not begun waits again.
         """
         self._compute = compute
         self._policy = policy
@@ -67,11 +71,6 @@ class BatchQueue(Generic[Payload, Result]):
     def piece(self) -> int:
         """The same where each may go alone."""
         return self._scheduler.sizes.piece
-
-    @property
-    def urgent(self) -> bool:
-        """Whether somebody waits who is not of the lowest priority; may be asked from any thread."""
-        return self._scheduler.urgent
 
     @property
     def takes_lone(self) -> bool:
@@ -202,7 +201,8 @@ class BatchQueue(Generic[Payload, Result]):
     async def _execute(self, step: Cut[Item[Payload, Result]]) -> None:
         turn, items = self._lanes.enter(time.monotonic()), step.items
         try:
-            computed = await self._compute([item.part.payload for item in items], step.patient)
+            may_begin = partial(self._may_begin, items) if step.patient else None
+            computed = await self._compute([item.part.payload for item in items], may_begin)
             parts = len(items) if computed.batches is None else sum(batch.parts for batch in computed.batches)
             if len(computed.results) != parts:
                 raise InferenceFailed("The model gave another number of answers than it was given images.")
@@ -213,11 +213,11 @@ class BatchQueue(Generic[Payload, Result]):
             return
         finally:
             ended = time.monotonic()
-            self._lanes.leave(ended)
+            self._lanes.leave(turn, ended)
         batches = computed.batches
         if batches is None:
             began_at = turn.began_at if items[0].part.began_at is None else items[0].part.began_at()
-            batches = (_whole(items, computed, began_at, ended - began_at),)
+            batches = (whole(items, computed, began_at, ended - began_at),)
         done = 0
         for batch in batches:
             some = slice(done, done + batch.parts)
@@ -225,16 +225,14 @@ class BatchQueue(Generic[Payload, Result]):
             self._scheduler.observe(report.size, batch.seconds)
             tell(self._observe, report)
             done += batch.parts
+        if (failure := computed.failure) is not None:
+            fail(items[done : done + failure.parts], failure.error)
+            done += failure.parts
         for item in items[done:]:  # somebody more important came
             self._scheduler.push(item)
 
-
-def _whole(items: list[Item[Payload, Result]], computed: Computed[Result], began_at: float, seconds: float) -> Batch:
-    """All that was given out, as one batch."""
-    return Batch(
-        parts=len(items),
-        began_at=began_at,
-        seconds=seconds,
-        padding=computed.padding,
-        prepared_seconds=computed.prepared_seconds,
-    )
+    def _may_begin(self, items: Sequence[Item[Payload, Result]], place: int) -> bool:
+        """Not where somebody more important waits, where it would be for nobody, or where it is too late."""
+        first = items[place]  # whose deadline is the earliest of the batch
+        in_time = first.deadline is None or time.monotonic() <= first.deadline
+        return in_time and not first.gone and not self._scheduler.urgent

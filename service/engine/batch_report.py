@@ -4,7 +4,7 @@ import contextvars
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service.engine.batch_item import Batch, Item, Payload, Result, Timed
+from service.engine.batch_item import Batch, Computed, Item, Payload, Result, Timed
 from service.engine.batch_policy import Closed
 
 
@@ -52,4 +52,15 @@ def answer(
         padding=batch.padding,
         computed_at=batch.began_at,
         callers=tuple(item.caller for item in items),
+    )
+
+
+def whole(items: Sequence[Item[Payload, Result]], computed: Computed[Result], began_at: float, seconds: float) -> Batch:
+    """All that was given out, as one batch."""
+    return Batch(
+        parts=len(items),
+        began_at=began_at,
+        seconds=seconds,
+        padding=computed.padding,
+        prepared_seconds=computed.prepared_seconds,
     )

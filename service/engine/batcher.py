@@ -4,7 +4,8 @@ When a batch is cut is the scheduler's business (scheduler.py), how it gets ther
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias, cast
 
@@ -12,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from service.engine.batch_costs import BatchCosts
-from service.engine.batch_item import Computed, Part, Timed
+from service.engine.batch_item import Batch, Computed, Failure, Part, Timed
 from service.engine.batch_policy import BatchPolicy, Closed
-from service.engine.batch_queue import BatchQueue
+from service.engine.batch_queue import BatchQueue, MayBegin
 from service.engine.batch_report import BatchReport, Observe
 from service.engine.lone import Lone
-from service.engine.patient import Patient
+from service.engine.patient import NothingComputed, Patient
 from service.engine.priority import PerPriority, Priority
-from service.engine.rows import Piece, Row, Rows, piece_of, rows_of
+from service.engine.rows import Piece, Row, Rows, piece_of, rows_of, shares_of
 from service.engine.session import Outputs
 from service.errors import DeadlineUnreachable, InferenceFailed, QueueFull, ServiceError
 
@@ -172,12 +173,41 @@ class Batcher:
             inference_seconds=max(part.inference_seconds for part in timed),
         )
 
-    async def _compute(self, payloads: list[Payload], patient: bool) -> Computed[Outputs]:
+    async def _compute(self, payloads: list[Payload], may_begin: MayBegin | None) -> Computed[Outputs]:
         if isinstance(payloads[0], Lone):
             return await self._compute_lone(payloads[0])
         parts = cast("list[Tensor]", payloads)  # a lone one is never in company
-        if patient and self._run_job is not None:
-            return await self._compute_patiently(self._run_job, parts)
+        if may_begin is not None and self._run_job is not None:
+            patient = Patient(parts, largest=self._queue.largest, may_begin=may_begin)
+            return await self._compute_patiently(self._run_job, patient)
+        outputs = await self._together(parts)
+        return Computed(results=shares_of(outputs, parts), padding=outputs.padding)
+
+    async def _compute_patiently(self, run_job: RunJob, patient: Patient) -> Computed[Outputs]:
+        try:
+            done = await run_job(patient)
+        except NothingComputed:
+            return await self._compute_first(patient.batches[0])
+        results = [
+            share
+            for (_, outputs), parts in zip(done, patient.batches, strict=False)
+            for share in shares_of(outputs, parts)
+        ]
+        return Computed(results=results, batches=[batch for batch, _ in done])
+
+    async def _compute_first(self, parts: list[Tensor]) -> Computed[Outputs]:
+        """Of several batches; where it fails once more, it fails alone."""
+        began_at = time.monotonic()
+        try:
+            outputs = await self._together(parts)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told to who waits
+            return Computed(results=(), batches=(), failure=Failure(parts=len(parts), error=error))
+        seconds = time.monotonic() - began_at
+        batch = Batch(parts=len(parts), began_at=began_at, seconds=seconds, padding=outputs.padding)
+        return Computed(results=shares_of(outputs, parts), batches=[batch])
+
+    async def _together(self, parts: list[Tensor]) -> Outputs:
+        """In one batch."""
         if len(parts) == 1:
             outputs = await self._run(parts[0])
         elif sum(part.nbytes for part in parts) <= LARGEST_ON_LOOP_BYTES:
@@ -185,15 +215,7 @@ class Batcher:
         else:
             outputs = await self._run_laid_together(parts)
         outputs.check(images=sum(map(len, parts)))
-        return Computed(results=_shares(outputs, parts), padding=outputs.padding)
-
-    async def _compute_patiently(self, run_job: RunJob, parts: list[Tensor]) -> Computed[Outputs]:
-        batches = list(_batches(parts, self._queue.largest))
-        done = await run_job(Patient(batches, goes_on=lambda: not self._queue.urgent))
-        results = [
-            share for (_, outputs), batch in zip(done, batches, strict=False) for share in _shares(outputs, batch)
-        ]
-        return Computed(results=results, batches=[batch for batch, _ in done])
+        return outputs
 
     async def _compute_lone(self, lone: Lone[Any]) -> Computed[Outputs]:
         outputs = None if self._run_job is None else await self._run_job(lone)
@@ -213,29 +235,6 @@ class Batcher:
         if len(self._memory) < MOST_KEPT:
             self._memory.append(memory)
         return outputs
-
-
-def _batches(parts: list[Tensor], largest: int) -> Iterator[list[Tensor]]:
-    """Neighbours, as many as are computed together."""
-    batch, images = list[Tensor](), 0
-    for part in parts:
-        if batch and images + len(part) > largest:
-            yield batch
-            batch, images = [], 0
-        batch.append(part)
-        images += len(part)
-    yield batch
-
-
-def _shares(outputs: Outputs, parts: Sequence[Tensor]) -> list[Outputs]:
-    """Of each part."""
-    shares, at = list[Outputs](), 0
-    for part in parts:
-        end = at + len(part)
-        embeddings = None if outputs.embeddings is None else outputs.embeddings[at:end]
-        shares.append(Outputs(logits=outputs.logits[at:end], embeddings=embeddings))
-        at = end
-    return shares
 
 
 def _part(tensors: Tensor) -> Part[Payload]:

@@ -29,9 +29,11 @@ class Lanes:
             self._waiting.append(turn)
         return turn
 
-    def leave(self, now: float) -> None:
-        """One is done, or has failed."""
-        if self._waiting:
+    def leave(self, turn: Turn, now: float) -> None:
+        """One is done, or has failed; whoever overtook others leaves their lanes to them."""
+        if turn in self._waiting:
+            self._waiting.remove(turn)
+        elif self._waiting:
             self._waiting.popleft().began_at = now
         else:
             self._free += 1

@@ -1,5 +1,6 @@
 """What comes back of the images that were given to a batcher: row by row, or in the pieces in which they went."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,3 +70,14 @@ def rows_of(timed: Timed[Outputs]) -> list[Row]:
         )
         for place, logits in enumerate(outputs.logits)
     ]
+
+
+def shares_of(outputs: Outputs, parts: Sequence[npt.NDArray[np.uint8]]) -> list[Outputs]:
+    """Of each part."""
+    shares, at = list[Outputs](), 0
+    for part in parts:
+        end = at + len(part)
+        embeddings = None if outputs.embeddings is None else outputs.embeddings[at:end]
+        shares.append(Outputs(logits=outputs.logits[at:end], embeddings=embeddings))
+        at = end
+    return shares

@@ -6,64 +6,24 @@ somebody in it must go; while every lane of the session is taken, the next one g
 
 import math
 from collections import Counter
-from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
 from service.engine.batch_costs import BatchCosts
 from service.engine.batch_policy import BatchPolicy, Closed
 from service.engine.batch_sizes import WORTH_A_LANE_SECONDS, BatchSizes, crowd_of
+from service.engine.cut import Cut, Item, Pause
 from service.engine.estimates import Estimates
 from service.engine.priority import NOBODY, PerPriority, Priority
-from service.engine.waiting_line import Waiting, WaitingLine
+from service.engine.waiting_line import WaitingLine
 from service.errors import DeadlineUnreachable, QueueFull
 
 PATIENCE = 0.75
 """Whoever waits for company on a free session is to be done after this share of the time until its deadline."""
 TICK_SECONDS = 1e-6
-
-
-class Batchable(Waiting, Protocol):
-    """What the scheduler must know of an item, besides its place in the line."""
-
-    @property
-    def rows(self) -> int:
-        """Its images."""
-        ...
-
-    @property
-    def size_bytes(self) -> int: ...
-
-    @property
-    def kind(self) -> Hashable:
-        """Only items of one kind are computed together; None never joins another."""
-        ...
-
-    @property
-    def gone(self) -> bool:
-        """Whether nobody waits for it any more."""
-        ...
-
-
-Item = TypeVar("Item", bound=Batchable)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cut(Generic[Item]):
-    """A batch to be computed now; empty where all that could have been in it had expired or gone."""
-
-    items: list[Item]
-    expired: list[Item]
-    closed: Closed
-    patient: bool = False
-    """Whether what has not begun is to be given back when somebody more important comes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
-    """Nothing to do for so many seconds, or until somebody comes or a batch is done."""
-
-    seconds: float | None = None
+LONG_ENOUGH = 4
+"""So many times what is given out at once takes, those who may wait must have until their deadline: for what the thread
+has already, for themselves, and for a machine that is slower than was measured.
+"""
 
 
 class Scheduler(Generic[Item]):
@@ -126,9 +86,10 @@ class Scheduler(Generic[Item]):
         if not running and not waiting and (deadline is None or now <= deadline):
             return  # a free session is always tried: only a batch that runs mends an estimate that one has spoilt
         expected = self.expected_seconds(rows, priority, coming)
-        if waiting and waiting + rows > self._policy.max_queue_images:
+        before = self._before(priority, coming)  # what may wait behind it takes no room from it
+        if before and before + rows > self._policy.max_queue_images:
             raise QueueFull(
-                f"{waiting} images are waiting already; try again shortly, or send to more replicas.",
+                f"{before} images are waiting already; try again shortly, or send to more replicas.",
                 retry_seconds=max(0.05, expected),
             )
         if self._waiting and self._bytes + size_bytes > self._policy.max_queue_bytes:
@@ -150,18 +111,19 @@ class Scheduler(Generic[Item]):
         """What to do now. What it gives out is no longer in the queue."""
         if not len(self._line):
             return Pause()
-        if len(self._line) == 1 and not (running or self._policy.max_delay_seconds or self._may_wait):
+        may_wait = self._may_wait(now)
+        if len(self._line) == 1 and not (running or self._policy.max_delay_seconds or may_wait):
             full = self._waiting >= max(2, self._sizes.largest)  # an item alone waits for nobody
-            return self._cut(self._waiting, now, Closed.FULL if full else Closed.IDLE, running=0)
+            return self._cut(self._waiting, now, Closed.FULL if full else Closed.IDLE, running=0, may_wait=False)
         # A quick model too has all lanes while so much waits that it is worth a thread of its own.
         quick = self._costs.expected(min(self._waiting, self._sizes.whole)) < WORTH_A_LANE_SECONDS
         free = (self._sizes.lanes if quick else self._policy.lanes) - running
-        if free <= -self._ahead():
+        if free <= -self._ahead(may_wait=may_wait):
             return Pause()
         if free <= 0:  # one that is full gains nothing by waiting for the lane
             full = self._waiting >= self._sizes.largest
-            size = self._at_most(self._sizes.largest, free=1)
-            return self._cut(size, now, Closed.FULL, running=running) if full else Pause()
+            size = self._at_most(self._sizes.largest, free=1, may_wait=may_wait)
+            return self._cut(size, now, Closed.FULL, running=running, may_wait=may_wait) if full else Pause()
         if self._waiting >= self._sizes.largest or closing:
             closed = Closed.FULL if self._waiting >= max(2, self._sizes.largest) else Closed.IDLE
         else:
@@ -170,25 +132,29 @@ class Scheduler(Generic[Item]):
                 return Pause(seconds=pause)
         first = self._line.first().priority
         size = self._sizes.next(self._waiting, crowd=crowd_of(self._rows[first], first), free=free)
-        return self._cut(self._at_most(size, free=free), now, closed, running=running)
+        most = self._at_most(size, free=free, may_wait=may_wait)
+        return self._cut(most, now, closed, running=running, may_wait=may_wait)
 
-    @property
-    def _may_wait(self) -> bool:
-        """Whether all who wait are of the lowest priority and their batches quick, so that they may be handed over
-        early and given back.
+    def _may_wait(self, now: float) -> bool:
+        """Whether all who wait are of the lowest priority, their batches quick and their deadlines far, so that they
+        may be handed over early and given back.
         """
-        return self._at_once > 1 and self._line.first().priority is Priority.LOW and self._sizes.quick
+        first = self._line.first()  # and nobody's deadline is earlier
+        if self._at_once == 1 or first.priority is not Priority.LOW or not self._sizes.quick:
+            return False
+        needed = LONG_ENOUGH * self._costs.expected(self._at_once * self._sizes.largest)
+        return first.deadline is None or now + needed <= first.deadline
 
-    def _at_most(self, size: int, *, free: int) -> int:
+    def _at_most(self, size: int, *, free: int, may_wait: bool) -> int:
         """Images that are given out together: of those who may wait as many full batches as there are for a lane."""
         full = self._waiting // (free * self._sizes.largest)
-        return min(self._at_once, full) * self._sizes.largest if full > 1 and self._may_wait else size
+        return min(self._at_once, full) * self._sizes.largest if full > 1 and may_wait else size
 
-    def _ahead(self) -> int:
+    def _ahead(self, *, may_wait: bool) -> int:
         """Full batches that may be handed over while every lane is taken, to be made ready, or so that its threads need
         not wait until the loop hears of their end.
         """
-        return max(1, self._policy.ahead) if self._may_wait else self._policy.ahead
+        return max(1, self._policy.ahead) if may_wait else self._policy.ahead
 
     def _patience(self, now: float, running: int) -> tuple[float, Closed]:
         """How much longer to wait for company, and why not any longer."""
@@ -205,11 +171,10 @@ class Scheduler(Generic[Item]):
         long_enough = oldest + delay
         return min(must_go, long_enough) - now, Closed.DEADLINE if must_go < long_enough else Closed.DELAY
 
-    def _cut(self, most: int, now: float, closed: Closed, *, running: int) -> Cut[Item]:
+    def _cut(self, most: int, now: float, closed: Closed, *, running: int, may_wait: bool) -> Cut[Item]:
         overloaded = self._waiting >= self._sizes.largest
         items: list[Item] = []
         expired: list[Item] = []
-        patient = self._may_wait and (running >= self._policy.lanes or most > self._sizes.largest)
         rows, latest = 0, math.inf
         while len(self._line):
             item = self._line.first()
@@ -232,6 +197,7 @@ class Scheduler(Generic[Item]):
                 break
             items.append(self._take())
             rows += more
+        patient = may_wait and (running >= self._policy.lanes or most > self._sizes.largest)
         return Cut(items=items, expired=expired, closed=closed, patient=patient)
 
     def _take(self) -> Item:
@@ -243,7 +209,11 @@ class Scheduler(Generic[Item]):
 
     def expected_seconds(self, rows: int, priority: Priority, coming: PerPriority = NOBODY) -> float:
         """In how long an item that joins now is answered: the batches of those who go before it, and its own."""
-        images = rows
-        for line in (self._rows, coming) if coming else (self._rows,):
-            images += sum([count for other, count in line.items() if other <= priority])
-        return self._estimates.seconds(images, priority)
+        return self._estimates.seconds(self._before(priority, coming) + rows, priority)
+
+    def _before(self, priority: Priority, coming: PerPriority) -> int:
+        """Images that wait or come and go before one that joins now."""
+        before = sum([count for other, count in self._rows.items() if other <= priority])
+        if coming:
+            before += sum([count for other, count in coming.items() if other <= priority])
+        return before

@@ -12,7 +12,7 @@ import numpy as np
 
 from service.engine.batch_item import Computed, Part
 from service.engine.batch_policy import BatchPolicy
-from service.engine.batch_queue import BatchQueue
+from service.engine.batch_queue import BatchQueue, MayBegin
 from service.engine.batch_report import Observe
 from service.engine.datatypes import AnyTensor
 from service.engine.priority import Priority
@@ -88,7 +88,7 @@ class TensorBatcher:
         kind = _kind(tensors) if self._joins else None
         return Part(payload=tensors, rows=rows, size_bytes=size_bytes, kind=kind)
 
-    async def _compute(self, requests: list[Tensors], _patient: bool) -> Computed[Tensors]:
+    async def _compute(self, requests: list[Tensors], _may_begin: MayBegin | None) -> Computed[Tensors]:
         outputs = await self._run(_joined(requests))
         if len(requests) == 1:
             return Computed(results=[outputs])

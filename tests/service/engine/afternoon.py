@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from service.engine.batch_costs import BatchCosts
+from service.engine.cut import Cut, Pause
 from service.engine.priority import Priority
-from service.engine.scheduler import Cut, Pause, Scheduler
+from service.engine.scheduler import Scheduler
 from service.errors import ServiceError
 from tests.service.engine.schedulers import Image
 

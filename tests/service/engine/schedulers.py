@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from service.engine.batch_costs import BatchCosts
 from service.engine.batch_policy import BatchPolicy
+from service.engine.cut import Cut, Pause
 from service.engine.priority import Priority
-from service.engine.scheduler import Cut, Pause, Scheduler
+from service.engine.scheduler import Scheduler
 
 SLOW = {1: 0.010, 2: 0.020, 4: 0.040, 8: 0.080}
 """Company makes nothing cheaper."""

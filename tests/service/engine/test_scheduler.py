@@ -4,8 +4,9 @@ import pytest
 
 from service.engine.batch_costs import BatchCosts
 from service.engine.batch_policy import BatchPolicy, Closed
+from service.engine.cut import Cut, Pause
 from service.engine.priority import Priority
-from service.engine.scheduler import Cut, Pause, Scheduler
+from service.engine.scheduler import Scheduler
 from tests.service.engine.schedulers import SLOW, STEEP, Image, names, numbered, scheduler
 
 QUICK = {1: 0.0015, 2: 0.0030, 3: 0.0045}

@@ -21,6 +21,19 @@ def test_the_queue_is_bounded_in_images_and_bytes() -> None:
     admit(scheduler(max_queue_images=3), rows=4)
 
 
+def test_those_who_would_wait_behind_it_take_no_room_from_a_request() -> None:
+    """Or a batch job that fills the queue would have everybody refused."""
+    subject = scheduler(*(Image(priority=Priority.LOW) for _ in range(3)), max_queue_images=3)
+    admit(subject, priority=Priority.NORMAL)
+    with pytest.raises(QueueFull, match="3 images"):
+        admit(subject, priority=Priority.LOW)
+    for _ in range(3):
+        subject.push(Image(priority=Priority.NORMAL))
+    admit(subject, priority=Priority.HIGH)
+    with pytest.raises(QueueFull, match="3 images"):
+        admit(subject, priority=Priority.NORMAL)
+
+
 def test_an_urgent_request_does_not_count_those_who_wait_behind_it() -> None:
     """What it expects is what goes before it."""
     subject = scheduler(*(Image(priority=Priority.LOW) for _ in range(100)), costs=SLOW)
