@@ -31,6 +31,7 @@ class DecodeLine:
         self._batcher = batcher
         self._small_at_once = small_at_once
         self._small_workers = ThreadPoolExecutor(small_at_once, thread_name_prefix="decode-small")
+        self._closed = False
         self._waiting = Counter[Priority]()
         self._small = 0
         self._each_seconds = 0.0
@@ -39,6 +40,11 @@ class DecodeLine:
     def is_empty(self) -> bool:
         """Whether no image waits here or is decoded."""
         return not self._waiting.total()
+
+    def close(self) -> None:
+        """Lets the threads for small files end. Whoever comes all the same is decoded by the others."""
+        self._closed = True
+        self._small_workers.shutdown(wait=False)
 
     def note(self, seconds: float) -> None:
         """Takes note of what one image cost."""
@@ -70,7 +76,7 @@ class DecodeLine:
         self._waiting[priority] += count
         self._small += count if small else 0
         try:
-            workers = self._small_workers if small else self._workers
+            workers = self._small_workers if small and not self._closed else self._workers
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(workers, self._timed, prepare, images, max(1, count))
         finally:

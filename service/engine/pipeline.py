@@ -181,13 +181,13 @@ class Classifier:
     ) -> tuple[Prepared, Row]:
         """One encoded image in, the model's input and its outputs back, never from memory. Raises a ServiceError."""
         with self._inside():
-            loop = asyncio.get_running_loop()
-            prepared = await loop.run_in_executor(self._workers, self.prepare, image)
+            prepared = await asyncio.get_running_loop().run_in_executor(self._workers, self.prepare, image)
             return prepared, await self._batcher.submit(prepared.tensor, deadline=deadline, priority=priority)
 
     async def quiet(self) -> None:
-        """Returns when no request is being worked on; for a version that is given no new ones."""
+        """Returns when no request is being worked on; for a version that is given no new ones. Its threads end then."""
         await self._empty.wait()
+        self._line.close()
 
     @contextmanager
     def _inside(self) -> Iterator[None]:
@@ -231,12 +231,8 @@ class Classifier:
     def _ranked(self, computed: ComputedImages, top_k: int, min_confidence: float | None) -> Ranked:
         """All together; each has its share of the time that this took."""
         began = time.monotonic()
-        best = ranked(
-            computed.logits,
-            temperature=self._calibration.temperature,
-            top_k=top_k,
-            min_confidence=self._threshold(min_confidence),
-        )
+        threshold, temperature = self._threshold(min_confidence), self._calibration.temperature
+        best = ranked(computed.logits, temperature=temperature, top_k=top_k, min_confidence=threshold)
         computed.times[Column.POSTPROCESS] = (time.monotonic() - began) / max(1, len(computed))
         return best
 

@@ -82,14 +82,14 @@ class Scheduler(Generic[Item]):
         coming: PerPriority = NOBODY,
     ) -> None:
         """Raises QueueFull or DeadlineUnreachable for an item that must not join; `coming` are to join before it."""
-        waiting = self._waiting + (sum(coming.values()) if coming else 0)
-        if not running and not waiting and (deadline is None or now <= deadline):
+        decoded = sum(coming.values()) if coming else 0
+        if not running and not self._waiting and not decoded and (deadline is None or now <= deadline):
             return  # a free session is always tried: only a batch that runs mends an estimate that one has spoilt
         expected = self.expected_seconds(rows, priority, coming)
-        before = self._before(priority, coming)  # what may wait behind it takes no room from it
-        if before and before + rows > self._policy.max_queue_images:
+        room_taken = decoded + self._before(priority)  # in the queue nobody takes room from who goes before him
+        if room_taken and room_taken + rows > self._policy.max_queue_images:
             raise QueueFull(
-                f"{before} images are waiting already; try again shortly, or send to more replicas.",
+                f"{room_taken} images are waiting already; try again shortly, or send to more replicas.",
                 retry_seconds=max(0.05, expected),
             )
         if self._waiting and self._bytes + size_bytes > self._policy.max_queue_bytes:
@@ -209,11 +209,11 @@ class Scheduler(Generic[Item]):
 
     def expected_seconds(self, rows: int, priority: Priority, coming: PerPriority = NOBODY) -> float:
         """In how long an item that joins now is answered: the batches of those who go before it, and its own."""
-        return self._estimates.seconds(self._before(priority, coming) + rows, priority)
-
-    def _before(self, priority: Priority, coming: PerPriority) -> int:
-        """Images that wait or come and go before one that joins now."""
-        before = sum([count for other, count in self._rows.items() if other <= priority])
+        images = rows + self._before(priority)
         if coming:
-            before += sum([count for other, count in coming.items() if other <= priority])
-        return before
+            images += sum([count for other, count in coming.items() if other <= priority])
+        return self._estimates.seconds(images, priority)
+
+    def _before(self, priority: Priority) -> int:
+        """Images in the queue that go before one that joins now."""
+        return sum([count for other, count in self._rows.items() if other <= priority])

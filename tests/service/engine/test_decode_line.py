@@ -55,7 +55,7 @@ async def test_what_cannot_be_decoded_takes_no_room_afterwards() -> None:
 
 
 async def test_whoever_goes_first_does_not_count_those_who_are_decoded_to_wait_behind() -> None:
-    """Before the session a higher priority overtakes; the room is everybody's."""
+    """Before the session a higher priority overtakes; until they are decoded the room is everybody's."""
     batcher = Batcher(FakeSession().run, BatchPolicy(max_batch_size=1, max_queue_images=20))
     batcher.expect({1: 1.0})
     release = threading.Event()
@@ -109,3 +109,16 @@ async def test_small_files_and_others_do_not_wait_for_each_other() -> None:
         assert not others.done()
         large.set()
         await others
+
+
+async def test_the_threads_of_a_version_that_answers_no_more_end() -> None:
+    """And who comes all the same is decoded by those of all versions."""
+    with ThreadPoolExecutor(1, thread_name_prefix="shared") as workers:
+        line = DecodeLine(workers, Batcher(FakeSession().run, BatchPolicy()), small_at_once=1)
+        thread = await line.run(lambda _: threading.current_thread(), None, 1, priority=Priority.LOW, small=True)
+        assert thread.name.startswith("decode-small")
+        line.close()
+        await asyncio.to_thread(thread.join, 60)
+        assert not thread.is_alive()
+        other = await line.run(lambda _: threading.current_thread(), None, 1, priority=Priority.LOW, small=True)
+        assert other.name.startswith("shared")
