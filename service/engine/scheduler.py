@@ -82,14 +82,14 @@ class Scheduler(Generic[Item]):
         coming: PerPriority = NOBODY,
     ) -> None:
         """Raises QueueFull or DeadlineUnreachable for an item that must not join; `coming` are to join before it."""
-        decoded = sum(coming.values()) if coming else 0
-        if not running and not self._waiting and not decoded and (deadline is None or now <= deadline):
+        waiting = self._waiting + (sum(coming.values()) if coming else 0)
+        if not running and not waiting and (deadline is None or now <= deadline):
             return  # a free session is always tried: only a batch that runs mends an estimate that one has spoilt
         expected = self.expected_seconds(rows, priority, coming)
-        room_taken = decoded + self._before(priority)  # in the queue nobody takes room from who goes before him
-        if room_taken and room_taken + rows > self._policy.max_queue_images:
+        before = self._before(priority, coming)  # nobody takes room from who goes before him
+        if before and before + rows > self._policy.max_queue_images:
             raise QueueFull(
-                f"{room_taken} images are waiting already; try again shortly, or send to more replicas.",
+                f"{before} images are waiting already; try again shortly, or send to more replicas.",
                 retry_seconds=max(0.05, expected),
             )
         if self._waiting and self._bytes + size_bytes > self._policy.max_queue_bytes:
@@ -209,11 +209,11 @@ class Scheduler(Generic[Item]):
 
     def expected_seconds(self, rows: int, priority: Priority, coming: PerPriority = NOBODY) -> float:
         """In how long an item that joins now is answered: the batches of those who go before it, and its own."""
-        images = rows + self._before(priority)
-        if coming:
-            images += sum([count for other, count in coming.items() if other <= priority])
-        return self._estimates.seconds(images, priority)
+        return self._estimates.seconds(rows + self._before(priority, coming), priority)
 
-    def _before(self, priority: Priority) -> int:
-        """Images in the queue that go before one that joins now."""
-        return sum([count for other, count in self._rows.items() if other <= priority])
+    def _before(self, priority: Priority, coming: PerPriority) -> int:
+        """Images that wait or come, and go before one that joins now."""
+        before = sum([count for other, count in self._rows.items() if other <= priority])
+        if coming:
+            before += sum([count for other, count in coming.items() if other <= priority])
+        return before

@@ -28,7 +28,7 @@ async def test_what_is_being_decoded_takes_room_and_time() -> None:
         line.check_room(deadline=time.monotonic() + 100, priority=Priority.NORMAL)
         with pytest.raises(DeadlineUnreachable):  # sixteen seconds for two threads
             line.check_room(deadline=time.monotonic() + 7, priority=Priority.NORMAL)
-        more = asyncio.create_task(line.run(release.wait, 60.0, 4, priority=Priority.LOW))
+        more = asyncio.create_task(line.run(release.wait, 60.0, 4, priority=Priority.HIGH))
         await asyncio.sleep(0)
         with pytest.raises(QueueFull, match="20 images are waiting"):
             line.check_room(deadline=None, priority=Priority.NORMAL)
@@ -55,7 +55,7 @@ async def test_what_cannot_be_decoded_takes_no_room_afterwards() -> None:
 
 
 async def test_whoever_goes_first_does_not_count_those_who_are_decoded_to_wait_behind() -> None:
-    """Before the session a higher priority overtakes; until they are decoded the room is everybody's."""
+    """Before the session a higher priority overtakes; and a batch job that fills the room has nobody else refused."""
     batcher = Batcher(FakeSession().run, BatchPolicy(max_batch_size=1, max_queue_images=20))
     batcher.expect({1: 1.0})
     release = threading.Event()
@@ -68,8 +68,9 @@ async def test_whoever_goes_first_does_not_count_those_who_are_decoded_to_wait_b
             line.check_room(deadline=time.monotonic() + 8, priority=Priority.LOW)
         more = asyncio.create_task(line.run(release.wait, 60.0, 4, priority=Priority.LOW))
         await asyncio.sleep(0)
+        line.check_room(deadline=None, priority=Priority.NORMAL)
         with pytest.raises(QueueFull, match="20 images are waiting"):
-            line.check_room(deadline=None, priority=Priority.HIGH)
+            line.check_room(deadline=None, priority=Priority.LOW)
         release.set()
         await asyncio.gather(decoding, more)
 
