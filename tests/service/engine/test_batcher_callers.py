@@ -11,6 +11,15 @@ from tests.service.engine.batchers import busy, images, one_by_one, started, sub
 from tests.service.engine.fake_session import FakeSession, image, wait_until_queued
 
 
+async def of_the_others(session: FakeSession, tasks: list[asyncio.Task[Row]], gone: int) -> list[int]:
+    """One goes away before the session goes on; what the others have."""
+    tasks[gone].cancel()
+    await asyncio.wait([tasks[gone]])
+    session.gate.set()
+    left = [task for task in tasks if task is not tasks[gone]]
+    return [value_of(row) for row in await asyncio.gather(*left)]
+
+
 @pytest.mark.parametrize("gone", range(4))
 async def test_a_cancelled_caller_in_the_queue_does_not_touch_its_mates(gone: int) -> None:
     """Whoever goes away while waiting is not computed; all others are answered."""
@@ -18,11 +27,7 @@ async def test_a_cancelled_caller_in_the_queue_does_not_touch_its_mates(gone: in
     async with busy(session) as (batcher, _):
         tasks = submit_all(batcher, range(1, 5))
         await wait_until_queued(batcher, 4)
-        tasks[gone].cancel()
-        await asyncio.wait([tasks[gone]])
-        session.gate.set()
-        left = [task for task in tasks if task is not tasks[gone]]
-        values = [value_of(row) for row in await asyncio.gather(*left)]
+        values = await of_the_others(session, tasks, gone)
     assert values == [value for value in range(1, 5) if value != gone + 1]
     assert session.batches == [[0], values]
 
@@ -35,11 +40,7 @@ async def test_a_caller_cancelled_in_a_running_batch_does_not_touch_its_mates(go
     async with started(session.run, BatchPolicy(max_batch_size=4, max_delay_seconds=3600)) as batcher:
         tasks = submit_all(batcher, range(1, 5))
         await session.wait_until_busy()
-        tasks[gone].cancel()
-        await asyncio.wait([tasks[gone]])
-        session.gate.set()
-        left = [task for task in tasks if task is not tasks[gone]]
-        values = [value_of(row) for row in await asyncio.gather(*left)]
+        values = await of_the_others(session, tasks, gone)
         assert values == [value for value in range(1, 5) if value != gone + 1]
         again = await asyncio.gather(*submit_all(batcher, range(5, 9)))
         assert [value_of(row) for row in again] == [5, 6, 7, 8]
